@@ -1,0 +1,39 @@
+// Endpoints: the pods of this node.
+import type { Address, Labels, Mac } from "@tsilium/net";
+
+/** Cilium's endpoint states. */
+export type EndpointState =
+  | "creating"
+  | "waiting-for-identity"
+  | "not-ready"
+  | "waiting-to-regenerate"
+  | "regenerating"
+  | "restoring"
+  | "ready"
+  | "disconnecting"
+  | "disconnected"
+  | "invalid";
+
+export type Endpoint = {
+  /** Node-unique, 1-65535; kept over agent restarts. */
+  readonly id: number;
+  readonly state: EndpointState;
+  readonly containerId: string;
+  /** The pod's interface inside its namespace, "eth0". */
+  readonly containerInterface: string;
+  /** Host-side veth. */
+  readonly interfaceName: string;
+  readonly ifindex: number;
+  readonly netns: string;
+  readonly mac: Mac;
+  readonly nodeMac: Mac;
+  readonly ipv4: Address | undefined;
+  readonly ipv6: Address | undefined;
+  readonly namespace: string;
+  readonly podName: string;
+  readonly podUid: string;
+  readonly labels: Labels;
+  /** 0 until known; reserved:init (5) while the pod has no labels. */
+  readonly identity: number;
+  readonly createdAt: string;
+};

@@ -1,0 +1,22 @@
+// The address-to-identity table and the order in which its sources win.
+import type { Address, Prefix } from "@tsilium/net";
+
+/** Sources of an address's identity, strongest first. Only the strongest source's row reaches the kernel. */
+export const sourcePrecedence = ["local", "kvstore", "custom-resource", "kubernetes", "generated", "restored"] as const;
+export type IpcacheSource = (typeof sourcePrecedence)[number];
+
+/** What one source says of one prefix. Keyed by (prefix, source, owner). */
+export type IpcacheClaim = {
+  readonly prefix: Prefix;
+  readonly source: IpcacheSource;
+  /** The object that makes the claim, for explanations: "endpoint/12", "ciliumendpoint/ns/name", "node/node-2". */
+  readonly owner: string;
+  readonly identity: number;
+  /** Address of the node that has it (underlay); undefined for local and world. */
+  readonly hostIp: Address | undefined;
+  readonly namespace?: string;
+  readonly podName?: string;
+};
+
+/** The winner per prefix: what the kernel holds and what `ip list` prints. */
+export type IpcacheRow = IpcacheClaim & { readonly claims: number };

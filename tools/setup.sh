@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# Everything the project needs on a fresh Debian 12 with Node 20: Debian packages (as root), the Node
+# version in use, npm packages. Idempotent; a second run takes a few milliseconds.
+set -euo pipefail
+root=$(cd "$(dirname "$0")/.." && pwd)
+cd "$root"
+
+node_version=26.10.0
+debian_packages=(clang-19 llvm-19 libbpf-dev libc6-dev linux-libc-dev iproute2 iputils-ping procps util-linux curl ethtool tcpdump)
+
+say() { printf '\033[1m==>\033[0m %s\n' "$*" >&2; }
+
+install_debian_packages() {
+  local missing=() name
+  for name in "${debian_packages[@]}"; do
+    [ -e "/var/lib/dpkg/info/$name.list" ] || [ -e "/var/lib/dpkg/info/$name:$(dpkg --print-architecture).list" ] || missing+=("$name")
+  done
+  [ ${#missing[@]} -eq 0 ] && return
+  if [ "$(id -u)" != 0 ]; then
+    say "missing Debian packages: ${missing[*]}. Install them as root: apt-get install ${missing[*]}"
+    exit 1
+  fi
+  say "installing Debian packages: ${missing[*]}"
+  apt-get update -qq
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+}
+
+install_node() {
+  [ -x .toolchain/node_modules/node/bin/node ] &&
+    [ "$(.toolchain/node_modules/node/bin/node --version)" = "v$node_version" ] && return
+  say "installing Node $node_version from the npm registry into .toolchain"
+  mkdir -p .toolchain
+  npm install --prefix .toolchain --no-audit --no-fund --no-save --loglevel=error "node@$node_version" >&2
+}
+
+install_npm_packages() {
+  cmp -s package-lock.json .toolchain/installed-lock.json && [ -d node_modules ] && return
+  say "installing npm packages from the lockfile"
+  # npm itself runs under the project's Node: under Node 20 it would pick older versions.
+  PATH="$root/.toolchain/node_modules/node/bin:$PATH" npm ci --no-audit --no-fund --loglevel=error >&2
+  cp package-lock.json .toolchain/installed-lock.json
+}
+
+# Two first runs at once (a test and a demo, say) must not install over each other.
+mkdir -p .toolchain
+exec 9>.toolchain/lock
+flock 9
+install_debian_packages
+install_node
+install_npm_packages
