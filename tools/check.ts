@@ -1,0 +1,26 @@
+// `npm run check`: types, lint, format, layers, generated files, unit tests. Under a minute, no root.
+//   node tools/check.ts
+import { run, type Stage } from "./stages.ts";
+
+const stages: Stage[] = [
+  { name: "build", command: ["node", "tools/build.ts", "--quiet"] },
+  { name: "types", command: ["tsc", "-p", "tsconfig.json"] },
+  {
+    name: "lint",
+    command: ["oxlint", "--deny-warnings", "packages", "apps", "tests", "bench", "tools"],
+  },
+  { name: "format", command: ["oxfmt", "--check", "packages", "apps", "tests", "bench", "tools"] },
+  { name: "C format", command: ["node", "tools/format-c.ts", "--check"] },
+  { name: "layers", command: ["node", "tools/layers.ts"] },
+  { name: "generated files", command: ["node", "tools/gen-codecs.ts", "--check"] },
+  {
+    name: "unit tests",
+    tests: {
+      include: ["packages/**/*.test.ts", "apps/**/*.test.ts", "tools/**/*.test.ts"],
+      exclude: /\.root\.test\.ts$/,
+    },
+    shared: true,
+  },
+];
+
+await run(stages);

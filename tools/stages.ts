@@ -1,0 +1,115 @@
+// Runs the stages of a check or test run one after another and counts what they did. The last line
+// printed is "N passed, N failed, N skipped": a command counts as one test, a test file as its tests.
+import { spawn } from "node:child_process";
+import { globSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { styleText } from "node:util";
+
+export type Stage =
+  | {
+      readonly name: string;
+      readonly command: readonly string[];
+      /** The command itself ends with a line of counts: add those up instead of counting it as one. */
+      readonly counted?: boolean;
+    }
+  | {
+      readonly name: string;
+      readonly tests: {
+        readonly include: readonly string[];
+        readonly exclude?: RegExp;
+        readonly pattern?: string;
+      };
+      /** All files in one process: quick, for unit tests that share nothing. */
+      readonly shared?: boolean;
+    };
+
+type Counts = { passed: number; failed: number; skipped: number };
+
+const root = join(import.meta.dirname, "..");
+const countsLine = /^(\d+) passed, (\d+) failed, (\d+) skipped$/;
+
+/** Runs every stage, even after a failure, and sets the exit status. */
+export async function run(stages: readonly Stage[]): Promise<void> {
+  const total: Counts = { passed: 0, failed: 0, skipped: 0 };
+  const failed: string[] = [];
+  for (const stage of stages) {
+    const begun = Date.now();
+    console.log(styleText("bold", `==> ${stage.name}`));
+    const counts = "command" in stage ? await runCommand(stage) : await runTests(stage);
+    const seconds = ((Date.now() - begun) / 1000).toFixed(1);
+    console.log(`    ${stage.name}: ${line(counts)} (${seconds} s)`);
+    if (counts.failed > 0) failed.push(stage.name);
+    total.passed += counts.passed;
+    total.failed += counts.failed;
+    total.skipped += counts.skipped;
+    if (stage.name === "build" && counts.failed > 0) break;
+  }
+  if (failed.length > 0) console.log(styleText("red", `failed: ${failed.join(", ")}`));
+  console.log(line(total));
+  process.exitCode = total.failed > 0 ? 1 : 0;
+}
+
+const line = (counts: Counts) =>
+  `${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`;
+
+async function runCommand(stage: Extract<Stage, { command: readonly string[] }>): Promise<Counts> {
+  const { status, lastLine } = await start(stage.command, stage.counted === true);
+  const counted = stage.counted ? countsLine.exec(lastLine) : null;
+  if (counted)
+    return { passed: Number(counted[1]), failed: Number(counted[2]), skipped: Number(counted[3]) };
+  return status === 0 ? { passed: 1, failed: 0, skipped: 0 } : { passed: 0, failed: 1, skipped: 0 };
+}
+
+/** Runs a command; its output goes through. With `capture`, its last line is kept (and, when counts, not printed). */
+function start(
+  command: readonly string[],
+  capture: boolean,
+): Promise<{ status: number; lastLine: string }> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command[0] as string, command.slice(1), {
+      cwd: root,
+      stdio: ["ignore", capture ? "pipe" : "inherit", "inherit"],
+    });
+    let lastLine = "";
+    let pending = "";
+    child.stdout?.setEncoding("utf8").on("data", (text: string) => {
+      const lines = (pending + text).split("\n");
+      pending = lines.pop() as string;
+      for (const printed of lines) {
+        lastLine = printed;
+        if (!countsLine.test(printed)) console.log(printed);
+      }
+    });
+    child.on("error", reject);
+    child.on("close", (code) => resolve({ status: code ?? 1, lastLine }));
+  });
+}
+
+async function runTests(stage: Extract<Stage, { tests: object }>): Promise<Counts> {
+  const { include, exclude, pattern } = stage.tests;
+  const files = globSync(include as string[], {
+    cwd: root,
+    exclude: (path) => path.endsWith("node_modules"),
+  })
+    .filter((path) => !exclude?.test(path) && (!pattern || path.includes(pattern)))
+    .toSorted();
+  if (files.length === 0) return { passed: 0, failed: pattern ? 1 : 0, skipped: 0 };
+  const folder = mkdtempSync(join(tmpdir(), "tsilium-test-"));
+  const tally = join(folder, "counts.json");
+  const isolation = stage.shared ? ["--test-isolation=none"] : ["--test-concurrency=1"];
+  const reporters = [
+    "--test-reporter=spec",
+    "--test-reporter-destination=stdout",
+    "--test-reporter=./tools/count-reporter.ts",
+    `--test-reporter-destination=${tally}`,
+  ];
+  const { status } = await start(["node", "--test", ...isolation, ...reporters, ...files], false);
+  const counts = JSON.parse(
+    readFileSync(tally, "utf8") || '{"passed":0,"failed":1,"skipped":0}',
+  ) as Counts;
+  rmSync(folder, { recursive: true });
+  // A crash outside any test fails the run without a failed test.
+  if (status !== 0 && counts.failed === 0) counts.failed = 1;
+  return counts;
+}

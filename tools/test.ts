@@ -1,0 +1,49 @@
+// `npm test`: the check, then tests that need root (datapath tables, packages on the real kernel), then
+// end-to-end tests in labs. `--soak` runs the long forms: the same files with TSILIUM_SOAK=1, and tests/soak.
+//   node tools/test.ts [--soak] [PATTERN]     PATTERN: only test files whose path contains it
+import { run, type Stage } from "./stages.ts";
+
+const soak = process.argv.includes("--soak");
+const pattern = process.argv.slice(2).find((word) => !word.startsWith("--"));
+
+if (process.getuid?.() !== 0) {
+  console.error(
+    "npm test needs root: it loads eBPF programs and makes network namespaces. `npm run check` does not.",
+  );
+  console.log("0 passed, 1 failed, 0 skipped");
+  process.exit(1);
+}
+if (soak) process.env["TSILIUM_SOAK"] = "1";
+
+const all: Stage[] = [
+  { name: "check", command: ["node", "tools/check.ts"], counted: true },
+  {
+    name: "kernel tests",
+    tests: {
+      include: [
+        "bpf/tests/**/*.root.test.ts",
+        "packages/**/*.root.test.ts",
+        "apps/**/*.root.test.ts",
+      ],
+    },
+  },
+  { name: "end-to-end", tests: { include: ["tests/e2e/**/*.test.ts"] } },
+];
+const long: Stage[] = [
+  { name: "soak", tests: { include: ["tests/soak/**/*.test.ts", "tests/e2e/**/*.test.ts"] } },
+];
+const build: Stage = { name: "build", command: ["node", "tools/build.ts"] };
+
+await run(
+  pattern
+    ? [
+        build,
+        {
+          name: pattern,
+          tests: { include: ["{bpf,packages,apps,tests,tools}/**/*.test.ts"], pattern },
+        },
+      ]
+    : soak
+      ? [build, ...long]
+      : all,
+);
