@@ -74,7 +74,41 @@ export type DatapathConfig = {
   /** Underlay MTU, bytes. */
   readonly mtu: number;
   readonly natPortRange: readonly [number, number];
-  /** bpf-ct-global-tcp-max and the like; undefined: sized from memory. */
-  readonly conntrackMax: number;
-  readonly natMax: number;
+  /** bpf-ct-global-tcp-max: entries of one family's conntrack table; undefined: sized from memory. */
+  readonly conntrackMax: number | undefined;
+  /** bpf-nat-global-max: entries of one family's NAT table; undefined: two thirds of conntrack. */
+  readonly natMax: number | undefined;
+  /** Native routing only: install routes to the pod CIDRs of nodes that share our underlay network. */
+  readonly autoDirectNodeRoutes: boolean;
 };
+
+/** What the datapath must know of another node to route to its pods. */
+export type RoutedNode = {
+  readonly name: string;
+  /** Underlay addresses. */
+  readonly ipv4: Address | undefined;
+  readonly ipv6: Address | undefined;
+  readonly podCidrs: readonly Prefix[];
+};
+
+/** One connection as the datapath tracks it. Source and destination are those of the first packet. */
+export type ConntrackEntry = {
+  readonly protocol: number;
+  readonly source: Address;
+  readonly sourcePort: number;
+  readonly destination: Address;
+  readonly destinationPort: number;
+};
+
+/** One line of the metrics map, summed over CPUs. */
+export type MetricsEntry = {
+  /** 0 for forwarded packets, a drop code otherwise. */
+  readonly reason: number;
+  readonly reasonText: string;
+  readonly direction: "ingress" | "egress";
+  readonly packets: bigint;
+  readonly bytes: bigint;
+};
+
+/** Health of one part of the datapath: a program, a link, a map, a device. */
+export type PartStatus = { readonly name: string; readonly ok: boolean; readonly message: string };

@@ -1,0 +1,38 @@
+// How big the big tables are when nobody said: a share of the machine's memory, within Cilium's own defaults, and
+// the pressure at which a table is reported as filling up.
+
+const mebibyte = 1024 * 1024;
+
+/** Cilium's bpf-map-dynamic-size-ratio: the share of memory that all dynamic tables together may take. */
+const defaultMemoryShare = 0.0025;
+/** Kernel memory of one LRU entry here: element header, per-CPU list node and a ~40-byte key with a ~64-byte value. */
+const bytesPerEntry = 192;
+const smallestTable = 16_384;
+const largestTable = 512 * 1024;
+
+/** Entries of one conntrack table and of one NAT table. */
+export type TableSizes = { readonly conntrackMax: number; readonly natMax: number };
+
+/**
+ * Sizes for a machine with this much memory: conntrack and NAT of both families share `memoryShare` of it, NAT gets
+ * two thirds of conntrack (Cilium's upper bound), and neither leaves 16,384..524,288. Multiples of 1024.
+ */
+export function tableSizes(totalMemoryBytes: number, memoryShare: number = defaultMemoryShare): TableSizes {
+  const budget = Math.max(totalMemoryBytes, 256 * mebibyte) * memoryShare;
+  const families = 2;
+  const conntrackMax = clampToTable(budget / bytesPerEntry / families / (1 + 2 / 3));
+  return { conntrackMax, natMax: clampToTable((conntrackMax * 2) / 3) };
+}
+
+function clampToTable(entries: number): number {
+  const rounded = Math.floor(entries / 1024) * 1024;
+  return Math.min(Math.max(rounded, smallestTable), largestTable);
+}
+
+/** From this share of its capacity on, a table that refuses new entries when full is reported as not ok. */
+export const pressureAlarm = 0.9;
+
+/** Used share of a table, 0..1. */
+export function pressure(entries: number, maxEntries: number): number {
+  return maxEntries === 0 ? 0 : entries / maxEntries;
+}
