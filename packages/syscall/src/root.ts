@@ -11,7 +11,8 @@ export function projectRoot(): string {
   if (process.env["TSILIUM_ROOT"]) return process.env["TSILIUM_ROOT"];
   for (let folder = import.meta.dirname; folder !== "/"; folder = dirname(folder)) {
     const manifest = join(folder, "package.json");
-    if (existsSync(manifest) && JSON.parse(readFileSync(manifest, "utf8")).name === "tsilium") return folder;
+    if (existsSync(manifest) && JSON.parse(readFileSync(manifest, "utf8")).name === "tsilium")
+      return folder;
   }
   throw new Error("cannot find the Tsilium folder: set TSILIUM_ROOT");
 }
