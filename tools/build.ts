@@ -49,7 +49,7 @@ function bpfSteps(): Step[] {
 }
 
 function nativeSteps(): Step[] {
-  return globSync(["apps/*/native/*.c", "bench/native/*.c"], { cwd: root }).map((source) => {
+  return globSync(["apps/*/native/*.c", "bench/native/*.c", "tests/native/*.c"], { cwd: root }).map((source) => {
     const headers = globSync(join(dirname(source), "*.h"), { cwd: root });
     return clangStep(`dist/bin/${basename(source, ".c")}`, source, headers, nativeFlags);
   });

@@ -1,0 +1,52 @@
+// The tsilium command line. Each command lives in commands/ and loads what it needs when it runs, so that
+// `tsilium --help` and completion stay quick.
+import { Command } from "commander";
+import { registerLabCommands } from "../../lab/src/commands.ts";
+import { registerBpfCommands } from "./commands/bpf.ts";
+import { registerCniCommands } from "./commands/cni.ts";
+import { registerCompletion } from "./commands/completion.ts";
+import { registerConfig } from "./commands/config.ts";
+import { registerEndpointCommands } from "./commands/endpoint.ts";
+import { registerIdentityCommands } from "./commands/identity.ts";
+import { registerIpCommands } from "./commands/ip.ts";
+import { registerMonitor } from "./commands/monitor.ts";
+import { registerNodeCommands } from "./commands/node.ts";
+import { registerStatus } from "./commands/status.ts";
+import { registerVersion } from "./commands/version.ts";
+import { explainFailure } from "./failure.ts";
+
+const program = new Command("tsilium")
+  .description(
+    "Tsilium: Kubernetes networking by eBPF, and a whole cluster on one machine (tsilium lab)",
+  )
+  .option("--node <name>", "talk to this node's agent (in a lab: node-1, node-2, ...)")
+  .option("--socket <path>", "talk to the agent at this unix socket")
+  .enablePositionalOptions()
+  .showHelpAfterError("(tsilium --help lists the commands)")
+  .configureHelp({ sortSubcommands: true, showGlobalOptions: true });
+
+registerStatus(program);
+registerEndpointCommands(program);
+registerIdentityCommands(program);
+registerIpCommands(program);
+registerNodeCommands(program);
+registerBpfCommands(program);
+registerMonitor(program);
+registerConfig(program);
+registerCniCommands(program);
+registerLabCommands(program);
+registerVersion(program);
+registerCompletion(program);
+
+// A reader that closes early (`tsilium monitor | head`) ends the command quietly.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code === "EPIPE") process.exit(0);
+  throw error;
+});
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  console.error(explainFailure(error));
+  process.exitCode = 1;
+}
