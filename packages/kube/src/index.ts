@@ -1,0 +1,21 @@
+// @tsilium/kube: a typed client of the Kubernetes API, and list+watch that never loses step.
+export * from "./types/meta.ts";
+export * from "./types/pod.ts";
+export * from "./types/core.ts";
+export * from "./types/cilium.ts";
+export { apiVersionOf, objectKey, resourcePath, resources, type Resource } from "./resources.ts";
+export { KubeError } from "./errors.ts";
+export { connectionFromKubeconfig, connectionInCluster, type ConnectionOptions } from "./config.ts";
+export {
+  KubeClient,
+  type CallOptions,
+  type DeleteOptions,
+  type ListOptions,
+  type ObjectOptions,
+  type PatchOptions,
+  type SelectOptions,
+  type WatchOptions,
+  type WriteOptions,
+} from "./client.ts";
+export { reflect, type ReflectHandlers, type ReflectOptions } from "./reflect.ts";
+export { reflectTable, type Reflected } from "./reflect-table.ts";
