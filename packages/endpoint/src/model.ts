@@ -21,6 +21,8 @@ export type Endpoint = {
   readonly containerId: string;
   /** The pod's interface inside its namespace, "eth0". */
   readonly containerInterface: string;
+  /** Name of the CNI network that attached it; CNI's GC looks at one network only. */
+  readonly network: string;
   /** Host-side veth. */
   readonly interfaceName: string;
   readonly ifindex: number;
@@ -29,6 +31,7 @@ export type Endpoint = {
   readonly nodeMac: Mac;
   readonly ipv4: Address | undefined;
   readonly ipv6: Address | undefined;
+  /** Empty, as podName and podUid, for a container that is no pod. */
   readonly namespace: string;
   readonly podName: string;
   readonly podUid: string;
@@ -36,4 +39,6 @@ export type Endpoint = {
   /** 0 until known; reserved:init (5) while the pod has no labels. */
   readonly identity: number;
   readonly createdAt: string;
+  /** When CNI ADD was done; undefined before. An endpoint found without it after a crash is undone. */
+  readonly attachedAt: string | undefined;
 };

@@ -1,0 +1,90 @@
+// Every configuration key of the agent. Names are cilium-config's where the meaning is the same.
+import {
+  cidr,
+  choice,
+  duration,
+  flag,
+  type Key,
+  portRange,
+  text,
+  wholeNumber,
+  words,
+} from "./values.ts";
+
+const size = [0, 16_777_216] as const;
+
+export const keys = {
+  // The node and its cluster
+  kubeconfig: text("", "kubeconfig file; empty: the pod's service account"),
+  "k8s-node-name": text("", "name of this node's Node object; empty: the host's name", {
+    environment: "K8S_NODE_NAME",
+  }),
+  "cluster-name": text("default", "name of the cluster, part of every identity"),
+  labels: words(
+    "label prefixes that make identities, Cilium's syntax; empty: Cilium's default filter",
+  ),
+  "identity-allocation-mode": choice("crd", ["crd"], "where identities are agreed upon"),
+  "identity-change-grace-period": duration(
+    5000,
+    "time for which peers may learn a new identity before the datapath uses it",
+  ),
+
+  // Addresses
+  "enable-ipv4": flag(true, "give pods IPv4 addresses"),
+  "enable-ipv6": flag(true, "give pods IPv6 addresses"),
+  ipam: choice("cluster-pool", ["cluster-pool"], "who hands out pod CIDRs"),
+  "cluster-pool-ipv4-cidr": words("IPv4 ranges that the operator carves nodes' pod CIDRs from"),
+  "cluster-pool-ipv4-mask-size": wholeNumber(24, [8, 30], "length of a node's IPv4 pod CIDR"),
+  "cluster-pool-ipv6-cidr": words("IPv6 ranges that the operator carves nodes' pod CIDRs from"),
+  "cluster-pool-ipv6-mask-size": wholeNumber(64, [16, 126], "length of a node's IPv6 pod CIDR"),
+
+  // Routing
+  "routing-mode": choice("tunnel", ["tunnel", "native"], "how pods of different nodes meet"),
+  "tunnel-protocol": choice("vxlan", ["vxlan"], "encapsulation in tunnel mode"),
+  "tunnel-port": wholeNumber(8472, [1, 65535], "UDP port of the tunnel"),
+  "auto-direct-node-routes": flag(
+    false,
+    "native: route to other nodes' pods by their node address",
+  ),
+  "ipv4-native-routing-cidr": cidr(4, "IPv4 destinations that are never masqueraded"),
+  "ipv6-native-routing-cidr": cidr(6, "IPv6 destinations that are never masqueraded"),
+  "enable-ipv4-masquerade": flag(true, "pods reach the world with the node's IPv4 address"),
+  "enable-ipv6-masquerade": flag(true, "pods reach the world with the node's IPv6 address"),
+  "enable-bpf-masquerade": flag(true, "masquerade in eBPF; there is no other way"),
+  devices: words("underlay devices; empty: those that carry the node's addresses"),
+  mtu: wholeNumber(0, [0, 65535], "underlay MTU in bytes; 0: the device's own"),
+  "node-port-range": portRange(
+    [30000, 32767],
+    "ports of NodePort services; masquerading uses those above",
+  ),
+
+  // Kernel tables
+  "bpf-root": text("/sys/fs/bpf/tsilium", "folder on a bpffs that holds the pins"),
+  "bpf-objects": text("", "folder of compiled eBPF objects; empty: the project's dist/bpf"),
+  "bpf-ct-global-tcp-max": wholeNumber(0, size, "TCP entries in conntrack; 0: from memory"),
+  "bpf-ct-global-any-max": wholeNumber(0, size, "other entries in conntrack; 0: from memory"),
+  "bpf-nat-global-max": wholeNumber(0, size, "masquerading entries; 0: from memory"),
+  "conntrack-gc-interval": duration(
+    0,
+    "time between conntrack sweeps; 0: by how much each sweep finds",
+  ),
+
+  // Sockets, files, logs
+  "run-dir": text("/var/run/tsilium", "folder of the socket, endpoint state and queued DELs"),
+  "cni-conf-dir": text("", "where runtimes read CNI configurations; empty: install nothing"),
+  "cni-bin-dir": text("", "where runtimes find CNI plugins; empty: install nothing"),
+  "cni-plugin": text("", "built CNI plugin to install; empty: the project's dist/bin/tsilium-cni"),
+  "cni-exclusive": flag(true, "set other CNI configurations aside"),
+  "prometheus-serve-addr": text("127.0.0.1:9962", "address of Prometheus metrics; empty: none"),
+  "agent-health-port": wholeNumber(9879, [0, 65535], "port of /healthz on 127.0.0.1; 0: none"),
+  "log-level": choice(
+    "info",
+    ["trace", "debug", "info", "warn", "error", "fatal"],
+    "least level logged",
+  ),
+} satisfies Record<string, Key<unknown>>;
+
+export type KeyName = keyof typeof keys;
+export type AgentConfig = {
+  readonly [K in KeyName]: (typeof keys)[K] extends Key<infer T> ? T : never;
+};

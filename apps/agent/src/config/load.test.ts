@@ -1,0 +1,165 @@
+import assert from "node:assert/strict";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { ConfigError, loadConfig } from "./load.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "tsilium-config-"));
+after(() => rmSync(folder, { recursive: true }));
+
+function folderOf(files: Record<string, string>): string {
+  const path = mkdtempSync(join(folder, "dir-"));
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(path, name), text);
+  return path;
+}
+
+function problemsOf(args: string[], environment: Record<string, string> = {}): string {
+  try {
+    loadConfig(args, environment);
+    return "";
+  } catch (error) {
+    assert.ok(error instanceof ConfigError, String(error));
+    return error.problems.join("\n");
+  }
+}
+
+test("without settings every key has its default", () => {
+  const { values, sources } = loadConfig([], {});
+  assert.equal(values["routing-mode"], "tunnel");
+  assert.equal(values["tunnel-port"], 8472);
+  assert.ok(Object.values(sources).every((source) => source === "default"));
+});
+
+test("a flag beats the environment, which beats the folder, which beats the default", () => {
+  const dir = folderOf({ "tunnel-port": "1\n", mtu: "1400", "cluster-name": "from-dir" });
+  const { values, sources } = loadConfig(["--config-dir", dir, "--tunnel-port=3"], {
+    TSILIUM_TUNNEL_PORT: "2",
+    TSILIUM_MTU: "1300",
+  });
+  assert.deepEqual(
+    (["tunnel-port", "mtu", "cluster-name", "devices"] as const).map((key) => [
+      key,
+      values[key],
+      sources[key],
+    ]),
+    [
+      ["tunnel-port", 3, "flag"],
+      ["mtu", 1300, "environment"],
+      ["cluster-name", "from-dir", "config-dir"],
+      ["devices", [], "default"],
+    ],
+  );
+});
+
+test("Cilium's variables and the manifests' K8S_NODE_NAME are understood", () => {
+  const { values } = loadConfig([], { CILIUM_ENABLE_IPV6: "false", K8S_NODE_NAME: "node-7" });
+  assert.deepEqual([values["enable-ipv6"], values["k8s-node-name"]], [false, "node-7"]);
+});
+
+test("a switch needs no value, and the last of two equal flags counts", () => {
+  const { values } = loadConfig(
+    ["--enable-ipv6", "false", "--mtu", "1400", "--enable-ipv6", "--mtu", "1500"],
+    {},
+  );
+  assert.deepEqual([values["enable-ipv6"], values.mtu], [true, 1500]);
+});
+
+test("a mounted ConfigMap's own folders and Kubernetes' service variables are no keys", () => {
+  const dir = folderOf({ ipam: "cluster-pool" });
+  mkdirSync(join(dir, "..data"));
+  const environment = {
+    TSILIUM_OPERATOR_SERVICE_HOST: "10.96.0.7",
+    TSILIUM_OPERATOR_PORT: "tcp://x",
+  };
+  assert.equal(problemsOf(["--config-dir", dir], environment), "");
+});
+
+const rows: readonly (readonly [string, string[], string])[] = [
+  [
+    "an unknown key",
+    ["--routing-mod", "native"],
+    '--routing-mod: unknown key "routing-mod", did you mean "routing-mode"?',
+  ],
+  ["an unknown key like no other", ["--xyzzyxyzzy=1"], '--xyzzyxyzzy: unknown key "xyzzyxyzzy"'],
+  [
+    "part of a key",
+    ["--masquerade=1"],
+    '--masquerade: unknown key "masquerade", did you mean "enable-ipv4-masquerade"?',
+  ],
+  ["a word that is no flag", ["native"], '"native" is not a flag: wanted --key value'],
+  ["a flag without a value", ["--mtu"], "--mtu has no value"],
+  [
+    "a flag that takes the next flag for its value",
+    ["--mtu", "--ipam=x"],
+    '--mtu has no value\n--ipam: ipam: wanted cluster-pool, got "x"',
+  ],
+  [
+    "a mode that does not exist",
+    ["--routing-mode=bridge"],
+    '--routing-mode: routing-mode: wanted tunnel or native, got "bridge"',
+  ],
+  [
+    "a port out of range",
+    ["--tunnel-port=70000"],
+    '--tunnel-port: tunnel-port: wanted a whole number from 1 to 65535, got "70000"',
+  ],
+  [
+    "a switch that is neither on nor off",
+    ["--enable-ipv4=maybe"],
+    '--enable-ipv4: enable-ipv4: wanted true or false, got "maybe"',
+  ],
+  [
+    "a CIDR of the wrong family",
+    ["--ipv4-native-routing-cidr=fd00::/8"],
+    '--ipv4-native-routing-cidr: ipv4-native-routing-cidr: wanted an IPv4 CIDR, got "fd00::/8"',
+  ],
+  [
+    "a time without a unit",
+    ["--conntrack-gc-interval=30"],
+    '--conntrack-gc-interval: conntrack-gc-interval: wanted a time such as 90s or 5m, got "30"',
+  ],
+  [
+    "ports the wrong way round",
+    ["--node-port-range=9,8"],
+    '--node-port-range: node-port-range: wanted two ports, first,last, got "9,8"',
+  ],
+  [
+    "no family",
+    ["--enable-ipv4=false", "--enable-ipv6=false"],
+    "enable-ipv4 and enable-ipv6 are both false: pods would have no address",
+  ],
+  [
+    "direct routes through a tunnel",
+    ["--auto-direct-node-routes"],
+    "auto-direct-node-routes needs routing-mode native",
+  ],
+  [
+    "a folder that is not there",
+    ["--config-dir", "/nowhere"],
+    "--config-dir: ENOENT: no such file or directory, scandir '/nowhere'",
+  ],
+];
+
+for (const [name, args, expected] of rows) {
+  test(`a configuration with ${name} is refused with the reason`, () => {
+    assert.equal(problemsOf(args), expected);
+  });
+}
+
+test("every problem is reported at once, with where it is", () => {
+  const dir = folderOf({ mtuu: "1" });
+  assert.equal(
+    problemsOf(["--config-dir", dir], { TSILIUM_IPAMM: "x" }),
+    `$TSILIUM_IPAMM: unknown key "ipamm", did you mean "ipam"?\n${dir}/mtuu: unknown key "mtuu", did you mean "mtu"?`,
+  );
+});
+
+test("times are read as Go writes them", () => {
+  const ms = (text: string) =>
+    loadConfig([`--conntrack-gc-interval=${text}`], {}).values["conntrack-gc-interval"];
+  assert.deepEqual(
+    ["5m0s", "1h30m", "100ms", "1.5s", "0"].map(ms),
+    [300_000, 5_400_000, 100, 1500, 0],
+  );
+});
