@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Every load-time constant. User space writes them into .rodata before the load; the verifier then
+ * knows their values and removes the branches that this configuration can never take, so a switched
+ * off feature costs nothing and needs no #ifdef (docs/datapath.md, "Load-time constants").
+ * Names are those of DatapathConfig in snake case; the values here are the defaults.
+ */
+#ifndef TSI_CONFIG_H
+#define TSI_CONFIG_H
+
+#include "lib/address.h"
+
+enum routing_mode { ROUTING_TUNNEL = 0, ROUTING_NATIVE = 1 };
+
+const volatile __u8 enable_ipv4 = 1;
+const volatile __u8 enable_ipv6 = 1;
+/* enum routing_mode. */
+const volatile __u8 routing_mode = ROUTING_TUNNEL;
+const volatile __u8 enable_ipv4_masquerade = 1;
+const volatile __u8 enable_ipv6_masquerade = 1;
+
+/* UDP port of VXLAN, host byte order. */
+const volatile __u16 tunnel_port = 8472;
+/* Largest inner IP packet that fits the tunnel, bytes (the mtu of routes to remote pods). */
+const volatile __u32 tunnel_mtu = 1450;
+
+/* The node's address on the underlay: tunnels start there, and masqueraded packets carry it. */
+const volatile __be32 node_ipv4 = 0;
+const volatile union v6addr node_ipv6 = {};
+/* tsi_host's address: the pods' gateway. */
+const volatile __be32 router_ipv4 = 0;
+const volatile union v6addr router_ipv6 = {};
+
+/* Destinations never masqueraded. Unset is address 0 with a mask of all ones, which matches
+ * nothing. */
+const volatile __be32 ipv4_native_routing_cidr = 0;
+const volatile __be32 ipv4_native_routing_mask = 0xffffffff;
+const volatile union v6addr ipv6_native_routing_cidr = {};
+const volatile union v6addr ipv6_native_routing_mask = {
+	.words = {0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff}};
+
+/* Ports (and ICMP echo ids) that masquerading takes from, both ends included, host byte order. */
+const volatile __u16 nat_port_min = 32768;
+const volatile __u16 nat_port_max = 65535;
+
+const volatile __u32 tsi_vxlan_ifindex = 0;
+const volatile __u32 tsi_host_ifindex = 0;
+
+/* Lifetimes of tracked connections, seconds. */
+const volatile __u32 ct_lifetime_tcp = 8000;
+const volatile __u32 ct_lifetime_tcp_syn = 60;
+const volatile __u32 ct_lifetime_tcp_fin = 10;
+const volatile __u32 ct_lifetime_any = 60;
+
+/* Drop and trace events per CPU and second; what is beyond is counted in tsi_event_rate.lost. */
+const volatile __u32 events_per_second = 5000;
+
+#endif

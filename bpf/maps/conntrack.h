@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef TSI_MAPS_CONNTRACK_H
+#define TSI_MAPS_CONNTRACK_H
+
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+#include "lib/address.h"
+
+enum conntrack_flags {
+	/* The side that opened the connection is the key's high side (else the low one). */
+	CONNTRACK_ORIGIN_HIGH = 1,
+	CONNTRACK_SEEN_REPLY = 2,
+	/* FIN seen from that side; RST sets both. */
+	CONNTRACK_ORIGIN_CLOSED = 4,
+	CONNTRACK_REPLY_CLOSED = 8,
+};
+
+/* Both ends of a connection, ordered, so that packets of both directions make the same key: low is
+ * the end whose (address, port) is smaller, compared as big-endian numbers, address first.
+ * ICMP echo: the requester's port is the echo id, the responder's is 0, so that a ping one way
+ * never matches a ping the other way with the same id.
+ */
+struct conntrack_key4 {
+	__be32 low_address;
+	__be32 high_address;
+	__be16 low_port;
+	__be16 high_port;
+	__u8 protocol;
+	__u8 reserved[3];
+};
+
+struct conntrack_key6 {
+	union v6addr low_address;
+	union v6addr high_address;
+	__be16 low_port;
+	__be16 high_port;
+	__u8 protocol;
+	__u8 reserved[3];
+};
+
+struct conntrack_entry {
+	/* CLOCK_MONOTONIC; past it the entry counts as absent. */
+	__u64 expires_ns;
+	/* tsi_runtime.epoch under which the verdict was decided. */
+	__u32 epoch;
+	/* Of the side that opened the connection, and of the other. */
+	__u32 origin_identity;
+	__u32 reply_identity;
+	/* Policy rule that decided, 0: none. */
+	__u32 rule;
+	/* enum conntrack_flags. */
+	__u16 flags;
+	/* Service whose address replies get back, 0: none. */
+	__u16 rev_nat;
+	/* Listener that the connection is redirected to, 0: none. */
+	__u16 proxy_port;
+	__u16 reserved;
+};
+
+/* connection -> state and remembered verdict. Written and read by every program that meets a pod's
+ * packet; swept by the agent. LRU: the kernel evicts the least recently used when full, and the
+ * next packet of an evicted connection is decided as new.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 524288);
+	__type(key, struct conntrack_key4);
+	__type(value, struct conntrack_entry);
+} tsi_ct4 SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 524288);
+	__type(key, struct conntrack_key6);
+	__type(value, struct conntrack_entry);
+} tsi_ct6 SEC(".maps");
+
+#endif

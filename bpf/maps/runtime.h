@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef TSI_MAPS_RUNTIME_H
+#define TSI_MAPS_RUNTIME_H
+
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+struct runtime {
+	/* Moved last, after every map that a verdict depends on (design decision 5). */
+	__u32 epoch;
+	/* Nonzero: forwarded packets make trace events. */
+	__u32 trace;
+};
+
+/* 0 -> what user space changes while programs run. Written by the agent, read per packet. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct runtime);
+} tsi_runtime SEC(".maps");
+
+#endif
