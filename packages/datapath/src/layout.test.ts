@@ -9,7 +9,7 @@ const record = (size: number, ...leaves: [string, number, number][]): RecordLayo
 });
 
 const conntrack: MapLayout = {
-  type: 9,
+  type: "lru_hash",
   maxEntries: 1024,
   flags: 0,
   key: record(8, ["address", 0, 4], ["port", 4, 2], ["padding", 6, 2]),
@@ -21,7 +21,7 @@ test("the same layout has the same hash, and any change a different one", () => 
   assert.match(hash, /^[0-9a-f]{8}$/);
   assert.equal(layoutHash(structuredClone(conntrack)), hash);
   const changes: Partial<MapLayout>[] = [
-    { type: 1 },
+    { type: "hash" },
     { maxEntries: 2048 },
     { flags: 1 },
     { key: record(8, ["address", 0, 4], ["port", 6, 2], ["padding", 4, 2]) },

@@ -9,8 +9,8 @@ export type Leaf = { readonly path: string; readonly offset: number; readonly si
 export type RecordLayout = { readonly size: number; readonly leaves: readonly Leaf[] };
 
 export type MapLayout = {
-  /** BPF_MAP_TYPE_*. */
-  readonly type: number;
+  /** The kind of map: "lru_hash". */
+  readonly type: string;
   readonly maxEntries: number;
   /** BPF_F_* given at creation. */
   readonly flags: number;

@@ -1,0 +1,74 @@
+// From configuration to the load-time constants of bpf/config.h. The names there are the names here.
+import type { Address, Prefix } from "@tsilium/net";
+import { mtuProblem, routeMtu } from "./mtu.ts";
+import { DatapathError } from "./errors.ts";
+import type { DatapathConfig } from "./model.ts";
+
+/** What a constant can be set to; numbers for network-order types are given as they are read. */
+export type ConstantValue = number | boolean | Uint8Array;
+
+/** Devices that programs name by index, in the agent's network namespace; 0: there is none. */
+export type DeviceIndexes = { readonly host: number; readonly vxlan: number };
+
+const routingModes = { tunnel: 0, native: 1 } as const;
+
+/**
+ * Every load-time constant of a configuration, by name. An object that lacks one does not use it.
+ * @throws DatapathError bad_config when the configuration contradicts itself.
+ */
+export function loadTimeConstants(config: DatapathConfig, devices: DeviceIndexes): Record<string, ConstantValue> {
+  checkConfig(config);
+  const [natPortMin, natPortMax] = config.natPortRange;
+  return {
+    enable_ipv4: config.enableIpv4,
+    enable_ipv6: config.enableIpv6,
+    routing_mode: routingModes[config.routingMode],
+    tunnel_port: config.tunnelPort,
+    tunnel_mtu: routeMtu(config),
+    node_ipv4: addressBytes(config.nodeIpv4, 4),
+    node_ipv6: addressBytes(config.nodeIpv6, 16),
+    router_ipv4: addressBytes(config.routerIpv4, 4),
+    router_ipv6: addressBytes(config.routerIpv6, 16),
+    enable_ipv4_masquerade: config.enableIpv4Masquerade,
+    enable_ipv6_masquerade: config.enableIpv6Masquerade,
+    ipv4_native_routing_cidr: addressBytes(config.ipv4NativeRoutingCidr?.address, 4),
+    ipv4_native_routing_mask: maskBytes(config.ipv4NativeRoutingCidr, 4),
+    ipv6_native_routing_cidr: addressBytes(config.ipv6NativeRoutingCidr?.address, 16),
+    ipv6_native_routing_mask: maskBytes(config.ipv6NativeRoutingCidr, 16),
+    nat_port_min: natPortMin,
+    nat_port_max: natPortMax,
+    tsi_host_ifindex: devices.host,
+    tsi_vxlan_ifindex: devices.vxlan,
+  };
+}
+
+function checkConfig(config: DatapathConfig): void {
+  const problem = mtuProblem(config) ?? familyProblem(config) ?? portProblem(config.natPortRange);
+  if (problem !== undefined) throw new DatapathError("bad_config", problem);
+}
+
+function familyProblem(config: DatapathConfig): string | undefined {
+  if (!config.enableIpv4 && !config.enableIpv6) return "neither enable-ipv4 nor enable-ipv6 is set";
+  if (config.enableIpv4 && !config.routerIpv4) return "enable-ipv4 is set, but the node has no IPv4 router address";
+  if (config.enableIpv6 && !config.routerIpv6) return "enable-ipv6 is set, but the node has no IPv6 router address";
+  if (config.devices.length === 0) return "no device faces the underlay";
+  return undefined;
+}
+
+function portProblem([first, last]: readonly [number, number]): string | undefined {
+  if (first >= 1 && last <= 65535 && first <= last) return undefined;
+  return `NAT port range ${first}-${last} is not within 1-65535`;
+}
+
+/** All zero when there is no such address. */
+function addressBytes(address: Address | undefined, size: 4 | 16): Uint8Array {
+  return address?.bytes ?? new Uint8Array(size);
+}
+
+/** No prefix: all ones, which together with address 0 matches nothing (bpf/config.h). */
+function maskBytes(prefix: Prefix | undefined, size: 4 | 16): Uint8Array {
+  const mask = new Uint8Array(size);
+  const bits = prefix === undefined ? size * 8 : prefix.length;
+  for (let bit = 0; bit < bits; bit++) mask[bit >> 3] = (mask[bit >> 3] ?? 0) | (0x80 >> (bit & 7));
+  return mask;
+}
