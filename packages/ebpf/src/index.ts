@@ -1,0 +1,21 @@
+// The eBPF library: object files read without the kernel, and what is loaded from them.
+export * as codecs from "./codec.ts";
+export { decode, encode, type Codec } from "./codec.ts";
+export * from "./errors.ts";
+export * from "./map-types.ts";
+export { Btf, type BtfMember, type BtfType } from "./object/btf.ts";
+export { CollectionSpec, parseObject } from "./object/collection-spec.ts";
+export type {
+  MapContent,
+  MapReference,
+  MapSpec,
+  ProgramSpec,
+  VariableSpec,
+} from "./object/model.ts";
+export { programKind, type ProgramKind } from "./object/sections.ts";
+export { Collection, loadCollection, type LoadOptions } from "./kernel/collection.ts";
+export * from "./kernel/link.ts";
+export { BpfMap, type MapInfo, type MapOptions, type UpdateMode } from "./kernel/map.ts";
+export { isBpfError, KernelObject } from "./kernel/object.ts";
+export { joinPerCpu, perCpuSize, splitPerCpu } from "./kernel/per-cpu.ts";
+export * from "./kernel/program.ts";
