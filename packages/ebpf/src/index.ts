@@ -19,3 +19,4 @@ export { BpfMap, type MapInfo, type MapOptions, type UpdateMode } from "./kernel
 export { isBpfError, KernelObject } from "./kernel/object.ts";
 export { joinPerCpu, perCpuSize, splitPerCpu } from "./kernel/per-cpu.ts";
 export * from "./kernel/program.ts";
+export { generateCodecs } from "./codegen/abi.ts";
