@@ -11,3 +11,6 @@ export * from "./ids.ts";
 export * from "./names.ts";
 export * from "./state-files.ts";
 export * from "./states.ts";
+export * from "./endpoints.ts";
+export * from "./cilium-endpoint.ts";
+export * from "./publisher.ts";

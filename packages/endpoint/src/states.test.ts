@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { endpointStates, mayBecome, wantsDatapath } from "./states.ts";
+import { datapathDuty, endpointStates, mayBecome } from "./states.ts";
 import type { EndpointState } from "./model.ts";
 
 /** One letter per state in the order of `endpointStates`; x where the row may become the column. */
@@ -40,9 +40,9 @@ test("every state can be left by disconnecting, and nothing leaves disconnected"
   );
 });
 
-test("an endpoint without identity or on its way out is not written to the kernel", () => {
-  assert.deepEqual(
-    endpointStates.filter((state) => !wantsDatapath(state)),
-    ["creating", "waiting-for-identity", "restoring", "disconnecting", "disconnected", "invalid"],
-  );
+test("an endpoint that awaits an identity keeps what the kernel has, one that goes away loses it", () => {
+  const by = (duty: string) => endpointStates.filter((state) => datapathDuty(state) === duty);
+  assert.deepEqual(by("write"), ["waiting-to-regenerate", "regenerating", "not-ready", "ready"]);
+  assert.deepEqual(by("leave"), ["creating", "waiting-for-identity", "restoring"]);
+  assert.deepEqual(by("remove"), ["disconnecting", "disconnected", "invalid"]);
 });

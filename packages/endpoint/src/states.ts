@@ -33,14 +33,26 @@ export function mayBecome(from: EndpointState, to: EndpointState): boolean {
   return from === to || next[from].includes(to);
 }
 
-/** States in which the endpoint's rows belong into the kernel. */
-export function wantsDatapath(state: EndpointState): boolean {
-  return (
-    state === "waiting-to-regenerate" ||
-    state === "regenerating" ||
-    state === "not-ready" ||
-    state === "ready"
-  );
+/**
+ * What a state means for the kernel: its rows are written, are left as they are (while an identity is awaited,
+ * a running pod keeps its old one), or are removed.
+ */
+export function datapathDuty(state: EndpointState): "write" | "leave" | "remove" {
+  switch (state) {
+    case "waiting-to-regenerate":
+    case "regenerating":
+    case "not-ready":
+    case "ready":
+      return "write";
+    case "creating":
+    case "waiting-for-identity":
+    case "restoring":
+      return "leave";
+    case "disconnecting":
+    case "disconnected":
+    case "invalid":
+      return "remove";
+  }
 }
 
 /** Every state, for metrics that show zeros too. */

@@ -1,0 +1,95 @@
+// What this agent says of addresses: who has them, behind which node. Pure; `keeper.ts` hands it in.
+import type { Endpoint } from "@tsilium/endpoint/model.ts";
+import { ReservedIdentity } from "@tsilium/identity/model.ts";
+import type { IpcacheClaim } from "@tsilium/ipcache/model.ts";
+import type { CiliumEndpoint } from "@tsilium/kube";
+import { Address, Prefix } from "@tsilium/net";
+import type { Node } from "@tsilium/node/model.ts";
+
+/** A pod of this node. Nothing once it goes away or while it has no identity. */
+export function endpointClaims(endpoint: Endpoint): IpcacheClaim[] {
+  const { state, identity, namespace, podName } = endpoint;
+  const leaving = state === "disconnecting" || state === "disconnected" || state === "invalid";
+  if (identity === 0 || leaving) return [];
+  return [endpoint.ipv4, endpoint.ipv6].flatMap((address) =>
+    address === undefined
+      ? []
+      : [
+          {
+            prefix: Prefix.host(address),
+            source: "local" as const,
+            owner: `endpoint/${endpoint.id}`,
+            identity,
+            hostIp: undefined,
+            ...(podName === "" ? {} : { namespace, podName }),
+          },
+        ],
+  );
+}
+
+/** A pod of another node. Nothing for an object that is not filled in yet, or that speaks of this node. */
+export function remoteEndpointClaims(
+  object: CiliumEndpoint,
+  localAddresses: readonly Address[],
+): IpcacheClaim[] {
+  const { namespace, name: podName } = object.metadata;
+  const { identity, networking } = object.status ?? {};
+  const hostIp = Address.tryParse(networking?.node ?? "");
+  if (!identity || !networking || !hostIp || !namespace || !podName) return [];
+  if (localAddresses.some((address) => address.equals(hostIp))) return [];
+  return networking.addressing.flatMap(({ ipv4, ipv6 }) =>
+    [ipv4, ipv6].flatMap((text) => {
+      const address = Address.tryParse(text ?? "");
+      if (!address) return [];
+      return [
+        {
+          prefix: Prefix.host(address),
+          source: "custom-resource" as const,
+          owner: `ciliumendpoint/${namespace}/${podName}`,
+          identity: identity.id,
+          hostIp,
+          namespace,
+          podName,
+        },
+      ];
+    }),
+  );
+}
+
+/**
+ * A node: its own addresses are the host's (this node) or a remote node's; another node's pod CIDRs lead to it
+ * for pods whose CiliumEndpoint has not come yet, as the world, which is what an unknown peer is.
+ */
+export function nodeClaims(node: Node, dualStack: boolean): IpcacheClaim[] {
+  const owner = `node/${node.name}`;
+  const source = node.local ? ("local" as const) : ("custom-resource" as const);
+  const identity = node.local ? ReservedIdentity.host : ReservedIdentity["remote-node"];
+  const host = (address: Address | undefined, hostIp: Address | undefined): IpcacheClaim[] =>
+    address === undefined
+      ? []
+      : [{ prefix: Prefix.host(address), source, owner, identity, hostIp }];
+  // One underlay address carries the tunnel of both families.
+  const underlay = node.ipv4 ?? node.ipv6;
+  const behind = node.local ? undefined : underlay;
+  return [
+    ...host(node.ipv4, undefined),
+    ...host(node.ipv6, undefined),
+    ...host(node.routerIpv4, behind),
+    ...host(node.routerIpv6, behind),
+    ...(node.local
+      ? []
+      : node.podCidrs.map((prefix) => ({
+          prefix,
+          source: "generated" as const,
+          owner,
+          identity: worldIdentity(prefix, dualStack),
+          hostIp: underlay,
+        }))),
+  ];
+}
+
+/** With both families enabled the world has an identity per family, as in Cilium. */
+function worldIdentity(prefix: Prefix, dualStack: boolean): number {
+  if (!dualStack) return ReservedIdentity.world;
+  return ReservedIdentity[prefix.family === 4 ? "world-ipv4" : "world-ipv6"];
+}
