@@ -98,6 +98,31 @@ export type ConntrackEntry = {
   readonly sourcePort: number;
   readonly destination: Address;
   readonly destinationPort: number;
+  /** CLOCK_MONOTONIC, nanoseconds; past it the connection counts as absent. */
+  readonly expiresNs: bigint;
+  /** Policy epoch under which its verdict was decided. */
+  readonly epoch: number;
+  readonly seenReply: boolean;
+  /** FIN or RST was seen. */
+  readonly closing: boolean;
+  readonly sourceIdentity: number;
+  readonly destinationIdentity: number;
+};
+
+/** One direction of an address translation: what is matched, and what is put in its place. */
+export type NatEntry = {
+  /** forward: a packet leaving gets a new source. reverse: its reply gets its destination back. */
+  readonly direction: "forward" | "reverse";
+  readonly protocol: number;
+  readonly source: Address;
+  readonly sourcePort: number;
+  readonly destination: Address;
+  readonly destinationPort: number;
+  readonly translated: Address;
+  readonly translatedPort: number;
+  readonly expiresNs: bigint;
+  /** The node's own connection, kept so that no pod is given its port. */
+  readonly ofHost: boolean;
 };
 
 /** One line of the metrics map, summed over CPUs. */

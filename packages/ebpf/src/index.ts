@@ -16,6 +16,7 @@ export { programKind, type ProgramKind } from "./object/sections.ts";
 export { Collection, loadCollection, type LoadOptions } from "./kernel/collection.ts";
 export * from "./kernel/link.ts";
 export { BpfMap, type MapInfo, type MapOptions, type UpdateMode } from "./kernel/map.ts";
+export { readBtf } from "./kernel/read-btf.ts";
 export { isBpfError, KernelObject } from "./kernel/object.ts";
 export { joinPerCpu, perCpuSize, splitPerCpu } from "./kernel/per-cpu.ts";
 export * from "./kernel/program.ts";

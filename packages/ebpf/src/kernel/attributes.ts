@@ -20,6 +20,7 @@ export const command = {
   objectInfo: 15,
   programQuery: 16,
   btfLoad: 18,
+  btfFdById: 19,
   mapLookupAndDelete: 21,
   mapFreeze: 22,
   mapLookupBatch: 24,

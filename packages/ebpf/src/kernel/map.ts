@@ -37,7 +37,10 @@ export type MapInfo = {
   readonly valueSize: number;
   readonly maxEntries: number;
   readonly flags: number;
+  /** Kernel-wide number of its types (`readBtf`), 0 when it has none, and which of them key and value are. */
   readonly btfId: number;
+  readonly keyTypeId: number;
+  readonly valueTypeId: number;
 };
 
 /** any: insert or overwrite; create: only if absent; replace: only if present. */
@@ -309,5 +312,7 @@ function readInfo(fd: number): MapInfo {
     flags: u32(20),
     name: readFixedName(bytes, 24),
     btfId: u32(64),
+    keyTypeId: u32(68),
+    valueTypeId: u32(72),
   };
 }
