@@ -21,3 +21,6 @@ export { isBpfError, KernelObject } from "./kernel/object.ts";
 export { joinPerCpu, perCpuSize, splitPerCpu } from "./kernel/per-cpu.ts";
 export * from "./kernel/program.ts";
 export { generateCodecs } from "./codegen/abi.ts";
+export { attachTc, ClsactFilter, type TcAttachment } from "./kernel/clsact.ts";
+export { type MapCodecs, TypedMap, TypedPerCpuMap } from "./kernel/typed-map.ts";
+export { RingBuffer, type RingBufferStatistics } from "./ringbuf/ring-buffer.ts";

@@ -4,7 +4,7 @@ export * from "./constants.ts";
 export * from "./epoll.ts";
 export * from "./errors.ts";
 export * from "./file.ts";
-export { addressOf } from "./libc.ts";
+export { addressOf, nativeModulePath } from "./libc.ts";
 export * from "./memory.ts";
 export * from "./namespace.ts";
 export * from "./root.ts";

@@ -9,13 +9,19 @@ const infoSize = 40;
 
 /** BTF by its kernel-wide number (`MapInfo.btfId`). @throws BpfError ENOENT when it is gone */
 export function readBtf(id: number): Btf {
-  const fd = during(`open of BTF ${id}`, () => new Attributes(16).u32(0, id).call(command.btfFdById));
+  const fd = during(`open of BTF ${id}`, () =>
+    new Attributes(16).u32(0, id).call(command.btfFdById),
+  );
   try {
     const size = objectInfo(fd, infoSize).view.getUint32(8, true);
     const raw = new Uint8Array(size);
     const info = new Attributes(infoSize).pointer(0, raw).u32(8, size);
     during(`read of BTF ${id}`, () =>
-      new Attributes(16).u32(0, fd).u32(4, infoSize).pointer(8, info.bytes).call(command.objectInfo),
+      new Attributes(16)
+        .u32(0, fd)
+        .u32(4, infoSize)
+        .pointer(8, info.bytes)
+        .call(command.objectInfo),
     );
     return new Btf(raw);
   } finally {
