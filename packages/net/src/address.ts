@@ -63,6 +63,11 @@ export class Address {
     return this.toString();
   }
 
+  /** What console.log and failing assertions show. */
+  [Symbol.for("nodejs.util.inspect.custom")](): string {
+    return this.toString();
+  }
+
   equals(other: Address): boolean {
     return this.compare(other) === 0;
   }

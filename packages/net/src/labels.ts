@@ -93,6 +93,11 @@ export class Labels implements Iterable<Label> {
     return this.toArray();
   }
 
+  /** What console.log and failing assertions show. */
+  [Symbol.for("nodejs.util.inspect.custom")](): string {
+    return this.toString();
+  }
+
   [Symbol.iterator](): Iterator<Label> {
     return this.#sorted[Symbol.iterator]();
   }

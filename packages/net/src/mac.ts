@@ -49,4 +49,9 @@ export class Mac {
   toJSON(): string {
     return this.toString();
   }
+
+  /** What console.log and failing assertions show. */
+  [Symbol.for("nodejs.util.inspect.custom")](): string {
+    return this.toString();
+  }
 }

@@ -142,6 +142,11 @@ export class Prefix {
   toJSON(): string {
     return this.toString();
   }
+
+  /** What console.log and failing assertions show. */
+  [Symbol.for("nodejs.util.inspect.custom")](): string {
+    return this.toString();
+  }
 }
 
 function maskBytes(address: Address, length: number): Address {

@@ -7,6 +7,7 @@ export * from "./file.ts";
 export { addressOf, nativeModulePath } from "./libc.ts";
 export * from "./memory.ts";
 export * from "./namespace.ts";
+export * from "./poll.ts";
 export * from "./root.ts";
 export * from "./sockaddr.ts";
 export * from "./socket.ts";
