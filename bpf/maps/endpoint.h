@@ -26,6 +26,7 @@ struct endpoint {
 	/* The host-side veth, which answers for the gateway. */
 	__u8 node_mac[6];
 	__be32 ipv4;
+	__u32 reserved;
 	union v6addr ipv6;
 };
 

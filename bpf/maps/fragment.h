@@ -19,6 +19,7 @@ struct fragment_key6 {
 	union v6addr source;
 	union v6addr destination;
 	__be32 id;
+	__u32 reserved;
 };
 
 /* What only a datagram's first fragment carries. */
