@@ -6,8 +6,8 @@
 #include <bpf/bpf_helpers.h>
 #include "lib/address.h"
 
-/* An IPv4 prefix a.b.c.d/n is ::ffff:a.b.c.d/(96+n). Packed: the trie compares bits from right after
- * prefixlen, where the address must be and not the padding that its alignment would ask for.
+/* An IPv4 prefix a.b.c.d/n is ::ffff:a.b.c.d/(96+n). Packed: the trie compares bits from right
+ * after prefixlen, where the address must be and not the padding that its alignment would ask for.
  */
 struct ipcache_key {
 	__u32 prefixlen;

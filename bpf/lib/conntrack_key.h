@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Building the direction-free key of maps/conntrack.h, and the two tables behind one name. */
+#ifndef TSI_LIB_CONNTRACK_KEY_H
+#define TSI_LIB_CONNTRACK_KEY_H
+
+#include "lib/packet.h"
+#include "lib/parse_l4.h"
+#include "maps/conntrack.h"
+
+union conntrack_key {
+	struct conntrack_key4 v4;
+	struct conntrack_key6 v6;
+};
+
+static __always_inline bool is_tracked(const struct packet *pkt)
+{
+	return pkt->protocol == IPPROTO_TCP || pkt->protocol == IPPROTO_UDP ||
+	       is_icmp(pkt->family, pkt->protocol) || pkt->protocol == PROTOCOL_SCTP;
+}
+
+static __always_inline bool source_port_high(const struct packet *pkt)
+{
+	return bpf_ntohs(pkt->source_port) > bpf_ntohs(pkt->destination_port);
+}
+
+static __always_inline bool source_high4(const struct packet *pkt)
+{
+	__u32 source = bpf_ntohl(pkt->flow_source.words[3]);
+	__u32 destination = bpf_ntohl(pkt->destination.words[3]);
+
+	return source == destination ? source_port_high(pkt) : source > destination;
+}
+
+static __always_inline bool source_high6(const struct packet *pkt)
+{
+	const union v6addr *source = &pkt->flow_source, *destination = &pkt->destination;
+
+	if (source->halves[0] != destination->halves[0])
+		return bpf_be64_to_cpu(source->halves[0]) > bpf_be64_to_cpu(destination->halves[0]);
+	if (source->halves[1] != destination->halves[1])
+		return bpf_be64_to_cpu(source->halves[1]) > bpf_be64_to_cpu(destination->halves[1]);
+	return source_port_high(pkt);
+}
+
+/* Returns whether the packet's source is the key's high end. */
+static __always_inline bool conntrack_key(const struct packet *pkt, union conntrack_key *key)
+{
+	bool high;
+
+	if (pkt->family == IPV4) {
+		__be32 source = pkt->flow_source.words[3], destination = pkt->destination.words[3];
+
+		high = source_high4(pkt);
+		key->v4 = (struct conntrack_key4){
+			.low_address = high ? destination : source,
+			.high_address = high ? source : destination,
+			.low_port = high ? pkt->destination_port : pkt->source_port,
+			.high_port = high ? pkt->source_port : pkt->destination_port,
+			.protocol = pkt->protocol,
+		};
+		return high;
+	}
+	high = source_high6(pkt);
+	key->v6 = (struct conntrack_key6){
+		.low_address = high ? pkt->destination : pkt->flow_source,
+		.high_address = high ? pkt->flow_source : pkt->destination,
+		.low_port = high ? pkt->destination_port : pkt->source_port,
+		.high_port = high ? pkt->source_port : pkt->destination_port,
+		.protocol = pkt->protocol,
+	};
+	return high;
+}
+
+static __always_inline struct conntrack_entry *conntrack_find(
+	const struct packet *pkt, const union conntrack_key *key)
+{
+	return pkt->family == IPV4 ? bpf_map_lookup_elem(&tsi_ct4, &key->v4)
+				   : bpf_map_lookup_elem(&tsi_ct6, &key->v6);
+}
+
+static __always_inline long conntrack_insert(const struct packet *pkt,
+	const union conntrack_key *key, const struct conntrack_entry *entry)
+{
+	return pkt->family == IPV4 ? bpf_map_update_elem(&tsi_ct4, &key->v4, entry, BPF_ANY)
+				   : bpf_map_update_elem(&tsi_ct6, &key->v6, entry, BPF_ANY);
+}
+
+#endif
