@@ -14,3 +14,4 @@ export * from "./states.ts";
 export * from "./endpoints.ts";
 export * from "./cilium-endpoint.ts";
 export * from "./publisher.ts";
+export * from "./pod-interface.ts";
