@@ -24,3 +24,11 @@ export { generateCodecs } from "./codegen/abi.ts";
 export { attachTc, ClsactFilter, type TcAttachment } from "./kernel/clsact.ts";
 export { type MapCodecs, TypedMap, TypedPerCpuMap } from "./kernel/typed-map.ts";
 export { RingBuffer, type RingBufferStatistics } from "./ringbuf/ring-buffer.ts";
+export {
+  type Feature,
+  type FeatureName,
+  features,
+  hasFeature,
+  requireFeature,
+} from "./probes/features.ts";
+export { kernelVersion, type KernelVersion, parseKernelVersion } from "./probes/kernel-version.ts";
