@@ -1,7 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Address, Prefix } from "@tsilium/net";
-import { fromIpv4Number, fromMappedBytes, fromPrefixKey, ipv4Number, mappedBytes, prefixKey } from "./address-key.ts";
+import {
+  fromIpv4Number,
+  fromMappedBytes,
+  fromPrefixKey,
+  ipv4Number,
+  mappedBytes,
+  prefixKey,
+} from "./address-key.ts";
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
 
@@ -20,7 +27,14 @@ test("keys read back as the addresses they were made from", () => {
 
 test("prefixes of both families share one trie and read back", () => {
   assert.equal(prefixKey(Prefix.parse("10.244.0.0/24")).prefixlen, 120);
-  for (const text of ["0.0.0.0/0", "10.0.0.0/8", "10.244.0.7/32", "::/0", "fd00::/64", "fd00::7/128"]) {
+  for (const text of [
+    "0.0.0.0/0",
+    "10.0.0.0/8",
+    "10.244.0.7/32",
+    "::/0",
+    "fd00::/64",
+    "fd00::7/128",
+  ]) {
     assert.equal(String(fromPrefixKey(prefixKey(Prefix.parse(text)))), text);
   }
 });

@@ -35,14 +35,19 @@ export function prefixKey(prefix: Prefix): { prefixlen: number; address: Uint8Ar
 /** The prefix of an LPM key. ::/0 is read as IPv6, as are all prefixes shorter than the mapped range's own. */
 export function fromPrefixKey(key: { prefixlen: number; address: Uint8Array }): Prefix {
   if (key.prefixlen >= mappedBits && isMapped(key.address))
-    return Prefix.of(Address.fromBytes(key.address.slice(mappedOffset)), key.prefixlen - mappedBits);
+    return Prefix.of(
+      Address.fromBytes(key.address.slice(mappedOffset)),
+      key.prefixlen - mappedBits,
+    );
   return Prefix.of(Address.fromBytes(key.address.slice()), key.prefixlen);
 }
 
 /** __be32 fields read as numbers: back to an address; 0 is none. */
 export function fromIpv4Number(value: number): Address | undefined {
   if (value === 0) return undefined;
-  return Address.fromBytes(Uint8Array.of(value >>> 24, (value >>> 16) & 0xff, (value >>> 8) & 0xff, value & 0xff));
+  return Address.fromBytes(
+    Uint8Array.of(value >>> 24, (value >>> 16) & 0xff, (value >>> 8) & 0xff, value & 0xff),
+  );
 }
 
 /** An IPv4 address as the number that a __be32 field takes; 0 for none. */
@@ -53,5 +58,7 @@ export function ipv4Number(address: Address | undefined): number {
 }
 
 function isMapped(bytes: Uint8Array): boolean {
-  return bytes[10] === 0xff && bytes[11] === 0xff && bytes.subarray(0, 10).every((byte) => byte === 0);
+  return (
+    bytes[10] === 0xff && bytes[11] === 0xff && bytes.subarray(0, 10).every((byte) => byte === 0)
+  );
 }

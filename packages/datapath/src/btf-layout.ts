@@ -28,7 +28,10 @@ function leavesOf(btf: Btf, typeId: number, place: Place): Leaf[] {
   if (type.kind === "array" && btf.resolve(type.type).kind === "struct") {
     const stride = btf.sizeOf(type.type);
     return Array.from({ length: type.length }, (_, index) =>
-      leavesOf(btf, type.type, { path: `${place.path}[${index}]`, offset: place.offset + index * stride }),
+      leavesOf(btf, type.type, {
+        path: `${place.path}[${index}]`,
+        offset: place.offset + index * stride,
+      }),
     ).flat();
   }
   return [{ path: place.path || "value", offset: place.offset, size: btf.sizeOf(typeId) }];

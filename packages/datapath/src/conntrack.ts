@@ -35,7 +35,9 @@ export class Conntrack {
   /** Every tracked connection, expired ones too, seen from the side that opened it. */
   list(): ConntrackEntry[] {
     return this.#families.flatMap(({ map, ends }) =>
-      Array.from(map.entries(), ([key, value]) => describe(ends(key), decode(conntrackEntry, value))),
+      Array.from(map.entries(), ([key, value]) =>
+        describe(ends(key), decode(conntrackEntry, value)),
+      ),
     );
   }
 

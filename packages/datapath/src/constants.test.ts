@@ -32,7 +32,9 @@ const asText = (value: unknown): string =>
   value instanceof Uint8Array ? Buffer.from(value).toString("hex") : String(value);
 
 test("every option arrives under the constant's name", () => {
-  const text = Object.entries(loadTimeConstants(config, devices)).map(([name, value]) => `${name} ${asText(value)}`);
+  const text = Object.entries(loadTimeConstants(config, devices)).map(
+    ([name, value]) => `${name} ${asText(value)}`,
+  );
   assert.deepEqual(text, [
     "enable_ipv4 true",
     "enable_ipv6 true",
@@ -57,7 +59,11 @@ test("every option arrives under the constant's name", () => {
 });
 
 for (const [sentence, changes, message] of [
-  ["a node of no family", { enableIpv4: false, enableIpv6: false }, /neither enable-ipv4 nor enable-ipv6/],
+  [
+    "a node of no family",
+    { enableIpv4: false, enableIpv6: false },
+    /neither enable-ipv4 nor enable-ipv6/,
+  ],
   ["a family without a router address", { routerIpv6: undefined }, /no IPv6 router address/],
   ["an underlay without a device", { devices: [] }, /no device/],
   ["a NAT range that is upside down", { natPortRange: [2, 1] }, /NAT port range 2-1/],
@@ -66,7 +72,10 @@ for (const [sentence, changes, message] of [
   test(`${sentence} is refused with the reason`, () => {
     assert.throws(
       () => loadTimeConstants({ ...config, ...changes }, devices),
-      (error) => error instanceof DatapathError && error.code === "bad_config" && message.test(error.message),
+      (error) =>
+        error instanceof DatapathError &&
+        error.code === "bad_config" &&
+        message.test(error.message),
     );
   });
 }

@@ -16,7 +16,10 @@ const routingModes = { tunnel: 0, native: 1 } as const;
  * Every load-time constant of a configuration, by name. An object that lacks one does not use it.
  * @throws DatapathError bad_config when the configuration contradicts itself.
  */
-export function loadTimeConstants(config: DatapathConfig, devices: DeviceIndexes): Record<string, ConstantValue> {
+export function loadTimeConstants(
+  config: DatapathConfig,
+  devices: DeviceIndexes,
+): Record<string, ConstantValue> {
   checkConfig(config);
   const [natPortMin, natPortMax] = config.natPortRange;
   return {
@@ -49,8 +52,10 @@ function checkConfig(config: DatapathConfig): void {
 
 function familyProblem(config: DatapathConfig): string | undefined {
   if (!config.enableIpv4 && !config.enableIpv6) return "neither enable-ipv4 nor enable-ipv6 is set";
-  if (config.enableIpv4 && !config.routerIpv4) return "enable-ipv4 is set, but the node has no IPv4 router address";
-  if (config.enableIpv6 && !config.routerIpv6) return "enable-ipv6 is set, but the node has no IPv6 router address";
+  if (config.enableIpv4 && !config.routerIpv4)
+    return "enable-ipv4 is set, but the node has no IPv4 router address";
+  if (config.enableIpv6 && !config.routerIpv6)
+    return "enable-ipv6 is set, but the node has no IPv6 router address";
   if (config.devices.length === 0) return "no device faces the underlay";
   return undefined;
 }

@@ -13,5 +13,6 @@ test("forwarded packets read Success, and an unknown code reads as its number", 
 });
 
 test("every code with a text is a drop code that fits a byte", () => {
-  for (const code of Object.keys(dropReasons).map(Number)) assert.ok(code >= firstDropCode && code <= 255);
+  for (const code of Object.keys(dropReasons).map(Number))
+    assert.ok(code >= firstDropCode && code <= 255);
 });

@@ -84,8 +84,12 @@ export const dropReasons: Readonly<Record<number, string>> = {
 /** The first code that means a drop; smaller metrics reasons count forwarded packets. */
 export const firstDropCode = 130;
 
+/** Counted, but no drop: talk of one link (MLD, router solicitations, duplicate address detection). Ours. */
+const absorbed = 100;
+
 /** The text of a metrics reason: "Success" for forwarded packets, Cilium's words for drops, else the number. */
 export function reasonText(reason: number): string {
   if (reason === 0) return "Success";
+  if (reason === absorbed) return "Absorbed";
   return dropReasons[reason] ?? String(reason);
 }

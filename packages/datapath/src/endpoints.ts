@@ -45,9 +45,12 @@ export class Endpoints {
     const { byInterface, byAddress, hook, bumpEpoch } = this.#parts;
     const previous = this.#byId.get(entry.id);
     const row = endpointRow(entry);
-    const takenOver = addressesOf(entry).some((address) => this.#ownerOf(address, entry.id) !== undefined);
+    const takenOver = addressesOf(entry).some(
+      (address) => this.#ownerOf(address, entry.id) !== undefined,
+    );
     byInterface.update(entry.ifindex, row);
-    for (const address of addressesOf(entry)) byAddress.update({ address: mappedBytes(address) }, row);
+    for (const address of addressesOf(entry))
+      byAddress.update({ address: mappedBytes(address) }, row);
     this.#byId.set(entry.id, entry);
     if (previous !== undefined) this.#removeStale(previous, entry);
     if (takenOver || (previous !== undefined && !sameMapping(previous, entry))) bumpEpoch();
@@ -78,7 +81,8 @@ export class Endpoints {
   #removeStale(previous: EndpointEntry, entry: EndpointEntry): void {
     const { byInterface } = this.#parts;
     const kept = new Set(addressesOf(entry).map(String));
-    for (const address of addressesOf(previous)) if (!kept.has(String(address))) this.#release(address, entry.id);
+    for (const address of addressesOf(previous))
+      if (!kept.has(String(address))) this.#release(address, entry.id);
     if (previous.ifindex !== entry.ifindex && byInterface.lookup(previous.ifindex)?.id === entry.id)
       byInterface.delete(previous.ifindex);
   }

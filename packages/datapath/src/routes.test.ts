@@ -64,5 +64,7 @@ test("a family that is switched off gets no routes", () => {
 
 test("a node without an address of the family gets no native route of it", () => {
   const native = { ...config, routingMode: "native" as const, autoDirectNodeRoutes: true };
-  assert.deepEqual(asText(remoteRoutes(native, { ...neighbour, ipv6: undefined })), ["10.244.1.0/24 via 172.18.0.3"]);
+  assert.deepEqual(asText(remoteRoutes(native, { ...neighbour, ipv6: undefined })), [
+    "10.244.1.0/24 via 172.18.0.3",
+  ]);
 });

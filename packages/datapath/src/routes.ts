@@ -30,7 +30,14 @@ const hostGatewayIpv6 = Address.parse("fe80::1");
 
 type RouteFacts = Pick<
   DatapathConfig,
-  "routingMode" | "autoDirectNodeRoutes" | "routerIpv4" | "routerIpv6" | "mtu" | "nodeIpv4" | "enableIpv4" | "enableIpv6"
+  | "routingMode"
+  | "autoDirectNodeRoutes"
+  | "routerIpv4"
+  | "routerIpv6"
+  | "mtu"
+  | "nodeIpv4"
+  | "enableIpv4"
+  | "enableIpv6"
 >;
 
 /** Routes to this node's own pods. */
@@ -53,7 +60,11 @@ export function remoteRoutes(config: RouteFacts, node: RoutedNode): DesiredRoute
   });
 }
 
-function routeThroughHost(config: RouteFacts, destination: Prefix, mtu: number | undefined): DesiredRoute {
+function routeThroughHost(
+  config: RouteFacts,
+  destination: Prefix,
+  mtu: number | undefined,
+): DesiredRoute {
   const source = destination.family === 4 ? config.routerIpv4 : config.routerIpv6;
   const gateway = destination.family === 4 ? config.routerIpv4 : hostGatewayIpv6;
   return { destination, gateway, device: hostDevice, source, mtu };

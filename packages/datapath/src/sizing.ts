@@ -17,7 +17,10 @@ export type TableSizes = { readonly conntrackMax: number; readonly natMax: numbe
  * Sizes for a machine with this much memory: conntrack and NAT of both families share `memoryShare` of it, NAT gets
  * two thirds of conntrack (Cilium's upper bound), and neither leaves 16,384..524,288. Multiples of 1024.
  */
-export function tableSizes(totalMemoryBytes: number, memoryShare: number = defaultMemoryShare): TableSizes {
+export function tableSizes(
+  totalMemoryBytes: number,
+  memoryShare: number = defaultMemoryShare,
+): TableSizes {
   const budget = Math.max(totalMemoryBytes, 256 * mebibyte) * memoryShare;
   const families = 2;
   const conntrackMax = clampToTable(budget / bytesPerEntry / families / (1 + 2 / 3));

@@ -6,7 +6,12 @@ const asText = (facts: Parameters<typeof sysctlsFor>[0]): string[] =>
   sysctlsFor(facts).map(({ path, value }) => `${path}=${value}`);
 
 test("an IPv4-only node forwards and does not filter by reverse path", () => {
-  const settings = asText({ enableIpv4: true, enableIpv6: false, ownDevices: ["tsi_host"], devices: ["eth0"] });
+  const settings = asText({
+    enableIpv4: true,
+    enableIpv6: false,
+    ownDevices: ["tsi_host"],
+    devices: ["eth0"],
+  });
   assert.deepEqual(settings, [
     "net/core/bpf_jit_enable=1",
     "net/ipv4/ip_forward=1",
@@ -18,7 +23,12 @@ test("an IPv4-only node forwards and does not filter by reverse path", () => {
 });
 
 test("our own devices use IPv6 addresses at once, without detection or advertisements", () => {
-  const settings = asText({ enableIpv4: false, enableIpv6: true, ownDevices: ["tsi_host"], devices: ["eth0"] });
+  const settings = asText({
+    enableIpv4: false,
+    enableIpv6: true,
+    ownDevices: ["tsi_host"],
+    devices: ["eth0"],
+  });
   assert.deepEqual(settings, [
     "net/core/bpf_jit_enable=1",
     "net/ipv6/conf/all/disable_ipv6=0",

@@ -1,0 +1,20 @@
+// The datapath: what the agent and the CLI may do to, and read from, the node's eBPF programs and maps.
+export type { Conntrack } from "./conntrack.ts";
+export { Datapath, type DatapathOptions } from "./datapath.ts";
+export { dropReasons, firstDropCode, reasonText } from "./drop-reasons.ts";
+export type { Endpoints } from "./endpoints.ts";
+export { DatapathError, type DatapathErrorCode } from "./errors.ts";
+export type { HookKind } from "./hooks.ts";
+export type { IpcacheMap } from "./ipcache.ts";
+export type { DatapathLog } from "./log.ts";
+export type { Metrics } from "./metrics.ts";
+export * from "./model.ts";
+export { deviceMtu, encapsulationOverhead, mtuProblem, routeMtu, type MtuFacts } from "./mtu.ts";
+export type { Nat } from "./nat.ts";
+export { NodeRoutes } from "./node-routes.ts";
+export type { NodesMap } from "./nodes.ts";
+export { openMaps, type PinnedMaps } from "./open-maps.ts";
+export { removeDatapath } from "./remove.ts";
+export { hostDevice } from "./routes.ts";
+export { tableSizes, type TableSizes } from "./sizing.ts";
+export type { SweepResult } from "./sweep.ts";

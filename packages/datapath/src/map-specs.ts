@@ -1,0 +1,77 @@
+// Which maps the objects declare, each once, sized by the configuration, with the layout that names its pin.
+import { CollectionSpec } from "@tsilium/ebpf";
+import type { MapSpec } from "@tsilium/ebpf";
+import { recordLayout } from "./btf-layout.ts";
+import { DatapathError } from "./errors.ts";
+import { layoutHash } from "./layout.ts";
+import type { MapLayout, RecordLayout } from "./layout.ts";
+import type { TableSizes } from "./sizing.ts";
+
+/** A map to open or create, and the object that declares it. */
+export type DeclaredMap = {
+  readonly name: string;
+  readonly layout: MapLayout;
+  readonly hash: string;
+  readonly spec: CollectionSpec;
+};
+
+/** Maps whose size is the configuration's; all others have the size their header says. */
+const sizedMaps: Readonly<Record<string, keyof TableSizes>> = {
+  tsi_ct4: "conntrackMax",
+  tsi_ct6: "conntrackMax",
+  tsi_nat4: "natMax",
+  tsi_nat6: "natMax",
+};
+
+/**
+ * Every map that the objects declare, data sections aside. Sizes are written into the specifications.
+ * @throws DatapathError map_open when two objects disagree about a map.
+ */
+export function declareMaps(specs: readonly CollectionSpec[], sizes: TableSizes): DeclaredMap[] {
+  const declared = new Map<string, DeclaredMap>();
+  for (const spec of specs) {
+    for (const map of Object.values(spec.maps)) {
+      if (map.data !== undefined) continue;
+      const sized = sizedMaps[map.name];
+      if (sized !== undefined) map.maxEntries = sizes[sized];
+      const layout = mapLayout(spec, map);
+      const hash = layoutHash(layout);
+      const known = declared.get(map.name);
+      if (known !== undefined && known.hash !== hash)
+        throw new DatapathError("map_open", `objects disagree about the layout of ${map.name}`);
+      declared.set(map.name, { name: map.name, layout, hash, spec });
+    }
+  }
+  return [...declared.values()];
+}
+
+/** A specification of this one map, to create it alone with its types. */
+export function onlyMap({ spec, name }: DeclaredMap): CollectionSpec {
+  const map = spec.maps[name];
+  return new CollectionSpec({
+    ...spec,
+    maps: map ? { [name]: map } : {},
+    programs: {},
+    variables: {},
+  });
+}
+
+function mapLayout(spec: CollectionSpec, map: MapSpec): MapLayout {
+  const { type, maxEntries, flags, keySize, valueSize } = map;
+  return {
+    type,
+    maxEntries,
+    flags,
+    key: recordLayout(spec.btf, map.keyTypeId, keySize),
+    value:
+      map.type === "ringbuf"
+        ? eventLayout(spec)
+        : recordLayout(spec.btf, map.valueTypeId, valueSize),
+  };
+}
+
+/** A ring buffer's definition cannot name its record; its one reader and all writers agree on struct event. */
+function eventLayout({ btf }: CollectionSpec): RecordLayout {
+  const [id] = btf.find((type) => type.kind === "struct" && type.name === "event");
+  return id === undefined ? { size: 0, leaves: [] } : recordLayout(btf, id, btf.sizeOf(id));
+}

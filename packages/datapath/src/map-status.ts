@@ -1,0 +1,19 @@
+// How full a map is, as far as that matters: one that evicts is never in trouble, one that refuses may soon be.
+import type { BpfMap } from "@tsilium/ebpf";
+import { countEntries } from "./migrate.ts";
+import type { PartStatus } from "./model.ts";
+import { pressure, pressureAlarm } from "./sizing.ts";
+
+/** Kinds that refuse new entries when full, and therefore have a pressure. */
+const refusing: ReadonlySet<string> = new Set(["hash", "lpm_trie"]);
+
+/** Status of one map. Walks maps that can refuse entries; the big tables evict and are only named with their size. */
+export function mapStatus(map: BpfMap): PartStatus {
+  const name = `map ${map.name}`;
+  if (!refusing.has(map.type))
+    return { name, ok: true, message: `${map.type} of ${map.maxEntries}` };
+  const entries = countEntries(map);
+  const used = pressure(entries, map.maxEntries);
+  const message = `${entries} of ${map.maxEntries} entries (${(used * 100).toFixed(1)} %)`;
+  return { name, ok: used < pressureAlarm, message };
+}

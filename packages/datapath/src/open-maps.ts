@@ -1,0 +1,88 @@
+// Reads the pinned maps while no agent runs: what the CLI shows then.
+import { BpfMap, TypedMap } from "@tsilium/ebpf";
+import type { MapCodecs } from "@tsilium/ebpf";
+import { Conntrack } from "./conntrack.ts";
+import { endpointEntry } from "./endpoint-rows.ts";
+import { DatapathError } from "./errors.ts";
+import { mapCodecs } from "./gen/abi.ts";
+import { listIpcache } from "./ipcache.ts";
+import { Metrics } from "./metrics.ts";
+import type {
+  ConntrackEntry,
+  EndpointEntry,
+  IpcacheEntry,
+  MetricsEntry,
+  NatEntry,
+  NodeEntry,
+} from "./model.ts";
+import { Nat } from "./nat.ts";
+import { listNodes } from "./nodes.ts";
+import { Pins } from "./pins.ts";
+
+/** Tables as pinned, with the same `list()` as the running datapath has. Holds no descriptors between calls. */
+export type PinnedMaps = {
+  readonly endpoints: { list(): EndpointEntry[] };
+  readonly ipcache: { list(): IpcacheEntry[] };
+  readonly nodes: { list(): NodeEntry[] };
+  readonly conntrack: { list(): ConntrackEntry[] };
+  readonly nat: { list(): NatEntry[] };
+  readonly metrics: { list(): MetricsEntry[] };
+};
+
+/**
+ * A read-only view of the maps pinned under `bpffs`.
+ * @throws DatapathError not_running when none are; its methods throw ObjectError map_invalid for maps of another
+ * version's layout
+ */
+export function openMaps({ bpffs }: { readonly bpffs: string }): PinnedMaps {
+  const pins = new Pins(bpffs);
+  if (pins.listMaps().length === 0)
+    throw new DatapathError(
+      "not_running",
+      `no datapath is pinned under ${bpffs}: has the agent run on this node?`,
+    );
+  return {
+    endpoints: { list: () => listEndpoints(pins) },
+    ipcache: { list: () => withTyped(pins, "tsi_ipcache", mapCodecs.tsi_ipcache, listIpcache) },
+    nodes: { list: () => withTyped(pins, "tsi_nodes", mapCodecs.tsi_nodes, listNodes) },
+    conntrack: {
+      list: () => withPair(pins, ["tsi_ct4", "tsi_ct6"], (maps) => new Conntrack(maps).list()),
+    },
+    nat: { list: () => withPair(pins, ["tsi_nat4", "tsi_nat6"], (maps) => new Nat(maps).list()) },
+    metrics: { list: () => withMap(pins, "tsi_metrics", (map) => new Metrics(map).list()) },
+  };
+}
+
+function listEndpoints(pins: Pins): EndpointEntry[] {
+  return withTyped(pins, "tsi_ep_if", mapCodecs.tsi_ep_if, (map) =>
+    Array.from(map.entries(), ([, row]) => endpointEntry(row)).sort((a, b) => a.id - b.id),
+  );
+}
+
+function withTyped<K, V, R>(
+  pins: Pins,
+  name: string,
+  codecs: MapCodecs<K, V>,
+  read: (map: TypedMap<K, V>) => R,
+): R {
+  return withMap(pins, name, (map) => read(new TypedMap(map, codecs)));
+}
+
+function withPair<R>(
+  pins: Pins,
+  [ipv4, ipv6]: readonly [string, string],
+  read: (maps: { ipv4: BpfMap; ipv6: BpfMap }) => R,
+): R {
+  return withMap(pins, ipv4, (first) =>
+    withMap(pins, ipv6, (second) => read({ ipv4: first, ipv6: second })),
+  );
+}
+
+/** The newest pin counts: an older layout's may still be there during an upgrade. */
+function withMap<R>(pins: Pins, name: string, read: (map: BpfMap) => R): R {
+  const pin = pins.listMaps().find(({ map }) => map === name);
+  if (pin === undefined)
+    throw new DatapathError("not_running", `no map ${name} is pinned under ${pins.root}`);
+  using map = BpfMap.fromPinned(pin.path);
+  return read(map);
+}

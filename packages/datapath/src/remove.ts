@@ -1,0 +1,36 @@
+// Clean-up of a node that shall have no datapath any more, whether or not an agent ever ran here in this process.
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import { ClsactFilter, Link } from "@tsilium/ebpf";
+import { Rtnl } from "@tsilium/netlink";
+import { deleteDevices } from "./devices.ts";
+import { routeProtocolNumber } from "./node-routes.ts";
+import { Pins } from "./pins.ts";
+
+/**
+ * Detaches every program pinned under `bpffs`, removes all pins there, our routes and our devices. Runs in the node's
+ * network namespace. Idempotent. Filters that were attached by clsact are taken off the devices given.
+ */
+export function removeDatapath(options: {
+  readonly bpffs: string;
+  readonly clsactDevices?: readonly number[];
+}): void {
+  const pins = new Pins(options.bpffs);
+  for (const name of pins.listLinks()) detachLink(join(pins.linksDirectory, name));
+  for (const ifindex of options.clsactDevices ?? [])
+    for (const direction of ["ingress", "egress"] as const)
+      ClsactFilter.adopt(ifindex, direction).detach();
+  for (const directory of [pins.mapsDirectory, pins.linksDirectory])
+    rmSync(directory, { recursive: true, force: true });
+  using rtnl = Rtnl.open();
+  for (const route of rtnl.routes.list())
+    if (route.protocol === routeProtocolNumber)
+      rtnl.routes.delete({ destination: route.destination, protocol: route.protocol });
+  deleteDevices(rtnl);
+}
+
+function detachLink(path: string): void {
+  using link = Link.fromPinned(path);
+  link.detach();
+  Link.unpin(path);
+}
