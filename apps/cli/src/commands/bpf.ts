@@ -1,0 +1,187 @@
+// `tsilium bpf ... list`: the kernel's maps as they are. Reads the pins, so it works while the agent is away.
+import type {
+  ConntrackEntry,
+  EndpointEntry,
+  IpcacheEntry,
+  MetricsEntry,
+  NatEntry,
+  PinnedMaps,
+} from "@tsilium/datapath";
+import type { Address } from "@tsilium/net";
+import type { Command } from "commander";
+import { agentContext } from "../context.ts";
+import { type Column, printRows, withOutput } from "../output.ts";
+import { identityName } from "../reserved.ts";
+
+export function registerBpfCommands(program: Command): void {
+  const bpf = program.command("bpf").description("the datapath's maps, read from the kernel");
+  list(
+    bpf,
+    "ct",
+    "tracked connections",
+    (maps) => maps.conntrack.list().map(conntrackRow),
+    conntrackColumns,
+  );
+  list(
+    bpf,
+    "nat",
+    "masquerading: translations in both directions",
+    (maps) => maps.nat.list().map(natRow),
+    natColumns,
+  );
+  list(
+    bpf,
+    "ipcache",
+    "address -> identity",
+    (maps) => maps.ipcache.list().map(ipcacheRow),
+    ipcacheColumns,
+  );
+  list(
+    bpf,
+    "endpoint",
+    "local pods as the datapath knows them",
+    (maps) => maps.endpoints.list().map(endpointRow),
+    endpointColumns,
+  );
+  list(
+    bpf,
+    "metrics",
+    "packets forwarded and dropped, by reason",
+    (maps) => maps.metrics.list().map(metricsRow),
+    metricsColumns,
+  );
+}
+
+function list<Row>(
+  bpf: Command,
+  name: string,
+  description: string,
+  read: (maps: PinnedMaps) => Row[],
+  columns: readonly Column<Row>[],
+): void {
+  const group = bpf.command(name).description(description);
+  withOutput(group.command("list").description(description)).action(
+    async (_options, command: Command) => {
+      const { openMaps } = await import("@tsilium/datapath");
+      const maps = openMaps({ bpffs: agentContext(command).bpffs });
+      await printRows(command, read(maps), columns);
+    },
+  );
+}
+
+type ConntrackRow = ReturnType<typeof conntrackRow>;
+function conntrackRow(entry: ConntrackEntry) {
+  return {
+    protocol: protocolName(entry.protocol),
+    source: socketAddress(entry.source, entry.sourcePort),
+    destination: socketAddress(entry.destination, entry.destinationPort),
+    expiresInSeconds: secondsUntil(entry.expiresNs),
+    state: entry.closing ? "closing" : entry.seenReply ? "established" : "new",
+    sourceIdentity: entry.sourceIdentity,
+    destinationIdentity: entry.destinationIdentity,
+    epoch: entry.epoch,
+  };
+}
+const conntrackColumns: readonly Column<ConntrackRow>[] = [
+  ["PROTOCOL", (row) => row.protocol],
+  ["SOURCE", (row) => row.source],
+  ["DESTINATION", (row) => row.destination],
+  ["STATE", (row) => row.state],
+  ["EXPIRES IN", (row) => `${row.expiresInSeconds} s`],
+  [
+    "IDENTITIES",
+    (row) => `${identityName(row.sourceIdentity)} -> ${identityName(row.destinationIdentity)}`,
+  ],
+];
+
+type NatRow = ReturnType<typeof natRow>;
+function natRow(entry: NatEntry) {
+  return {
+    direction: entry.direction,
+    protocol: protocolName(entry.protocol),
+    source: socketAddress(entry.source, entry.sourcePort),
+    destination: socketAddress(entry.destination, entry.destinationPort),
+    translated: socketAddress(entry.translated, entry.translatedPort),
+    expiresInSeconds: secondsUntil(entry.expiresNs),
+    ofHost: entry.ofHost,
+  };
+}
+const natColumns: readonly Column<NatRow>[] = [
+  ["PROTOCOL", (row) => row.protocol],
+  ["DIRECTION", (row) => row.direction],
+  ["SOURCE", (row) => row.source],
+  ["DESTINATION", (row) => row.destination],
+  [
+    "BECOMES",
+    (row) => `${row.direction === "forward" ? "source" : "destination"} ${row.translated}`,
+  ],
+  ["EXPIRES IN", (row) => `${row.expiresInSeconds} s`],
+  ["OF", (row) => (row.ofHost ? "host" : "pod")],
+];
+
+type IpcacheRow = ReturnType<typeof ipcacheRow>;
+function ipcacheRow(entry: IpcacheEntry) {
+  return {
+    prefix: entry.prefix.toString(),
+    identity: entry.identity,
+    tunnelEndpoint: entry.tunnelEndpoint?.toString(),
+  };
+}
+const ipcacheColumns: readonly Column<IpcacheRow>[] = [
+  ["PREFIX", (row) => row.prefix],
+  ["IDENTITY", (row) => identityName(row.identity)],
+  ["TUNNEL ENDPOINT", (row) => row.tunnelEndpoint ?? "-"],
+];
+
+type EndpointRow = ReturnType<typeof endpointRow>;
+function endpointRow(entry: EndpointEntry) {
+  return {
+    id: entry.id,
+    ifindex: entry.ifindex,
+    identity: entry.identity,
+    ipv4: entry.ipv4?.toString(),
+    ipv6: entry.ipv6?.toString(),
+    mac: entry.mac.toString(),
+    nodeMac: entry.nodeMac.toString(),
+  };
+}
+const endpointColumns: readonly Column<EndpointRow>[] = [
+  ["ENDPOINT", (row) => row.id],
+  ["IFINDEX", (row) => row.ifindex],
+  ["IDENTITY", (row) => identityName(row.identity)],
+  ["IPV4", (row) => row.ipv4],
+  ["IPV6", (row) => row.ipv6],
+  ["MAC", (row) => row.mac],
+  ["NODE MAC", (row) => row.nodeMac],
+];
+
+type MetricsRow = ReturnType<typeof metricsRow>;
+function metricsRow(entry: MetricsEntry) {
+  return { ...entry, packets: Number(entry.packets), bytes: Number(entry.bytes) };
+}
+const metricsColumns: readonly Column<MetricsRow>[] = [
+  ["REASON", (row) => row.reasonText],
+  ["DIRECTION", (row) => row.direction],
+  ["PACKETS", (row) => row.packets],
+  ["BYTES", (row) => row.bytes],
+];
+
+function protocolName(protocol: number): string {
+  const names: Record<number, string> = {
+    1: "ICMP",
+    6: "TCP",
+    17: "UDP",
+    58: "ICMPv6",
+    132: "SCTP",
+  };
+  return names[protocol] ?? String(protocol);
+}
+
+function socketAddress(address: Address, port: number): string {
+  return address.family === 6 ? `[${address}]:${port}` : `${address}:${port}`;
+}
+
+/** Deadlines are on CLOCK_MONOTONIC, which is what process.hrtime reads. */
+function secondsUntil(deadlineNs: bigint): number {
+  return Math.max(0, Math.round(Number(deadlineNs - process.hrtime.bigint()) / 1e9));
+}
