@@ -1,0 +1,56 @@
+// The API server and the controllers of a small cluster, in one process.
+//
+//   pki --> ApiServer (store, kinds, listeners) <-- KubeClient <-- Controllers
+import { randomBytes } from "node:crypto";
+import { ApiServer, createPki } from "@tsilium/apiserver";
+import { Controllers } from "@tsilium/controllers";
+import { KubeClient } from "@tsilium/kube";
+import { pino } from "pino";
+import { parseOptions, usage, type Options } from "./options.ts";
+
+function readOptions(): Options {
+  try {
+    return parseOptions(process.argv.slice(2));
+  } catch (error) {
+    process.stderr.write(`apiserver: ${(error as Error).message}\n${usage}\n`);
+    process.exit(2);
+  }
+}
+
+const options = readOptions();
+const log = pino({ level: options.logLevel, name: "apiserver" }, pino.destination(2));
+
+const pki = await createPki(options.pkiDir, { sans: options.sans });
+const controllerToken = randomBytes(32).toString("base64url");
+const server = await ApiServer.start({
+  dataDir: options.dataDir,
+  pki,
+  listeners: options.listeners,
+  tokens: [
+    { token: controllerToken, name: "system:kube-controller-manager", groups: ["system:masters"] },
+  ],
+  log: (request) => log.debug(request, "request"),
+  onFault: (error) => log.error({ err: error }, "a request failed by our own fault"),
+});
+
+const client = new KubeClient({
+  server: `https://127.0.0.1:${server.port}`,
+  ca: pki.ca,
+  token: controllerToken,
+});
+const controllers = options.controllers
+  ? Controllers.start({ client, log, apiEndpoints: options.advertise })
+  : undefined;
+
+async function stop(signal: NodeJS.Signals): Promise<void> {
+  log.info({ signal }, "stopping");
+  await controllers?.stop();
+  client[Symbol.dispose]();
+  await server[Symbol.asyncDispose]();
+  process.exit(0);
+}
+process.on("SIGTERM", (signal) => void stop(signal));
+process.on("SIGINT", (signal) => void stop(signal));
+
+process.stdout.write(`${JSON.stringify({ ready: true, port: server.port })}\n`);
+log.info({ port: server.port, revision: server.revision }, "serving");

@@ -1,0 +1,68 @@
+// The command line of the API server.
+import { parseArgs } from "node:util";
+import type { Listener } from "@tsilium/apiserver";
+
+export type Options = {
+  readonly dataDir: string;
+  readonly pkiDir: string;
+  readonly listeners: readonly Listener[];
+  /** More names and addresses for the server's certificate. */
+  readonly sans: readonly string[];
+  /** Where pods reach the API: endpoints of the service "kubernetes". */
+  readonly advertise: readonly { readonly address: string; readonly port: number }[];
+  readonly controllers: boolean;
+  readonly logLevel: string;
+};
+
+export const usage = `usage: apiserver --data-dir DIR --pki-dir DIR --listen ADDRESS:PORT... [--listen-fd N]...
+                 [--san NAME]... [--advertise ADDRESS:PORT]... [--no-controllers] [--log-level info]`;
+
+/** @throws Error telling what is wrong with the arguments. */
+export function parseOptions(args: readonly string[]): Options {
+  const { values } = parseArgs({
+    args: [...args],
+    allowNegative: true,
+    options: {
+      "data-dir": { type: "string" },
+      "pki-dir": { type: "string" },
+      listen: { type: "string", multiple: true, default: [] },
+      "listen-fd": { type: "string", multiple: true, default: [] },
+      san: { type: "string", multiple: true, default: [] },
+      advertise: { type: "string", multiple: true, default: [] },
+      controllers: { type: "boolean", default: true },
+      "log-level": { type: "string", default: "info" },
+    },
+  });
+  const listeners: Listener[] = [
+    ...values.listen.map(parseEndpoint),
+    ...values["listen-fd"].map((text) => ({ fd: parseNumber("--listen-fd", text, 65535) })),
+  ];
+  if (listeners.length === 0) throw new Error("--listen or --listen-fd is needed");
+  return {
+    dataDir: given("--data-dir", values["data-dir"]),
+    pkiDir: given("--pki-dir", values["pki-dir"]),
+    listeners,
+    sans: values.san,
+    advertise: values.advertise.map(parseEndpoint),
+    controllers: values.controllers,
+    logLevel: values["log-level"],
+  };
+}
+
+/** "127.0.0.1:6443", "[::1]:6443" */
+function parseEndpoint(text: string): { readonly address: string; readonly port: number } {
+  const found = /^(?:\[([0-9a-fA-F:]+)\]|([0-9.]+)):(\d+)$/.exec(text);
+  if (!found) throw new Error(`${JSON.stringify(text)} is not ADDRESS:PORT`);
+  return { address: found[1] ?? found[2] ?? "", port: parseNumber("port", found[3] ?? "", 65535) };
+}
+
+function parseNumber(what: string, text: string, max: number): number {
+  if (!/^\d+$/.test(text) || Number(text) > max)
+    throw new Error(`${what} must be a number up to ${max}`);
+  return Number(text);
+}
+
+function given(what: string, value: string | undefined): string {
+  if (value === undefined) throw new Error(`${what} is needed`);
+  return value;
+}

@@ -1,0 +1,6 @@
+// @tsilium/apiserver: a Kubernetes-compatible API in one process, on one SQLite file.
+export { ApiServer, defaultServiceRanges, type ApiServerOptions, type Listener } from "./server.ts";
+export { createPki, type Credentials, type Pki, type PkiOptions } from "./auth/pki.ts";
+export type { TokenUser, User } from "./auth/user.ts";
+export type { RequestLog } from "./http/handler.ts";
+export { ApiError } from "./errors.ts";

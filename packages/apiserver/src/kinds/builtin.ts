@@ -1,0 +1,77 @@
+// From a short description of a built-in kind to a Kind.
+import { isRecord } from "../objects/json.ts";
+import { dnsSubdomain, type NameRule } from "../objects/names.ts";
+import type { ApiObject } from "../objects/object.ts";
+import type { Schema } from "../schema/structural.ts";
+import { compileSchema } from "../schema/validator.ts";
+import { ageColumn, nameColumn } from "../table/columns.ts";
+import type { Column, Kind, Strategy, Subresource } from "./kind.ts";
+
+export type BuiltinDescription = {
+  /** "v1", "apps/v1". */
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly plural: string;
+  readonly shortNames?: readonly string[];
+  readonly categories?: readonly string[];
+  readonly clusterWide?: true;
+  readonly schema: Schema;
+  readonly subresources?: readonly Subresource[];
+  readonly nameRule?: NameRule;
+  /** Paths like "spec.nodeName"; each is selectable by its own name. */
+  readonly selectable?: readonly string[];
+  /** Between the name and the age. */
+  readonly columns?: readonly Column[];
+  readonly strategy?: Strategy;
+};
+
+export function builtin(description: BuiltinDescription): Kind {
+  const [first, second] = description.apiVersion.split("/") as [string, string | undefined];
+  const strategy = description.strategy ?? {};
+  const version = second ?? first;
+  return {
+    group: second === undefined ? "" : first,
+    plural: description.plural,
+    singular: description.kind.toLowerCase(),
+    kind: description.kind,
+    listKind: `${description.kind}List`,
+    shortNames: description.shortNames ?? [],
+    categories: description.categories ?? [],
+    namespaced: !description.clusterWide,
+    versions: [
+      {
+        name: version,
+        schema: description.schema,
+        validate: compileSchema(description.schema),
+        prune: false,
+        columns: [nameColumn, ...(description.columns ?? [ageColumn])],
+      },
+    ],
+    storageVersion: version,
+    subresources: new Set(description.subresources ?? []),
+    nameRule: description.nameRule ?? dnsSubdomain,
+    selectableFields: {
+      ...commonFields,
+      ...Object.fromEntries(
+        (description.selectable ?? []).map((path) => [path, fieldReader(path)]),
+      ),
+    },
+    strategy,
+    terminating: false,
+  };
+}
+
+export const commonFields: Kind["selectableFields"] = {
+  "metadata.name": (object) => object.metadata.name ?? "",
+  "metadata.namespace": (object) => object.metadata.namespace ?? "",
+};
+
+/** Reads "spec.nodeName" as text; "" for what is not there. */
+function fieldReader(path: string): (object: ApiObject) => string {
+  const parts = path.split(".");
+  return (object) => {
+    let value: unknown = object;
+    for (const part of parts) value = isRecord(value) ? value[part] : undefined;
+    return value === undefined || value === null ? "" : String(value);
+  };
+}

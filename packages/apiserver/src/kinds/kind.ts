@@ -1,0 +1,78 @@
+// What the server must know of a kind of object to serve it; built-in kinds and CRDs both become this.
+import type { Cause } from "../errors.ts";
+import type { NameRule } from "../objects/names.ts";
+import type { ApiObject } from "../objects/object.ts";
+import type { Schema } from "../schema/structural.ts";
+import type { Validator } from "../schema/validator.ts";
+import type { Transaction } from "../store/store.ts";
+
+export type Version = {
+  readonly name: string;
+  readonly schema: Schema | undefined;
+  readonly validate: Validator;
+  /** Drop fields that the schema does not name. */
+  readonly prune: boolean;
+  readonly columns: readonly Column[];
+};
+
+/** A column of `kubectl get`. */
+export type Column = {
+  readonly name: string;
+  readonly type: "string" | "integer" | "number" | "boolean" | "date";
+  readonly format?: string;
+  readonly description?: string;
+  /** 0: always shown; 1: with -o wide. */
+  readonly priority?: number;
+  readonly value: (object: ApiObject) => unknown;
+};
+
+export type Subresource = "status" | "finalize" | "binding";
+
+/** A kind's own rules. Hooks may change `object`, never `before`, the state it replaces. */
+export type Strategy = {
+  /** Values the server sets itself, after the schema's defaults. */
+  prepare?(object: ApiObject, before: ApiObject | undefined): void;
+  validate?(object: ApiObject, before: ApiObject | undefined): Cause[];
+  /** Last step before the write, where other objects may be looked at. @throws ApiError */
+  allocate?(object: ApiObject, before: ApiObject | undefined, transaction: Transaction): void;
+  /** Seconds from the request for deletion to the deletion. Without it: at once. */
+  gracePeriodSeconds?(object: ApiObject, asked: number | undefined): number;
+  /** On the change that marks an object for deletion. */
+  markDeleted?(object: ApiObject): void;
+  /** Why this object must not be deleted, or undefined. */
+  undeletable?(object: ApiObject): string | undefined;
+};
+
+export type Kind = {
+  readonly group: string;
+  readonly plural: string;
+  readonly singular: string;
+  readonly kind: string;
+  readonly listKind: string;
+  readonly shortNames: readonly string[];
+  readonly categories: readonly string[];
+  readonly namespaced: boolean;
+  /** The first is preferred. */
+  readonly versions: readonly Version[];
+  readonly storageVersion: string;
+  readonly subresources: ReadonlySet<Subresource>;
+  readonly nameRule: NameRule;
+  /** Fields that field selectors may name. */
+  readonly selectableFields: Readonly<Record<string, (object: ApiObject) => string>>;
+  readonly strategy: Strategy;
+  /** A custom kind whose definition is being deleted takes no new objects. */
+  readonly terminating: boolean;
+};
+
+/** The store's name of a kind's resource. */
+export function resourceKey(kind: { readonly group: string; readonly plural: string }): string {
+  return `${kind.group}/${kind.plural}`;
+}
+
+export function apiVersionOf(kind: Kind, version: string): string {
+  return kind.group === "" ? version : `${kind.group}/${version}`;
+}
+
+export function versionOf(kind: Kind, name: string): Version | undefined {
+  return kind.versions.find((version) => version.name === name);
+}

@@ -1,0 +1,49 @@
+// All committed objects of one resource, in the order lists are given out: by namespace, then name.
+import type { Stored } from "./store.ts";
+import { ChangeWindow } from "./window.ts";
+
+/** Changes of one resource that a watch can go back. */
+const windowCapacity = 4096;
+
+export class Collection {
+  readonly window: ChangeWindow;
+  readonly #objects = new Map<string, Stored>();
+  #sorted: string[] = [];
+  #dirty = false;
+  #removed = 0;
+
+  constructor(startRevision: number) {
+    this.window = new ChangeWindow({ capacity: windowCapacity, startRevision });
+  }
+
+  get(key: string): Stored | undefined {
+    return this.#objects.get(key);
+  }
+
+  put(key: string, object: Stored): void {
+    if (!this.#objects.has(key)) {
+      this.#sorted.push(key);
+      this.#dirty = true;
+    }
+    this.#objects.set(key, object);
+  }
+
+  delete(key: string): void {
+    if (this.#objects.delete(key)) this.#removed += 1;
+  }
+
+  get size(): number {
+    return this.#objects.size;
+  }
+
+  /** Snapshot in order; the objects in it never change. */
+  list(): Stored[] {
+    if (this.#dirty || this.#removed > 0) {
+      const keys = this.#removed > 0 ? [...this.#objects.keys()] : this.#sorted;
+      this.#sorted = keys.sort();
+      this.#dirty = false;
+      this.#removed = 0;
+    }
+    return this.#sorted.map((key) => this.#objects.get(key) as Stored);
+  }
+}

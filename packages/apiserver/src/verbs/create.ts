@@ -1,0 +1,91 @@
+// POST: a new object.
+import { randomUUID } from "node:crypto";
+import { alreadyExists, ApiError, badRequest, forbidden, notFound } from "../errors.ts";
+import type { Registry } from "../kinds/registry.ts";
+import { generateName } from "../objects/names.ts";
+import { timestamp, type ApiObject } from "../objects/object.ts";
+import type { Store, Stored, Transaction } from "../store/store.ts";
+import { judge } from "./judge.ts";
+import { DryRun } from "./dry-run.ts";
+import { adoptBody, placeOf, type Target } from "./target.ts";
+
+export type WriteContext = {
+  readonly store: Store;
+  readonly registry: Registry;
+  /** Go through all checks and answer, but keep nothing. */
+  readonly dryRun: boolean;
+};
+
+/** How often a generated name that is taken is drawn anew. */
+const nameAttempts = 8;
+
+/** @throws ApiError AlreadyExists, Invalid, NotFound (no such namespace), Forbidden (it is terminating) */
+export async function create(
+  context: WriteContext,
+  target: Target,
+  object: ApiObject,
+): Promise<Stored> {
+  adoptBody(object, target);
+  const { metadata } = object;
+  if (metadata.resourceVersion)
+    throw badRequest("resourceVersion should not be set on objects to be created");
+  const base = metadata.name ? undefined : metadata.generateName;
+  if (base) metadata.name = generateName(base);
+  metadata.uid = randomUUID();
+  metadata.creationTimestamp = timestamp();
+  metadata.generation = 1;
+  delete metadata.deletionTimestamp;
+  delete metadata.deletionGracePeriodSeconds;
+  if (target.kind.subresources.has("status")) delete object["status"];
+  judge(target, object, undefined);
+  return DryRun.transact(context, (transaction) => {
+    checkHome(context, target, transaction);
+    if (base) pickFreeName(target, object, { base, transaction });
+    const place = placeOf(target, metadata.name);
+    if (transaction.get(place)) throw alreadyExists(target.kind, place.name);
+    target.kind.strategy.allocate?.(object, undefined, transaction);
+    return transaction.put(place, object);
+  });
+}
+
+/** The namespace must be there and stay; a kind whose definition goes takes nothing new. */
+function checkHome(context: WriteContext, target: Target, transaction: Transaction): void {
+  const { kind } = target;
+  if (context.registry.find(kind.group, kind.plural)?.terminating) {
+    throw new ApiError(
+      405,
+      "MethodNotAllowed",
+      "create not allowed while custom resource definition is terminating",
+    );
+  }
+  if (!kind.namespaced) return;
+  const home = { resource: "/namespaces", namespace: "", name: target.namespace };
+  const stored = transaction.get(home);
+  if (!stored)
+    throw notFound({ group: "", plural: "namespaces", kind: "Namespace" }, target.namespace);
+  if (stored.fields["status.phase"] === "Terminating") {
+    throw forbidden(
+      kind,
+      target.name,
+      `unable to create new content in namespace ${target.namespace} because it is being terminated`,
+      [
+        {
+          reason: "NamespaceTerminating",
+          message: `namespace ${target.namespace} is being terminated`,
+          field: "metadata.namespace",
+        },
+      ],
+    );
+  }
+}
+
+function pickFreeName(
+  target: Target,
+  object: ApiObject,
+  from: { readonly base: string; readonly transaction: Transaction },
+): void {
+  for (let attempt = 1; attempt < nameAttempts; attempt++) {
+    if (!from.transaction.get(placeOf(target, object.metadata.name))) return;
+    object.metadata.name = generateName(from.base);
+  }
+}

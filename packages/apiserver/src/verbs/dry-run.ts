@@ -1,0 +1,31 @@
+// One door for all writes: for real, or as a rehearsal that leaves no trace.
+import { serialize, type ApiObject } from "../objects/object.ts";
+import type { Place, Store, Stored, Transaction } from "../store/store.ts";
+
+export const DryRun = {
+  /** Store.transact, or with `dryRun` the same work on a transaction that forgets what is written. */
+  async transact<T>(
+    context: { readonly store: Store; readonly dryRun: boolean },
+    work: (transaction: Transaction) => T,
+  ): Promise<T> {
+    if (!context.dryRun) return context.store.transact(work);
+    return context.store.transact((transaction) =>
+      work({
+        get: (place) => transaction.get(place),
+        list: (resource) => transaction.list(resource),
+        put: rehearsed,
+        delete: rehearsed,
+      }),
+    );
+  },
+};
+
+function rehearsed(place: Place, object: ApiObject): Stored {
+  return {
+    ...place,
+    revision: 0,
+    json: serialize(object),
+    labels: object.metadata.labels ?? {},
+    fields: {},
+  };
+}
