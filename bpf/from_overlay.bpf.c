@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* tcx ingress of tsi_vxlan: what other nodes' pods and stacks send, decapsulated.
+ *
+ *   other node ==== eth0 --> vxlan --> [here] --> local pod    redirect_peer
+ *                                             --> own node     the stack
+ */
+#include "lib/conntrack.h"
+#include "lib/deliver.h"
+#include "lib/identity.h"
+#include "lib/parse.h"
+#include "lib/tunnel.h"
+
+static __always_inline int to_node(const struct packet *pkt)
+{
+	/* The inner frame was addressed to some device of the sender's; for the stack it is ours. */
+	if (pkt->skb->pkt_type != PACKET_HOST)
+		bpf_skb_change_type(pkt->skb, PACKET_HOST);
+	return to_stack(pkt, TRACE_TO_HOST);
+}
+
+static __always_inline int to_pod(struct packet *pkt, const struct endpoint *endpoint)
+{
+	int reason;
+
+	pkt->endpoint_id = endpoint->id;
+	pkt->destination_identity = endpoint->identity;
+	if (is_host(endpoint))
+		return to_node(pkt);
+	if (unlikely(!pkt->has_ports))
+		return drop(pkt, DROP_FIRST_FRAGMENT_MISSING);
+	reason = track(pkt, false);
+	if (unlikely(reason))
+		return drop(pkt, reason);
+	if (unlikely(pkt->hops <= 1)) {
+		record_drop(pkt, DROP_TTL_EXCEEDED);
+		return to_node(pkt);
+	}
+	return deliver_from_ingress(pkt, endpoint);
+}
+
+static __always_inline int from_tunnel(struct packet *pkt)
+{
+	struct endpoint *local;
+	int reason = tunnel_sender(pkt);
+
+	if (unlikely(reason))
+		return drop(pkt, reason);
+	reason = parse(pkt);
+	if (unlikely(reason))
+		return drop(pkt, reason);
+	local = endpoint_of(&pkt->destination);
+	if (unlikely(!local))
+		return drop(pkt, DROP_UNROUTABLE);
+	return to_pod(pkt, local);
+}
+
+SEC("tc")
+int tsi_from_overlay(struct __sk_buff *skb)
+{
+	struct packet pkt = {.skb = skb, .direction = DIRECTION_INGRESS};
+
+	if (enable_ipv4 && skb->protocol == bpf_htons(ETH_P_IP)) {
+		pkt.family = IPV4;
+		return from_tunnel(&pkt);
+	}
+	if (enable_ipv6 && skb->protocol == bpf_htons(ETH_P_IPV6)) {
+		pkt.family = IPV6;
+		return from_tunnel(&pkt);
+	}
+	/* Nothing else is ever sent into the tunnel; known nodes do not resolve addresses over it. */
+	return drop(&pkt, DROP_UNSUPPORTED_L3);
+}
+
+char _license[] SEC("license") = "Dual BSD/GPL";

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* tcx egress of an underlay device: what leaves the node, after the stack has routed (and fragmented)
+ * it. Pods' packets to whoever does not know pod addresses get the node's; the node's own connections
+ * are noted, so that both never use one port towards one remote.
+ *
+ *   pod --> stack  \
+ *                   --> [here] --> eth0 --> wire
+ *   node's sockets /
+ */
+#include "lib/masquerade.h"
+#include "lib/parse.h"
+#include "maps/node.h"
+
+static __always_inline bool is_cluster_node(const union v6addr *address)
+{
+	struct address_key key = {.address = *address};
+
+	return bpf_map_lookup_elem(&tsi_nodes, &key);
+}
+
+/* With native routing other nodes have routes to this node's pods; in tunnel mode their stacks would
+ * answer a pod's address into the tunnel, past the sender's connection tracking.
+ */
+static __always_inline bool must_masquerade(const struct packet *pkt)
+{
+	if (routes_pod_addresses(pkt))
+		return false;
+	return routing_mode == ROUTING_TUNNEL || !is_cluster_node(&pkt->destination);
+}
+
+static __always_inline int leave(struct packet *pkt, __u16 nat_flags)
+{
+	int reason;
+
+	if (!must_masquerade(pkt))
+		return to_stack(pkt, TRACE_TO_NETWORK);
+	if (unlikely(!pkt->has_ports))
+		return drop(pkt, DROP_FIRST_FRAGMENT_MISSING);
+	reason = masquerade(pkt, nat_flags);
+	if (unlikely(reason))
+		return drop(pkt, reason);
+	return to_stack(pkt, TRACE_TO_NETWORK);
+}
+
+/* The node's own packet, from the address that pods share. */
+static __always_inline int leave_from_node(struct packet *pkt)
+{
+	bool tunnel = pkt->protocol == IPPROTO_UDP &&
+		      pkt->destination_port == bpf_htons(tunnel_port);
+
+	if (tunnel || !pkt->has_ports)
+		return TC_ACT_OK;
+	/* Ports below the range are never given to pods. Errors about pods' flows quote them. */
+	if (!pkt->icmp_error &&
+		(!has_port(pkt) || !is_masquerade_port(bpf_ntohs(pkt->source_port))))
+		return TC_ACT_OK;
+	/* Better a port used twice than a node that cannot speak. */
+	masquerade(pkt, NAT_HOST);
+	return TC_ACT_OK;
+}
+
+static __always_inline int to_wire(struct packet *pkt)
+{
+	union v6addr node = node_address(pkt->family), router = router_address(pkt->family);
+	struct endpoint *endpoint;
+
+	if (!is_masquerading(pkt->family) || parse(pkt))
+		return TC_ACT_OK;
+	if (same_address(&pkt->source, &node))
+		return leave_from_node(pkt);
+	endpoint = endpoint_of(&pkt->source);
+	if (!endpoint)
+		return TC_ACT_OK;
+	if (is_host(endpoint))
+		return same_address(&pkt->source, &router) ? leave(pkt, NAT_HOST) : TC_ACT_OK;
+	pkt->endpoint_id = endpoint->id;
+	pkt->source_identity = endpoint->identity;
+	return leave(pkt, 0);
+}
+
+SEC("tc")
+int tsi_to_netdev(struct __sk_buff *skb)
+{
+	struct packet pkt = {.skb = skb, .direction = DIRECTION_EGRESS};
+
+	if (enable_ipv4 && skb->protocol == bpf_htons(ETH_P_IP)) {
+		pkt.family = IPV4;
+		return to_wire(&pkt);
+	}
+	if (enable_ipv6 && skb->protocol == bpf_htons(ETH_P_IPV6)) {
+		pkt.family = IPV6;
+		return to_wire(&pkt);
+	}
+	return TC_ACT_OK;
+}
+
+char _license[] SEC("license") = "Dual BSD/GPL";
