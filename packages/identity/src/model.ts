@@ -17,8 +17,14 @@ export const ReservedIdentity = {
   "encrypted-overlay": 11,
 } as const;
 
+/** Numbers of identities that are allocated cluster-wide. Those below are reserved, well-known or fixed. */
+export const allocatedIdentities = { first: 256, last: 65_535 } as const;
+
 export type Identity = {
   readonly id: number;
   readonly labels: Labels;
   readonly reserved: boolean;
 };
+
+/** Two numbers for one set of labels came up; the lower one counts, and users of the other move. */
+export type SupersededIdentity = { readonly from: Identity; readonly to: Identity };

@@ -1,5 +1,5 @@
 // Addresses handed out to pods.
-import type { Address } from "@tsilium/net";
+import type { Address, Family, Prefix } from "@tsilium/net";
 
 export type Allocation = {
   readonly address: Address;
@@ -11,4 +11,24 @@ export type Allocation = {
 };
 
 /** A pair of addresses, one per enabled family. */
-export type AddressPair = { readonly ipv4: Address | undefined; readonly ipv6: Address | undefined };
+export type AddressPair = {
+  readonly ipv4: Address | undefined;
+  readonly ipv6: Address | undefined;
+};
+
+/** A pair that goes back to the pool by itself unless it is confirmed in time. */
+export type ExpiringPair = AddressPair & {
+  readonly owner: string;
+  readonly expirationId: string;
+  /** Milliseconds since the epoch. */
+  readonly expiresAtMs: number;
+};
+
+/** How full one family's pool is. */
+export type PoolUsage = {
+  readonly family: Family;
+  readonly podCidrs: readonly Prefix[];
+  readonly used: number;
+  /** Addresses still free. */
+  readonly available: bigint;
+};

@@ -2,7 +2,14 @@
 import type { Address, Prefix } from "@tsilium/net";
 
 /** Sources of an address's identity, strongest first. Only the strongest source's row reaches the kernel. */
-export const sourcePrecedence = ["local", "kvstore", "custom-resource", "kubernetes", "generated", "restored"] as const;
+export const sourcePrecedence = [
+  "local",
+  "kvstore",
+  "custom-resource",
+  "kubernetes",
+  "generated",
+  "restored",
+] as const;
 export type IpcacheSource = (typeof sourcePrecedence)[number];
 
 /** What one source says of one prefix. Keyed by (prefix, source, owner). */
@@ -19,4 +26,19 @@ export type IpcacheClaim = {
 };
 
 /** The winner per prefix: what the kernel holds and what `ip list` prints. */
-export type IpcacheRow = IpcacheClaim & { readonly claims: number };
+export type IpcacheRow = IpcacheClaim & {
+  /** How many claims there are on this prefix, the winning one counted. */
+  readonly claims: number;
+};
+
+/** One line of an explanation: a claim that covers the address asked for. */
+export type ExplainedClaim = IpcacheClaim & {
+  /** True for the one claim that decides the address's identity. */
+  readonly wins: boolean;
+  /** Why it does not win; undefined for the winner. */
+  readonly lostTo:
+    | "a longer prefix"
+    | "a stronger source"
+    | "a later claim of the same source"
+    | undefined;
+};

@@ -13,3 +13,18 @@ export type Node = {
   readonly podCidrs: readonly Prefix[];
   readonly labels: Readonly<Record<string, string>>;
 };
+
+/** What an agent says of its own node. Pod CIDRs are not its to say: the operator gives them. */
+export type LocalNode = {
+  readonly name: string;
+  /** UID of the Kubernetes Node, so that the CiliumNode goes with it; undefined when there is none. */
+  readonly uid: string | undefined;
+  readonly ipv4: Address | undefined;
+  readonly ipv6: Address | undefined;
+  /** Undefined until the pod CIDRs are known; what was published before a restart is kept till then. */
+  readonly routerIpv4: Address | undefined;
+  readonly routerIpv6: Address | undefined;
+  readonly labels: Readonly<Record<string, string>>;
+  /** /proc/sys/kernel/random/boot_id. */
+  readonly bootId: string;
+};
