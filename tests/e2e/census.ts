@@ -41,7 +41,7 @@ async function count(lab: Lab, node: string): Promise<Census> {
   const lines = async (...command: string[]) =>
     (await lab.nodeExec(node, command)).stdout.split("\n").filter(Boolean).length;
   const pid = await agentPid(lab, node);
-  const ipam = await lab.json<unknown[]>("--node", node, "ipam", "list");
+  const ipam = await lab.json<{ allocations: unknown[] }>("--node", node, "ipam", "list");
   const endpoints = await lab.json<unknown[]>("--node", node, "endpoint", "list");
   return {
     links: await lines("ip", "-o", "link"),
@@ -52,7 +52,7 @@ async function count(lab: Lab, node: string): Promise<Census> {
       (await lines("ip", "-6", "route", "show", "table", "all")),
     pins: countFiles(`/var/run/tsilium/lab/${lab.name}/bpf/${node}`),
     endpoints: endpoints.length,
-    allocations: ipam.length,
+    allocations: ipam.allocations.length,
     agentDescriptors: readdirSync(`/proc/${pid}/fd`).length,
   };
 }

@@ -7,6 +7,7 @@ import { Lab, run } from "./harness.ts";
 import { census } from "./census.ts";
 
 type Interface = { name: string; mac: string; sandbox?: string; mtu?: number };
+type EndpointRow = { container: { id: string; interface: string } };
 type AddResult = {
   cniVersion: string;
   interfaces: Interface[];
@@ -105,29 +106,17 @@ test("GC removes the attachments that are not named", async () => {
   }
   const keep = { containerID: `tsit-${lab.name}-keep`, ifname: "eth0" };
   // The lab's own pods are attached too.
-  const own = (
-    await lab.json<{ containerId: string; containerInterface: string }[]>(
-      "--node",
-      "node-1",
-      "endpoint",
-      "list",
-    )
-  )
-    .filter(({ containerId }) => !containerId.startsWith("tsit-"))
-    .map(({ containerId, containerInterface }) => ({
-      containerID: containerId,
-      ifname: containerInterface,
-    }));
+  const own = (await lab.json<EndpointRow[]>("--node", "node-1", "endpoint", "list"))
+    .filter(({ container }) => !container.id.startsWith("tsit-"))
+    .map(({ container }) => ({ containerID: container.id, ifname: container.interface }));
   const gc = await runtime.command("GC", "any", {
     cniVersion: "1.1.0",
     config: { "cni.dev/valid-attachments": [keep, ...own] },
   });
   assert.equal(gc.status, 0, gc.text);
-  const left = await lab.json<{ containerId: string }[]>("--node", "node-1", "endpoint", "list");
-  assert.deepEqual(
-    left.map(({ containerId }) => containerId).filter((id) => id.startsWith("tsit-")),
-    [keep.containerID],
-  );
+  const left = await lab.json<EndpointRow[]>("--node", "node-1", "endpoint", "list");
+  const ours = left.map(({ container }) => container.id).filter((id) => id.startsWith("tsit-"));
+  assert.deepEqual(ours, [keep.containerID]);
   await runtime.del("keep");
   for (const id of ["keep", "lose"]) await runtime.removeNetns(id);
   assert.deepEqual(await census(lab, "node-1"), before);

@@ -82,7 +82,7 @@ function lineage(command: Command): Command[] {
 function findOption(command: Command, flag: string) {
   return lineage(command)
     .flatMap((level) => level.options)
-    .find((option) => option.is(flag));
+    .find(({ short, long }) => flag === short || flag === long);
 }
 
 function takesValue(command: Command, flag: string): boolean {

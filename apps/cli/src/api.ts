@@ -1,0 +1,50 @@
+// What the agent's REST API answers. Rows are the agent's own views; the rest follows its OpenAPI document
+// (GET /v1/openapi.json).
+export type {
+  EndpointView,
+  ExplainedClaimView,
+  IdentityView,
+  IpView,
+  NodeView,
+} from "../../agent/src/rest/views.ts";
+export type { eventView } from "../../agent/src/rest/monitor.ts";
+
+export type PartHealth = {
+  readonly name: string;
+  readonly state: string;
+  readonly message: string;
+};
+
+export type HealthView = {
+  readonly state: string;
+  readonly version: string;
+  readonly node: {
+    readonly name: string;
+    readonly ipv4?: string;
+    readonly ipv6?: string;
+    readonly kernel: string;
+    readonly uptimeSeconds: number;
+  };
+  readonly parts: readonly PartHealth[];
+};
+
+export type ConfigView = Readonly<
+  Record<
+    string,
+    {
+      readonly value: unknown;
+      readonly source: string;
+      readonly kind: string;
+      readonly help: string;
+    }
+  >
+>;
+
+export type IpamView = {
+  readonly podCIDRs: readonly string[];
+  readonly allocations: readonly {
+    readonly address: string;
+    readonly owner: string;
+    readonly expiresAt?: string;
+  }[];
+};
