@@ -61,6 +61,17 @@ export class CollectionSpec {
  * @throws ObjectError
  */
 export function parseObject(bytes: Uint8Array): CollectionSpec {
+  try {
+    return readObject(bytes);
+  } catch (error) {
+    // Sizes and references that lie: out of bounds, more than fits in memory, types that contain themselves.
+    if (error instanceof RangeError)
+      throw new ObjectError("elf_invalid", `not a BPF object file: ${error.message}`);
+    throw error;
+  }
+}
+
+function readObject(bytes: Uint8Array): CollectionSpec {
   const elf = new ElfFile(bytes);
   const btfSection = elf.section(".BTF");
   if (!btfSection) throw new ObjectError("btf_invalid", "no BTF in this object: compile with -g");

@@ -1,6 +1,6 @@
 // Compiles C for the bpf target while tests run, as tools/build.ts compiles the datapath. Needs no root.
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { projectRoot } from "@tsilium/syscall";
@@ -16,7 +16,7 @@ export function testObject(name: string): Uint8Array {
   const known = compiled.get(name);
   if (known) return known;
   const source = join(projectRoot(), "packages/ebpf/testdata", `${name}.bpf.c`);
-  const object = clang([source]);
+  const object = inFolder((folder) => clang(source, folder));
   compiled.set(name, object);
   return object;
 }
@@ -24,17 +24,24 @@ export function testObject(name: string): Uint8Array {
 /** The object made from a few lines of C; headers of bpf programs are included already. */
 export function compileSource(source: string): Uint8Array {
   const head = "#include <linux/bpf.h>\n#include <bpf/bpf_helpers.h>\n";
-  return clang(["-x", "c", "-"], `${head}${source}\n`);
+  return inFolder((folder) => {
+    // A file and not stdin: the verifier's log quotes source lines, which clang reads from there.
+    const path = join(folder, "source.bpf.c");
+    writeFileSync(path, `${head}${source}\n`);
+    return clang(path, folder);
+  });
 }
 
-function clang(input: readonly string[], stdin = ""): Uint8Array {
+function clang(source: string, folder: string): Uint8Array {
+  const output = join(folder, "object.o");
+  execFileSync("clang-19", [...flags, ...includes, "-c", source, "-o", output]);
+  return readFileSync(output);
+}
+
+function inFolder<T>(action: (folder: string) => T): T {
   const folder = mkdtempSync(join(tmpdir(), "tsilium-clang-"));
   try {
-    const output = join(folder, "object.o");
-    execFileSync("clang-19", [...flags, ...includes, "-c", ...input, "-o", output], {
-      input: stdin,
-    });
-    return readFileSync(output);
+    return action(folder);
   } finally {
     rmSync(folder, { recursive: true });
   }
