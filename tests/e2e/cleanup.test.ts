@@ -21,9 +21,7 @@ test("after `lab down` nothing of the lab is left", async () => {
 
 test("`lab down` of a lab that never was says so and succeeds", async () => {
   const name = `t${process.pid}never`;
-  const result = await (
-    await import("./harness.ts")
-  ).run(join(root, "tsilium"), ["lab", "down", "--name", name]);
+  const result = await run(join(root, "tsilium"), ["lab", "down", "--name", name]);
   assert.equal(result.status, 0, result.stderr);
 });
 
