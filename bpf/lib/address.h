@@ -25,6 +25,18 @@ static __always_inline union v6addr mapped(__be32 ipv4)
 	return address;
 }
 
+/* A load-time constant's value. Not by memcpy with the volatile cast away: clang then takes the
+ * initialiser in the source for the value.
+ */
+static __always_inline union v6addr constant_address(const volatile union v6addr *constant)
+{
+	union v6addr address;
+
+	address.halves[0] = constant->halves[0];
+	address.halves[1] = constant->halves[1];
+	return address;
+}
+
 static __always_inline bool same_address(const union v6addr *a, const union v6addr *b)
 {
 	return a->halves[1] == b->halves[1] && a->halves[0] == b->halves[0];

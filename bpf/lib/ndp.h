@@ -79,7 +79,7 @@ static __noinline int send_advertisement(
 		.option_length = 1,
 	};
 
-	__builtin_memcpy(&body.target, (const void *)&router_ipv6, sizeof(body.target));
+	body.target = constant_address(&router_ipv6);
 	__builtin_memcpy(body.option_mac, endpoint->node_mac, 6);
 	body.checksum = advertisement_checksum(asker, &body);
 	__builtin_memcpy(frame.ethernet.h_dest, endpoint->mac, 6);

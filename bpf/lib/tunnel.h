@@ -41,8 +41,10 @@ static __always_inline int encapsulate(
 		key.remote_ipv4 = bpf_ntohl(remote->words[3]);
 		key.local_ipv4 = bpf_ntohl(node_ipv4);
 	} else {
+		union v6addr local = constant_address(&node_ipv6);
+
 		__builtin_memcpy(key.remote_ipv6, remote, sizeof(*remote));
-		__builtin_memcpy(key.local_ipv6, (const void *)&node_ipv6, sizeof(node_ipv6));
+		__builtin_memcpy(key.local_ipv6, &local, sizeof(local));
 		flags = BPF_F_TUNINFO_IPV6;
 	}
 	if (unlikely(bpf_skb_set_tunnel_key(pkt->skb, &key, sizeof(key), flags)))

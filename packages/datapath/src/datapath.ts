@@ -132,6 +132,11 @@ export class Datapath implements Disposable {
     this.#runtime.bumpEpoch();
   }
 
+  /** The policy epoch that verdicts are remembered under. */
+  get epoch(): number {
+    return this.#runtime.epoch;
+  }
+
   /** Rereads the node's own addresses, all devices'. To be called when they change. */
   syncHostAddresses(): void {
     const { maps, rtnl } = this.#parts;

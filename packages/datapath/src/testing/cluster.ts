@@ -1,0 +1,287 @@
+// Two nodes, their pods, and a world beyond, in namespaces of this machine; nothing leads out of them.
+//
+//   pod 1, pod 2 == node 1 (172.18.0.2) --+
+//                                         br0 172.18.0.1 fabric 203.0.113.1 -- world 203.0.113.10
+//   pod 3, pod 4 == node 2 (172.18.0.3) --+
+import { execFile, execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, openSync, closeSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { Address, Mac, Prefix } from "@tsilium/net";
+import { Rtnl } from "@tsilium/netlink";
+import { MNT_DETACH, mount, projectRoot, umount2, withNetns } from "@tsilium/syscall";
+import type { HookKind } from "../hooks.ts";
+import type { DatapathConfig, EndpointEntry, IpcacheEntry } from "../model.ts";
+import { routeMtu } from "../mtu.ts";
+import type { NodeCommands } from "./node-process.ts";
+import type { PeerCommands } from "./peer-process.ts";
+import { forkInside } from "./remote.ts";
+import type { Remote } from "./remote.ts";
+
+const run = promisify(execFile);
+const worldIpv4 = "203.0.113.10";
+const worldIpv6 = "2001:db8:113::10";
+const remoteNodeIdentity = 6;
+
+export type Pod = {
+  readonly netns: string;
+  readonly ipv4: string;
+  readonly ipv6: string;
+  readonly node: number;
+  readonly entry: EndpointEntry;
+};
+
+export type ClusterOptions = {
+  readonly routingMode: DatapathConfig["routingMode"];
+  readonly attachBy?: HookKind;
+  /** Objects to load instead of dist/bpf. */
+  readonly objects?: string;
+};
+
+export class TestCluster implements AsyncDisposable {
+  readonly world = { ipv4: worldIpv4, ipv6: worldIpv6 };
+  readonly pods: Pod[] = [];
+  readonly #prefix = `tsit-${process.pid}-${Math.random().toString(36).slice(2, 6)}`;
+  readonly #bpffs = mkdtempSync(join(tmpdir(), "tsit-bpf-"));
+  readonly #options: ClusterOptions;
+  readonly #nodes = new Map<number, Remote<NodeCommands>>();
+  readonly #peers: Remote<PeerCommands>[] = [];
+  readonly #namespaces: string[] = [];
+
+  private constructor(options: ClusterOptions) {
+    this.#options = options;
+  }
+
+  /** Two nodes with running datapaths and two pods each, knowing of each other. */
+  static async up(options: ClusterOptions): Promise<TestCluster> {
+    const cluster = new TestCluster(options);
+    try {
+      mount({ source: "bpf", target: cluster.#bpffs, type: "bpf" });
+      cluster.#makeFabric();
+      for (const node of [1, 2]) cluster.#makeNode(node);
+      for (const node of [1, 2]) await cluster.startNode(node);
+      for (const node of [1, 1, 2, 2]) await cluster.addPod(node);
+      return cluster;
+    } catch (error) {
+      await cluster[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  node(number: number): Remote<NodeCommands> {
+    return this.#nodes.get(number) as Remote<NodeCommands>;
+  }
+
+  pod(number: number): Pod {
+    return this.pods[number - 1] as Pod;
+  }
+
+  netns(name: string): string {
+    return `/var/run/netns/${this.#prefix}-${name}`;
+  }
+
+  bpffs(node: number): string {
+    return join(this.#bpffs, `node-${node}`);
+  }
+
+  /** Starts a node's datapath in a new process, adopting what an earlier one left. */
+  async startNode(number: number, changes: Partial<DatapathConfig> & { objects?: string } = {}): Promise<void> {
+    const { objects = this.#options.objects ?? join(projectRoot(), "dist/bpf"), ...config } = changes;
+    const script = join(import.meta.dirname, "node-process.ts");
+    const remote = forkInside<NodeCommands>(this.netns(`node-${number}`), script);
+    this.#nodes.set(number, remote);
+    await remote.call("start", {
+      config: { ...this.config(number), ...config },
+      bpffs: this.bpffs(number),
+      objects,
+      ...(this.#options.attachBy ? { attachBy: this.#options.attachBy } : {}),
+    });
+    await this.#tellOfNodes(number);
+  }
+
+  config(number: number): DatapathConfig {
+    return {
+      enableIpv4: true,
+      enableIpv6: true,
+      routingMode: this.#options.routingMode,
+      tunnelPort: 8472,
+      devices: ["eth0"],
+      nodeIpv4: Address.parse(`172.18.0.${number + 1}`),
+      nodeIpv6: Address.parse(`fc00:18::${number + 1}`),
+      routerIpv4: Address.parse(`10.244.${number - 1}.1`),
+      routerIpv6: Address.parse(`fd00:10:244:${number - 1}::1`),
+      podCidrs: podCidrs(number),
+      enableIpv4Masquerade: true,
+      enableIpv6Masquerade: true,
+      ipv4NativeRoutingCidr: Prefix.parse("10.244.0.0/16"),
+      ipv6NativeRoutingCidr: Prefix.parse("fd00:10:244::/56"),
+      mtu: 1500,
+      natPortRange: [32768, 65535],
+      conntrackMax: 16_384,
+      natMax: 16_384,
+      autoDirectNodeRoutes: this.#options.routingMode === "native",
+    };
+  }
+
+  /** Makes a pod on a node and tells every node of its addresses; answers it with the time `upsert` took. */
+  async addPod(node: number): Promise<{ pod: Pod; upsertMs: number }> {
+    const pod = this.#makePod(node, this.pods.length + 1);
+    this.pods.push(pod);
+    const upsertMs = await this.node(node).call("upsertEndpoint", pod.entry);
+    for (const other of this.#nodes.keys()) await this.node(other).call("upsertIpcache", this.#ipcacheOf(pod, other));
+    return { pod, upsertMs };
+  }
+
+  /** A process for TCP conversations inside a namespace, ended with the cluster. */
+  peer(netns: string): Remote<PeerCommands> {
+    const peer = forkInside<PeerCommands>(netns, join(import.meta.dirname, "peer-process.ts"));
+    this.#peers.push(peer);
+    return peer;
+  }
+
+  /** Packets that ping(8) lost, of those it sent. */
+  async pingLoss(netns: string, target: string, options: string[] = []): Promise<number> {
+    const args = [`--net=${netns}`, "ping", "-n", "-q", "-W1", ...options, target];
+    const { stdout } = await run("nsenter", args).catch((error: { stdout?: string }) => ({
+      stdout: error.stdout ?? "",
+    }));
+    const counts = /(\d+) packets transmitted, (\d+) received/.exec(stdout);
+    if (!counts) throw new Error(`ping said: ${stdout}`);
+    return Number(counts[1]) - Number(counts[2]);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const process of [...this.#nodes.values(), ...this.#peers]) await process.kill();
+    for (const name of this.#namespaces) execFileSync("ip", ["netns", "delete", name]);
+    umount2(this.#bpffs, MNT_DETACH);
+    rmSync(this.#bpffs, { recursive: true });
+  }
+
+  #makeFabric(): void {
+    using fabric = this.#namespace("fabric");
+    using world = this.#namespace("world");
+    fabric.links.add({ name: "br0", kind: { type: "bridge" }, up: true });
+    addAddresses(fabric, "br0", ["172.18.0.1/24", "fc00:18::1/64"]);
+    this.#wire("fabric", "world0", { netns: "world", device: "eth0" });
+    fabric.links.set("world0", { up: true });
+    world.links.set("eth0", { up: true });
+    addAddresses(fabric, "world0", ["203.0.113.1/24", "2001:db8:113::1/64"]);
+    addAddresses(world, "eth0", [`${worldIpv4}/24`, `${worldIpv6}/64`]);
+    addDefaultRoutes(world, ["203.0.113.1", "2001:db8:113::1"]);
+    withNetns(this.netns("fabric"), () => {
+      writeFileSync("/proc/sys/net/ipv4/ip_forward", "1");
+      writeFileSync("/proc/sys/net/ipv6/conf/all/forwarding", "1");
+    });
+  }
+
+  #makeNode(number: number): void {
+    mkdirSync(this.bpffs(number));
+    using node = this.#namespace(`node-${number}`);
+    using fabric = Rtnl.open({ netns: this.netns("fabric") });
+    this.#wire("fabric", `node${number}`, { netns: `node-${number}`, device: "eth0" });
+    fabric.links.set(`node${number}`, { up: true, master: "br0" });
+    node.links.set("eth0", { up: true });
+    addAddresses(node, "eth0", [`172.18.0.${number + 1}/24`, `fc00:18::${number + 1}/64`]);
+    addDefaultRoutes(node, ["172.18.0.1", "fc00:18::1"]);
+  }
+
+  #makePod(node: number, number: number): Pod {
+    const hostDevice = `lxc${number}`;
+    using pod = this.#namespace(`pod-${number}`);
+    using host = Rtnl.open({ netns: this.netns(`node-${node}`) });
+    this.#wire(`node-${node}`, hostDevice, { netns: `pod-${number}`, device: "eth0" });
+    host.links.set(hostDevice, { addrGenMode: "none" });
+    host.links.set(hostDevice, { up: true });
+    pod.links.set("eth0", { up: true });
+    const ipv4 = `10.244.${node - 1}.${number + 10}`;
+    const ipv6 = `fd00:10:244:${node - 1}::${number + 10}`;
+    addAddresses(pod, "eth0", [`${ipv4}/32`, `${ipv6}/128`]);
+    const config = this.config(node);
+    for (const gateway of [config.routerIpv4, config.routerIpv6] as Address[]) {
+      pod.routes.add({ destination: Prefix.host(gateway), device: "eth0" });
+      const destination = Prefix.parse(gateway.family === 4 ? "0.0.0.0/0" : "::/0");
+      pod.routes.add({ destination, gateway, device: "eth0", mtu: routeMtu(config) });
+    }
+    const hostLink = host.links.get(hostDevice);
+    const podLink = pod.links.get("eth0");
+    const entry: EndpointEntry = {
+      id: 100 + number,
+      ifindex: hostLink?.index ?? 0,
+      identity: 1000 + number,
+      ipv4: Address.parse(ipv4),
+      ipv6: Address.parse(ipv6),
+      mac: podLink?.mac ?? Mac.random(),
+      nodeMac: hostLink?.mac ?? Mac.random(),
+    };
+    return { netns: this.netns(`pod-${number}`), ipv4, ipv6, node, entry };
+  }
+
+  /** A namespace of ours with loopback up. */
+  #namespace(name: string): Rtnl {
+    const full = `${this.#prefix}-${name}`;
+    execFileSync("ip", ["netns", "add", full]);
+    this.#namespaces.push(full);
+    const rtnl = Rtnl.open({ netns: this.netns(name) });
+    rtnl.links.set("lo", { up: true });
+    return rtnl;
+  }
+
+  #wire(netns: string, device: string, peer: { netns: string; device: string }): void {
+    const netnsFd = openSync(this.netns(peer.netns), "r");
+    using rtnl = Rtnl.open({ netns: this.netns(netns) });
+    rtnl.links.add({ name: device, kind: { type: "veth", peer: { name: peer.device, netnsFd } } });
+    closeSync(netnsFd);
+  }
+
+  async #tellOfNodes(number: number): Promise<void> {
+    const tunnel = this.#options.routingMode === "tunnel";
+    for (const other of [1, 2]) {
+      const { nodeIpv4, nodeIpv6, routerIpv4, routerIpv6 } = this.config(other);
+      const own = other === number;
+      const routed = { name: `node-${other}`, ipv4: nodeIpv4, ipv6: nodeIpv6, podCidrs: podCidrs(other) };
+      const underlay = [nodeIpv4, nodeIpv6] as Address[];
+      for (const address of underlay)
+        await this.node(number).call("upsertNode", { address, local: own }, own ? undefined : routed);
+      const identity = own ? 1 : remoteNodeIdentity;
+      const entry = (address: Address, tunnelled: boolean): IpcacheEntry => ({
+        prefix: Prefix.host(address),
+        identity,
+        tunnelEndpoint: tunnelled && tunnel && !own ? nodeIpv4 : undefined,
+      });
+      const routers = [routerIpv4, routerIpv6] as Address[];
+      const entries = [
+        ...underlay.map((address) => entry(address, false)),
+        ...routers.map((address) => entry(address, true)),
+      ];
+      await this.node(number).call("upsertIpcache", entries);
+    }
+    for (const pod of this.pods) await this.node(number).call("upsertIpcache", this.#ipcacheOf(pod, number));
+  }
+
+  /** A pod's addresses as `node` must know them. */
+  #ipcacheOf(pod: Pod, node: number): IpcacheEntry[] {
+    const remote = pod.node !== node && this.#options.routingMode === "tunnel";
+    const tunnelEndpoint = remote ? this.config(pod.node).nodeIpv4 : undefined;
+    const { identity, ipv4, ipv6 } = pod.entry;
+    return ([ipv4, ipv6] as Address[]).map((address) => ({ prefix: Prefix.host(address), identity, tunnelEndpoint }));
+  }
+}
+
+function podCidrs(node: number): Prefix[] {
+  return [Prefix.parse(`10.244.${node - 1}.0/24`), Prefix.parse(`fd00:10:244:${node - 1}::/64`)];
+}
+
+function addAddresses(rtnl: Rtnl, device: string, addresses: readonly string[]): void {
+  for (const text of addresses) {
+    const [address = "", length] = text.split("/");
+    rtnl.addresses.add({ device, address: Address.parse(address), length: Number(length), noDad: true });
+  }
+}
+
+function addDefaultRoutes(rtnl: Rtnl, gateways: readonly string[]): void {
+  for (const text of gateways) {
+    const gateway = Address.parse(text);
+    rtnl.routes.add({ destination: Prefix.parse(gateway.family === 4 ? "0.0.0.0/0" : "::/0"), gateway });
+  }
+}

@@ -1,0 +1,114 @@
+// One node of a test: a process inside the node's network namespace that runs a Datapath and does what its parent says,
+// one command per message. Killed without ceremony, as agents are.
+import type { Address, Mac, Prefix } from "@tsilium/net";
+import { Datapath } from "../datapath.ts";
+import type { DatapathOptions } from "../datapath.ts";
+import { openMaps } from "../open-maps.ts";
+import { revive, toPlain } from "./plain.ts";
+import type { EndpointEntry, IpcacheEntry, NodeEntry, RoutedNode } from "../model.ts";
+
+/** What a test may ask of a node, by name; arguments and answers travel as plain values (plain.ts). */
+export type NodeCommands = {
+  start(options: Omit<DatapathOptions, "log">): void;
+  upsertEndpoint(entry: EndpointEntry): number;
+  deleteEndpoint(id: number): boolean;
+  upsertIpcache(entries: IpcacheEntry[]): void;
+  upsertNode(entry: NodeEntry, routed: RoutedNode | undefined): void;
+  deleteNode(address: Address, routed: RoutedNode): void;
+  endpoints(): { id: number; ipv4: string }[];
+  conntrack(): string[];
+  nat(): string[];
+  pinnedConntrack(bpffs: string): string[];
+  metrics(): string[];
+  status(): string[];
+  epoch(): number;
+  sweep(nowNs: bigint): Promise<{ deleted: number; alive: number }>;
+  startEvents(): void;
+  events(): string[];
+  remove(): void;
+};
+
+let running: Datapath | undefined;
+const logged: string[] = [];
+const collected: string[] = [];
+const stop = new AbortController();
+
+function datapath(): Datapath {
+  if (running === undefined) throw new Error("this node was not started");
+  return running;
+}
+
+const text = (address: Address | Mac | Prefix | undefined): string => String(address);
+
+const commands: { [K in keyof NodeCommands]: (...args: Parameters<NodeCommands[K]>) => unknown } = {
+  async start(options) {
+    const log = { info: remember, warn: remember };
+    running = await Datapath.start({ ...options, log });
+  },
+  upsertEndpoint(entry) {
+    const startMs = performance.now();
+    datapath().endpoints.upsert(entry);
+    return performance.now() - startMs;
+  },
+  deleteEndpoint: (id) => datapath().endpoints.delete(id),
+  upsertIpcache: (entries) => datapath().ipcache.upsertMany(entries),
+  upsertNode(entry, routed) {
+    datapath().nodes.upsert(entry);
+    if (routed) datapath().routes.upsertNode(routed);
+  },
+  deleteNode(address, routed) {
+    datapath().nodes.delete(address);
+    datapath().routes.deleteNode(routed);
+  },
+  endpoints: () => datapath().endpoints.list().map(({ id, ipv4 }) => ({ id, ipv4: text(ipv4) })),
+  conntrack: () => datapath().conntrack.list().map(describeConnection),
+  nat: () => datapath().nat.list().map(describeConnection),
+  pinnedConntrack: (bpffs) => openMaps({ bpffs }).conntrack.list().map(describeConnection),
+  metrics: () =>
+    datapath().metrics.list().map(({ reasonText, direction, packets }) => `${reasonText} ${direction} ${packets}`),
+  status: () => datapath().status().map(({ name, ok, message }) => `${ok ? "ok" : "BAD"} ${name}: ${message}`),
+  epoch: () => datapath().epoch,
+  async sweep(nowNs) {
+    const conntrack = await datapath().conntrack.sweep(nowNs);
+    const nat = await datapath().nat.sweep(nowNs);
+    return { deleted: conntrack.deleted + nat.deleted, alive: conntrack.alive + nat.alive };
+  },
+  startEvents: () => void collect(),
+  events: () => collected,
+  remove: () => datapath().remove(),
+};
+
+type Connection = {
+  readonly protocol: number;
+  readonly source: Address;
+  readonly sourcePort: number;
+  readonly destination: Address;
+  readonly destinationPort: number;
+};
+
+function describeConnection(entry: Connection): string {
+  const { protocol, source, sourcePort, destination, destinationPort } = entry;
+  return `${protocol} ${source} ${sourcePort} -> ${destination} ${destinationPort}`;
+}
+
+async function collect(): Promise<void> {
+  for await (const { kind, code, endpointId } of datapath().events(stop.signal))
+    collected.push(`${kind} ${code} endpoint ${endpointId}`);
+}
+
+function remember(facts: object, message: string): void {
+  logged.push(`${message} ${JSON.stringify(facts)}`);
+}
+
+process.on("message", (message: { id: number; command: keyof NodeCommands; args: unknown[] }) => {
+  void answer(message);
+});
+
+async function answer({ id, command, args }: { id: number; command: keyof NodeCommands; args: unknown[] }) {
+  try {
+    const run = commands[command] as (...args: unknown[]) => unknown;
+    process.send?.({ id, result: toPlain(await run(...args.map(revive))) });
+  } catch (error) {
+    process.send?.({ id, error: error instanceof Error ? (error.stack ?? error.message) : String(error), logged });
+  }
+}
