@@ -2,12 +2,13 @@
 //
 // The echo server behind the image `tsilium.io/echo`, and on the lab's world host.
 //
-//   echo --pod NAME --namespace NS --node NODE tcp/8080 udp/8080 ...
+//   echo --pod NAME --namespace NS --node NODE [--ready-fd N] tcp/8080 udp/8080 ...
 //
 // TCP: an HTTP request is answered with JSON that names the pod, the client's address, the request,
 // and length and CRC-32 of its body; `/bytes/N` answers N bytes instead. Anything that is not HTTP
 // comes back as it is. UDP: a datagram comes back as it is, and one that says "?" gets the JSON.
 // Both families; an answer leaves from the very address that was asked. One process, one thread.
+// The ready descriptor is closed once every port is open.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -432,7 +433,8 @@ static void parse(int argc, char **argv)
 {
 	static const struct option known[] = {{"pod", required_argument, NULL, 'p'},
 		{"namespace", required_argument, NULL, 's'}, {"node", required_argument, NULL, 'n'},
-		{0}};
+		{"ready-fd", required_argument, NULL, 'r'}, {0}};
+	int ready_fd = -1;
 
 	for (int found; (found = getopt_long(argc, argv, "", known, NULL)) != -1;) {
 		if (found == 'p')
@@ -444,6 +446,8 @@ static void parse(int argc, char **argv)
 	}
 	for (int i = optind; i < argc; i++)
 		open_port(argv[i]);
+	if (ready_fd >= 0)
+		close(ready_fd);
 }
 
 int main(int argc, char **argv)

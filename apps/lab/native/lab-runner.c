@@ -11,7 +11,8 @@
 //   exec:             runner `- the program, with the container's environment
 //
 // With --report-fd, "pid N\n" (init's PID as the runner sees it) and, when the program cannot be
-// started, "error TEXT\n" are written there; it is closed once the program runs.
+// started, "error TEXT\n" are written there; it is closed once the program runs, or with
+// --pass-report when the program itself closes it.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -45,10 +46,13 @@ struct options {
 	const char *hostname;
 	const char *cwd;
 	const char *target;
-	const char *binds[MAX_BINDS]; // "from=onto" or "from=onto:ro"
+	const char *overlays[MAX_BINDS]; // "onto=folder": folder has upper/ and work/
+	int overlay_count;
+	const char *binds[MAX_BINDS]; // "onto=from" or "onto=from:ro"
 	int bind_count;
 	bool container;
 	bool die_with_parent;
+	bool pass_report;
 	char **command;
 };
 
@@ -166,13 +170,24 @@ static void execute(char **command)
 
 static void bind_mount(const char *specification)
 {
-	char from[MAX_PATH], onto[MAX_PATH];
-	bool read_only = split_bind(specification, from, onto);
+	char onto[MAX_PATH], from[MAX_PATH];
+	bool read_only = split_mount(specification, onto, from);
 
 	if (mount(from, onto, NULL, MS_BIND | MS_REC, NULL) < 0)
 		fail(EXIT_SETUP, "mount on %s: %s", onto, strerror(errno));
 	if (read_only && mount(NULL, onto, NULL, MS_BIND | MS_REMOUNT | MS_RDONLY, NULL) < 0)
 		fail(EXIT_SETUP, "mount on %s read-only: %s", onto, strerror(errno));
+}
+
+// Puts what the folder's upper/ holds over a folder of the host, for mount points it has not got.
+static void overlay_mount(const char *specification)
+{
+	char onto[MAX_PATH], folder[MAX_PATH], options[MAX_PATH];
+
+	split_mount(specification, onto, folder);
+	format_path(options, "lowerdir=%s,upperdir=%s/upper,workdir=%s/work", onto, folder, folder);
+	if (mount("overlay", onto, "overlay", 0, options) < 0)
+		fail(EXIT_SETUP, "overlay on %s: %s", onto, strerror(errno));
 }
 
 // The host's file system, with /proc and /sys of the container's own namespaces and the files that
@@ -188,6 +203,8 @@ static void furnish(const struct options *options)
 		fail(EXIT_SETUP, "mount on /proc: %s", strerror(errno));
 	if (mount("sysfs", "/sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY, NULL) < 0)
 		fail(EXIT_SETUP, "mount on /sys: %s", strerror(errno));
+	for (int i = 0; i < options->overlay_count; i++)
+		overlay_mount(options->overlays[i]);
 	for (int i = 0; i < options->bind_count; i++)
 		bind_mount(options->binds[i]);
 	if (options->hostname && sethostname(options->hostname, strlen(options->hostname)) < 0)
@@ -213,6 +230,9 @@ __attribute__((noreturn)) static void be_init(const struct options *options)
 		fail(EXIT_SETUP, "fork: %s", strerror(errno));
 	if (program == 0) {
 		setsid();
+		// A program that says itself when it is ready closes the descriptor then.
+		if (options->pass_report)
+			fcntl(report_fd, F_SETFD, 0);
 		execute(options->command);
 	}
 	if (report_fd >= 0)
@@ -331,6 +351,7 @@ static struct options parse(int argc, char **argv)
 		{"hostname", required_argument, NULL, 'h'}, {"cwd", required_argument, NULL, 'd'},
 		{"target", required_argument, NULL, 't'}, {"bind", required_argument, NULL, 'b'},
 		{"report-fd", required_argument, NULL, 'r'}, {"container", no_argument, NULL, 'c'},
+		{"overlay", required_argument, NULL, 'o'}, {"pass-report", no_argument, NULL, 'a'},
 		{"die-with-parent", no_argument, NULL, 'p'}, {0}};
 	struct options options = {0};
 
@@ -347,6 +368,10 @@ static struct options parse(int argc, char **argv)
 			options.target = optarg;
 		else if (found == 'b' && options.bind_count < MAX_BINDS)
 			options.binds[options.bind_count++] = optarg;
+		else if (found == 'o' && options.overlay_count < MAX_BINDS)
+			options.overlays[options.overlay_count++] = optarg;
+		else if (found == 'a')
+			options.pass_report = true;
 		else if (found == 'r')
 			report_fd = atoi(optarg);
 		else if (found == 'c')

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Paths and the "from=onto[:ro]" form of a bind mount; a path that does not fit is an error, never
+// Paths and the "onto=from[:ro]" form of a mount; a path that does not fit is an error, never
 // cut off.
 #pragma once
 #include <errno.h>
@@ -28,22 +28,22 @@ __attribute__((format(printf, 2, 3))) static inline void format_path(
 	}
 }
 
-// Splits "from=onto" or "from=onto:ro"; answers whether it is read-only.
-static inline bool split_bind(const char *text, char from[MAX_PATH], char onto[MAX_PATH])
+// Splits "onto=from" or "onto=from:ro"; answers whether it is read-only.
+static inline bool split_mount(const char *text, char onto[MAX_PATH], char from[MAX_PATH])
 {
 	const char *equals = strchr(text, '=');
 
 	if (!equals) {
-		dprintf(STDERR_FILENO, "tsilium: a bind mount is FROM=ONTO[:ro]: %s\n", text);
+		dprintf(STDERR_FILENO, "tsilium: a mount is ONTO=FROM[:ro]: %s\n", text);
 		_exit(1);
 	}
-	format_path(from, "%.*s", (int)(equals - text), text);
-	format_path(onto, "%s", equals + 1);
-	size_t length = strlen(onto);
-	bool read_only = length > 3 && strcmp(onto + length - 3, ":ro") == 0;
+	format_path(onto, "%.*s", (int)(equals - text), text);
+	format_path(from, "%s", equals + 1);
+	size_t length = strlen(from);
+	bool read_only = length > 3 && strcmp(from + length - 3, ":ro") == 0;
 
 	if (read_only)
-		onto[length - 3] = '\0';
+		from[length - 3] = '\0';
 	return read_only;
 }
 

@@ -1,10 +1,52 @@
 // core/v1 Pod, as far as Tsilium reads or writes it.
 import type { Condition, KubeObject, LabelSelector, ObjectMeta } from "./meta.ts";
 
+/** One entry of a ConfigMap or Secret. */
+export type KeySelector = {
+  readonly name?: string;
+  readonly key: string;
+  readonly optional?: boolean;
+};
+
 export type EnvVar = {
   readonly name: string;
   readonly value?: string;
-  readonly valueFrom?: { readonly fieldRef?: { readonly fieldPath: string } };
+  readonly valueFrom?: {
+    readonly fieldRef?: { readonly fieldPath: string };
+    readonly configMapKeyRef?: KeySelector;
+    readonly secretKeyRef?: KeySelector;
+  };
+};
+
+export type EnvFrom = {
+  readonly prefix?: string;
+  readonly configMapRef?: { readonly name?: string; readonly optional?: boolean };
+  readonly secretRef?: { readonly name?: string; readonly optional?: boolean };
+};
+
+export type KeyToPath = { readonly key: string; readonly path: string; readonly mode?: number };
+
+export type Volume = {
+  readonly name: string;
+  readonly emptyDir?: { readonly medium?: string };
+  readonly hostPath?: { readonly path: string; readonly type?: string };
+  readonly configMap?: {
+    readonly name?: string;
+    readonly items?: readonly KeyToPath[];
+    readonly optional?: boolean;
+  };
+  readonly secret?: {
+    readonly secretName?: string;
+    readonly items?: readonly KeyToPath[];
+    readonly optional?: boolean;
+  };
+};
+
+export type VolumeMount = {
+  readonly name: string;
+  readonly mountPath: string;
+  readonly subPath?: string;
+  readonly readOnly?: boolean;
 };
 
 export type ContainerPort = {
@@ -39,6 +81,8 @@ export type Container = {
   readonly args?: readonly string[];
   readonly workingDir?: string;
   readonly env?: readonly EnvVar[];
+  readonly envFrom?: readonly EnvFrom[];
+  readonly volumeMounts?: readonly VolumeMount[];
   readonly ports?: readonly ContainerPort[];
   readonly livenessProbe?: Probe;
   readonly readinessProbe?: Probe;
@@ -87,6 +131,7 @@ export type Affinity = {
 export type PodSpec = {
   readonly containers: readonly Container[];
   readonly initContainers?: readonly Container[];
+  readonly volumes?: readonly Volume[];
   readonly nodeName?: string;
   readonly nodeSelector?: Readonly<Record<string, string>>;
   readonly affinity?: Affinity;
