@@ -13,6 +13,8 @@ import {
   socket,
   SOCK_RAW,
   SOL_NETLINK,
+  SOL_SOCKET,
+  SO_RCVBUF,
   watchReadable,
   withNetns,
 } from "@tsilium/syscall";
@@ -56,6 +58,9 @@ const groups: Readonly<Record<keyof Kinds, readonly number[]>> = {
   route: [rtm.RTNLGRP_IPV4_ROUTE, rtm.RTNLGRP_IPV6_ROUTE],
 };
 
+/** Room for bursts (a node that starts 100 pods), bytes; the kernel cuts it to net.core.rmem_max. */
+const receiveBufferSize = 4 << 20;
+
 /**
  * Batches of what changed, until `signal` aborts. Listening begins with this call, not with the first `next`:
  * whoever lists after it misses nothing. @throws SyscallError
@@ -74,6 +79,7 @@ function openSubscribed(multicastGroups: readonly number[]): number {
   const fd = socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE);
   try {
     bind(fd, sockaddrNetlink());
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, receiveBufferSize);
     for (const group of multicastGroups) setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, group);
     return fd;
   } catch (error) {
