@@ -17,7 +17,7 @@ export { Collection, loadCollection, type LoadOptions } from "./kernel/collectio
 export * from "./kernel/link.ts";
 export { BpfMap, type MapInfo, type MapOptions, type UpdateMode } from "./kernel/map.ts";
 export { readBtf } from "./kernel/read-btf.ts";
-export { isBpfError, KernelObject } from "./kernel/object.ts";
+export { isBpfError, KernelObject, objectIds, type ObjectKind } from "./kernel/object.ts";
 export { joinPerCpu, perCpuSize, splitPerCpu } from "./kernel/per-cpu.ts";
 export * from "./kernel/program.ts";
 export { generateCodecs } from "./codegen/abi.ts";

@@ -1,6 +1,6 @@
 // Builds union bpf_attr (include/uapi/linux/bpf.h): fields by byte offset, pointers kept alive until the call
 // is over. Offsets are written where they are used, beside the field's name.
-import { addressOf, bpf } from "@tsilium/syscall";
+import { addressOf, bpf, isSyscallError } from "@tsilium/syscall";
 
 /** Commands of bpf(2). */
 export const command = {
@@ -34,6 +34,8 @@ export const command = {
   enableStats: 32,
   linkDetach: 34,
 } as const;
+
+const mostAttempts = 10;
 
 export class Attributes {
   readonly bytes: Uint8Array;
@@ -74,11 +76,20 @@ export class Attributes {
     return this;
   }
 
-  /** Makes the call. @throws SyscallError */
+  /**
+   * Makes the call; starts again what a signal cut short (the verifier then answers EAGAIN, a test run EINTR).
+   * @throws SyscallError
+   */
   call(number: number): number {
-    const result = bpf(number, this.bytes);
-    // Reading the list here is what keeps the pointed-to arrays reachable during the call.
-    return this.#kept.length >= 0 ? result : -1;
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const result = bpf(number, this.bytes);
+        // Reading the list here is what keeps the pointed-to arrays reachable during the call.
+        return this.#kept.length >= 0 ? result : -1;
+      } catch (error) {
+        if (attempt === mostAttempts || !isSyscallError(error, "EAGAIN", "EINTR")) throw error;
+      }
+    }
   }
 }
 

@@ -124,7 +124,7 @@ class Loader implements Disposable {
       return;
     }
     const pin = this.#pinOf(spec);
-    const map = pin && existsSync(pin) ? BpfMap.fromPinned(pin) : this.#createMap(spec);
+    const map = pin && existsSync(pin) ? BpfMap.fromPinned(pin) : createMap(spec, this.#btfFd);
     this.#owned.push(map);
     checkShape(spec, map);
     if (pin && !existsSync(pin)) map.pin(pin);
@@ -134,12 +134,6 @@ class Loader implements Disposable {
   #pinOf(spec: MapSpec): string | undefined {
     const { pinPath } = this.#options;
     return spec.pinByName && pinPath ? join(pinPath, spec.name) : undefined;
-  }
-
-  #createMap(spec: MapSpec): BpfMap {
-    if (!spec.inner) return createMap(spec, this.#btfFd);
-    using inner = createMap(spec.inner, this.#btfFd);
-    return BpfMap.create({ ...spec, innerMap: inner });
   }
 
   /** Puts contents of data sections and initial inner maps in place, then freezes constants. */

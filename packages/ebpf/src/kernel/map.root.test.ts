@@ -6,6 +6,7 @@ import * as codecs from "../codec.ts";
 import type { MapType } from "../map-types.ts";
 import { freshBpffs, readU32, u32 } from "../testing/kernel.ts";
 import { BpfMap, type MapOptions } from "./map.ts";
+import { objectIds } from "./object.ts";
 import { TypedMap, TypedPerCpuMap } from "./typed-map.ts";
 
 function create(type: MapType, options: Partial<MapOptions> = {}): BpfMap {
@@ -162,6 +163,23 @@ describe("BpfMap", () => {
     assert.throws(() => map.pin(path), { code: "EEXIST" });
     BpfMap.unpin(path);
     assert.throws(() => BpfMap.fromPinned(path), { code: "ENOENT" });
+  });
+
+  test("a map of maps is made from a description of what it holds", () => {
+    const shape = { type: "hash", keySize: 4, valueSize: 4, maxEntries: 8 } as const;
+    using outer = create("hash_of_maps", { inner: shape });
+    using inner = BpfMap.create(shape);
+    outer.updateObject(u32(9), inner);
+    assert.equal(readU32(outer.lookup(u32(9))), inner.info().id);
+    assert.deepEqual(
+      [...outer.entries()].map(([key]) => readU32(key)),
+      [9],
+    );
+  });
+
+  test("every live map is in the kernel's list", () => {
+    using map = create("hash");
+    assert.ok([...objectIds("map")].includes(map.info().id));
   });
 
   test("a closed map is not used through a descriptor that is somebody else's by now", () => {

@@ -24,7 +24,9 @@ export type MapOptions = {
   readonly mapExtra?: bigint;
   readonly numaNode?: number;
   /** A map of the shape that a map of maps will hold. */
-  readonly innerMap?: BpfMap;
+  readonly innerMap?: BpfMap | undefined;
+  /** The same as a description: a map is made for the kernel to look at, and closed again. */
+  readonly inner?: MapOptions | undefined;
   /** Types of key and value for tools that print maps; a loaded BTF's descriptor. */
   readonly btf?: { readonly fd: number; readonly keyTypeId: number; readonly valueTypeId: number };
 };
@@ -94,13 +96,15 @@ export class BpfMap extends KernelObject {
   /** Creates a map. @throws BpfError */
   static create(options: MapOptions): BpfMap {
     const { btf } = options;
+    using made = options.inner && !options.innerMap ? BpfMap.create(options.inner) : undefined;
+    const innerMap = options.innerMap ?? made;
     const attributes = new Attributes(72)
       .u32(0, mapTypes[options.type])
       .u32(4, options.keySize)
       .u32(8, options.valueSize)
       .u32(12, options.maxEntries)
       .u32(16, options.flags ?? 0)
-      .u32(20, options.innerMap?.fd ?? 0)
+      .u32(20, innerMap?.fd ?? 0)
       .u32(24, options.numaNode ?? 0)
       .name(28, options.name ?? "")
       .u32(48, btf?.fd ?? 0)

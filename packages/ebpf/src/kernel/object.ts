@@ -1,8 +1,7 @@
 // What maps, programs and links have in common: a descriptor, a pin in bpffs, an end.
-import { close, dup, isSyscallError } from "@tsilium/syscall";
+import { close, dup, isSyscallError, SyscallError } from "@tsilium/syscall";
 import { readlinkSync, unlinkSync } from "node:fs";
 import { BpfError, during } from "../errors.ts";
-import { SyscallError } from "@tsilium/syscall";
 import { Attributes, command } from "./attributes.ts";
 
 export type ObjectKind = "map" | "prog" | "link";
@@ -84,11 +83,21 @@ export function isBpfError(error: unknown, ...codes: string[]): error is BpfErro
   return error instanceof BpfError && codes.includes(error.code);
 }
 
-/** Next number in one of the kernel's lists of objects, undefined at the end. */
-export function nextId(listCommand: number, after: number): number | undefined {
+const listCommands: Readonly<Record<ObjectKind, number>> = {
+  map: command.mapNextId,
+  prog: command.programNextId,
+  link: command.linkNextId,
+};
+
+/** Kernel-wide numbers of all objects of a kind, whoever made them: for inspection and for finding leaks. */
+export function* objectIds(kind: ObjectKind): Generator<number> {
+  for (let id = nextId(kind, 0); id !== undefined; id = nextId(kind, id)) yield id;
+}
+
+function nextId(kind: ObjectKind, after: number): number | undefined {
   const attributes = new Attributes(16).u32(0, after);
   try {
-    attributes.call(listCommand);
+    attributes.call(listCommands[kind]);
     return attributes.view.getUint32(4, true);
   } catch (error) {
     if (isSyscallError(error, "ENOENT")) return undefined;
