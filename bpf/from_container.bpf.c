@@ -16,6 +16,11 @@
 #include "lib/parse.h"
 #include "lib/tunnel.h"
 
+static __always_inline bool is_vlan_tag(__be16 ethertype)
+{
+	return ethertype == bpf_htons(ETH_P_8021Q) || ethertype == bpf_htons(ETH_P_8021AD);
+}
+
 /* The frame is the pod's own, and for its router. */
 static __always_inline int check_frame(const struct packet *pkt, const struct endpoint *endpoint)
 {
@@ -25,18 +30,20 @@ static __always_inline int check_frame(const struct packet *pkt, const struct en
 		return DROP_INVALID_PACKET;
 	if (__builtin_memcmp(head->source, endpoint->mac, 6))
 		return DROP_INVALID_SOURCE;
-	/* The tag would be carried into the next pod unseen. */
-	if (pkt->skb->vlan_present)
+	/* The tag would be carried into the next pod unseen. The kernel takes the outermost one
+	 * off. */
+	if (pkt->skb->vlan_present || is_vlan_tag(pkt->skb->protocol))
 		return DROP_VLAN;
 	return 0;
 }
 
+/* A pod without an address of the family has zeros there, which must not match a zero source. */
 static __always_inline bool is_own_address(
 	const struct packet *pkt, const struct endpoint *endpoint)
 {
 	if (pkt->family == IPV4)
-		return pkt->source.words[3] == endpoint->ipv4;
-	return same_address(&pkt->source, &endpoint->ipv6);
+		return pkt->source.words[3] == endpoint->ipv4 && endpoint->ipv4;
+	return same_address(&pkt->source, &endpoint->ipv6) && endpoint->ipv6.halves[0];
 }
 
 static __always_inline bool is_multicast(const struct packet *pkt)

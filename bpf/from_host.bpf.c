@@ -11,7 +11,8 @@
 #include "lib/parse.h"
 #include "lib/tunnel.h"
 
-/* Link-scoped talk of the stack on its own device (MLD, router solicitations) is nobody's business. */
+/* Link-scoped talk of the stack on its own device (MLD, router solicitations) is nobody's business.
+ */
 static __always_inline bool leaves_the_link(const struct packet *pkt)
 {
 	if (pkt->family == IPV4)
@@ -54,8 +55,8 @@ static __always_inline int to_pod(struct packet *pkt)
 	pkt->destination_identity = identity_or_world(remote, pkt->family);
 	if (is_tunnelled(remote))
 		return encapsulate(pkt, &remote->tunnel_endpoint, pkt->source_identity);
-	/* A pod's address without a pod. Left to itself the packet would circle between tsi_host and
-	 * the stack until its hops are used up.
+	/* A pod's address without a pod. Left to itself the packet would circle between tsi_host
+	 * and the stack until its hops are used up.
 	 */
 	return drop(pkt, DROP_UNROUTABLE);
 }

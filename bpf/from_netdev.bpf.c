@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* tcx ingress of an underlay device: what reaches the node from outside. What is for the node itself,
- * tunnelled packets included, is the stack's; what is malformed too.
+/* tcx ingress of an underlay device: what reaches the node from outside. What is for the node
+ * itself, tunnelled packets included, is the stack's; what is malformed too.
  *
  *   wire --> eth0 --> [here] --> local pod, addressed by itself        redirect_peer
- *                            --> local pod, answering a masqueraded    address restored, redirect_peer
+ *                            --> local pod, answering a masqueraded    address restored,
+ * redirect_peer
  *                            --> own node                              the stack
  */
 #include "lib/deliver.h"
@@ -19,8 +20,7 @@ static __always_inline bool is_tunnel_packet(const struct packet *pkt)
 /* Anybody on the underlay can write any source address. Those of local pods and of this node never
  * come from there, and those of remote pods only through the tunnel, where there is one.
  */
-static __always_inline bool is_forged(
-	const struct packet *pkt, const struct ipcache_entry *sender)
+static __always_inline bool is_forged(const struct packet *pkt, const struct ipcache_entry *sender)
 {
 	return is_tunnelled(sender) || endpoint_of(&pkt->source);
 }

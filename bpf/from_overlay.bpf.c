@@ -12,7 +12,8 @@
 
 static __always_inline int to_node(const struct packet *pkt)
 {
-	/* The inner frame was addressed to some device of the sender's; for the stack it is ours. */
+	/* The inner frame was addressed to some device of the sender's; for the stack it is ours.
+	 */
 	if (pkt->skb->pkt_type != PACKET_HOST)
 		bpf_skb_change_type(pkt->skb, PACKET_HOST);
 	return to_stack(pkt, TRACE_TO_HOST);
@@ -67,7 +68,8 @@ int tsi_from_overlay(struct __sk_buff *skb)
 		pkt.family = IPV6;
 		return from_tunnel(&pkt);
 	}
-	/* Nothing else is ever sent into the tunnel; known nodes do not resolve addresses over it. */
+	/* Nothing else is ever sent into the tunnel; known nodes do not resolve addresses over it.
+	 */
 	return drop(&pkt, DROP_UNSUPPORTED_L3);
 }
 

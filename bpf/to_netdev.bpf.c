@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* tcx egress of an underlay device: what leaves the node, after the stack has routed (and fragmented)
- * it. Pods' packets to whoever does not know pod addresses get the node's; the node's own connections
- * are noted, so that both never use one port towards one remote.
+/* tcx egress of an underlay device: what leaves the node, after the stack has routed (and
+ * fragmented) it. Pods' packets to whoever does not know pod addresses get the node's; the node's
+ * own connections are noted, so that both never use one port towards one remote.
  *
  *   pod --> stack  \
  *                   --> [here] --> eth0 --> wire
@@ -18,8 +18,8 @@ static __always_inline bool is_cluster_node(const union v6addr *address)
 	return bpf_map_lookup_elem(&tsi_nodes, &key);
 }
 
-/* With native routing other nodes have routes to this node's pods; in tunnel mode their stacks would
- * answer a pod's address into the tunnel, past the sender's connection tracking.
+/* With native routing other nodes have routes to this node's pods; in tunnel mode their stacks
+ * would answer a pod's address into the tunnel, past the sender's connection tracking.
  */
 static __always_inline bool must_masquerade(const struct packet *pkt)
 {
@@ -45,8 +45,8 @@ static __always_inline int leave(struct packet *pkt, __u16 nat_flags)
 /* The node's own packet, from the address that pods share. */
 static __always_inline int leave_from_node(struct packet *pkt)
 {
-	bool tunnel = pkt->protocol == IPPROTO_UDP &&
-		      pkt->destination_port == bpf_htons(tunnel_port);
+	bool tunnel =
+		pkt->protocol == IPPROTO_UDP && pkt->destination_port == bpf_htons(tunnel_port);
 
 	if (tunnel || !pkt->has_ports)
 		return TC_ACT_OK;

@@ -11,9 +11,9 @@
 
 static __always_inline bool is_masquerading(enum family family)
 {
-	return family == IPV4 ? enable_ipv4_masquerade && node_ipv4
-			      : enable_ipv6_masquerade &&
-					(node_ipv6.halves[0] || node_ipv6.halves[1]);
+	return family == IPV4
+		       ? enable_ipv4_masquerade && node_ipv4
+		       : enable_ipv6_masquerade && (node_ipv6.halves[0] || node_ipv6.halves[1]);
 }
 
 static __always_inline union v6addr node_address(enum family family)
@@ -71,8 +71,8 @@ static __always_inline bool has_port(const struct packet *pkt)
 	       pkt->protocol == PROTOCOL_SCTP;
 }
 
-/* The mapping's FORWARD tuple. An error travels with its flow's opposite packets: pkt's source port is
- * then already the port of the side it comes from (lib/parse_quoted.h), its address flow_origin.
+/* The mapping's FORWARD tuple. An error travels with its flow's opposite packets: pkt's source port
+ * is then already the port of the side it comes from (lib/parse_quoted.h), its address flow_origin.
  */
 static __always_inline struct nat_tuple forward_tuple(
 	const struct packet *pkt, const union v6addr *flow_origin)
@@ -89,8 +89,8 @@ static __always_inline struct nat_tuple forward_tuple(
 	};
 }
 
-/* Gives the packet the node's address and a port of its own. flags: enum nat_flags for a new mapping.
- * 0, or the drop reason.
+/* Gives the packet the node's address and a port of its own. flags: enum nat_flags for a new
+ * mapping. 0, or the drop reason.
  */
 static __always_inline int masquerade(struct packet *pkt, __u16 flags)
 {
@@ -114,8 +114,8 @@ static __always_inline int masquerade(struct packet *pkt, __u16 flags)
 	return rewrite_end(pkt, PACKET_SOURCE, &target.address, target.port);
 }
 
-/* Gives a packet for the node back to the pod that it answers. Returns whether it does; *reason is 0
- * or why it must be dropped.
+/* Gives a packet for the node back to the pod that it answers. Returns whether it does; *reason is
+ * 0 or why it must be dropped.
  */
 static __always_inline bool unmasquerade(struct packet *pkt, int *reason)
 {

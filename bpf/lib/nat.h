@@ -39,8 +39,8 @@ static __always_inline struct nat_tuple reverse_of(
 }
 
 /* Whether node:port towards this remote is, or could be made, ours. */
-static __always_inline bool claim_port(const struct nat_tuple *forward,
-	const union v6addr *node, __u16 flags, __be16 port)
+static __always_inline bool claim_port(
+	const struct nat_tuple *forward, const union v6addr *node, __u16 flags, __be16 port)
 {
 	struct nat_tuple reverse = reverse_of(forward, node, port);
 	struct nat_target back = {
@@ -54,13 +54,12 @@ static __always_inline bool claim_port(const struct nat_tuple *forward,
 	       same_address(&holder.address, &forward->source);
 }
 
-/* Gives forward a mapping to a port of node's, the packet's own if it is free: many protocols and all
- * debugging get easier. SCTP's checksum does not survive another port (and there is no help to redo
- * it), so it gets its own or none. 0, or the drop reason.
- * Global, verified once by itself: the loop would multiply every caller's states.
+/* Gives forward a mapping to a port of node's, the packet's own if it is free: many protocols and
+ * all debugging get easier. SCTP's checksum does not survive another port (and there is no help to
+ * redo it), so it gets its own or none. 0, or the drop reason. Global, verified once by itself: the
+ * loop would multiply every caller's states.
  */
-__noinline int nat_allocate(
-	struct nat_tuple *forward, struct nat_target *target)
+__noinline int nat_allocate(struct nat_tuple *forward, struct nat_target *target)
 {
 	union v6addr node;
 	__be16 port;

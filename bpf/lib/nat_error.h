@@ -42,8 +42,7 @@ static __always_inline int rewrite_error(struct packet *pkt, const enum packet_e
 		end == PACKET_SOURCE ? PACKET_DESTINATION : PACKET_SOURCE;
 	union v6addr *address = end == PACKET_SOURCE ? &pkt->source : &pkt->destination;
 	__be16 *port = end == PACKET_SOURCE ? &pkt->source_port : &pkt->destination_port;
-	__u32 offset = port_offset(
-		pkt->family, pkt->protocol, pkt->quoted_l4_offset, quoted_end);
+	__u32 offset = port_offset(pkt->family, pkt->protocol, pkt->quoted_l4_offset, quoted_end);
 	union v6addr outer = *address;
 
 	if (replace_error_checksum(pkt, &outer, quoted, to, *port, to_port) ||

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Putting another address and port into a packet, and every checksum right. Only through the helpers:
- * they know whether a checksum is whole, still to be finished by a device (CHECKSUM_PARTIAL) or
- * summed by one (CHECKSUM_COMPLETE).
+/* Putting another address and port into a packet, and every checksum right. Only through the
+ * helpers: they know whether a checksum is whole, still to be finished by a device
+ * (CHECKSUM_PARTIAL) or summed by one (CHECKSUM_COMPLETE).
  */
 #ifndef TSI_LIB_NAT_REWRITE_H
 #define TSI_LIB_NAT_REWRITE_H
@@ -60,12 +60,13 @@ static __always_inline long replace_address4(
 	       bpf_skb_store_bytes(skb, address_offset4(l3_offset, end), &to, sizeof(to), 0);
 }
 
-/* BPF_F_RECOMPUTE_CSUM for the packet's own address: replacing the L4 checksum with BPF_F_PSEUDO_HDR
- * takes the difference out of CHECKSUM_COMPLETE, where IPv6 has no header checksum that already did
- * (kernel 6.16 has BPF_F_IPV6 for this, older ones refuse it). In a quoted packet both are payload.
+/* BPF_F_RECOMPUTE_CSUM for the packet's own address: replacing the L4 checksum with
+ * BPF_F_PSEUDO_HDR takes the difference out of CHECKSUM_COMPLETE, where IPv6 has no header checksum
+ * that already did (kernel 6.16 has BPF_F_IPV6 for this, older ones refuse it). In a quoted packet
+ * both are payload.
  */
-static __always_inline long replace_address6(struct __sk_buff *skb, __u32 l3_offset,
-	enum packet_end end, const union v6addr *to)
+static __always_inline long replace_address6(
+	struct __sk_buff *skb, __u32 l3_offset, enum packet_end end, const union v6addr *to)
 {
 	return bpf_skb_store_bytes(skb, address_offset6(l3_offset, end), to, sizeof(*to),
 		l3_offset == L3_OFFSET ? BPF_F_RECOMPUTE_CSUM : 0);
@@ -84,16 +85,15 @@ static __always_inline long replace_address(const struct packet *pkt, __u32 l3_o
 	enum packet_end end, const union v6addr *from, const union v6addr *to)
 {
 	if (pkt->family == IPV4)
-		return replace_address4(
-			pkt->skb, l3_offset, end, from->words[3], to->words[3]);
+		return replace_address4(pkt->skb, l3_offset, end, from->words[3], to->words[3]);
 	return replace_address6(pkt->skb, l3_offset, end, to);
 }
 
-/* The L4 checksum, for an address in the pseudo header and a port in the packet. A UDP checksum of 0
- * means none (IPv4) and stays so.
+/* The L4 checksum, for an address in the pseudo header and a port in the packet. A UDP checksum of
+ * 0 means none (IPv4) and stays so.
  */
-static __always_inline long replace_l4_checksum(const struct packet *pkt,
-	const union v6addr *from, const union v6addr *to, __be16 from_port, __be16 to_port)
+static __always_inline long replace_l4_checksum(const struct packet *pkt, const union v6addr *from,
+	const union v6addr *to, __be16 from_port, __be16 to_port)
 {
 	__u32 offset = checksum_offset(pkt);
 	__u64 flags = pkt->protocol == IPPROTO_UDP ? BPF_F_MARK_MANGLED_0 : 0;
@@ -101,19 +101,18 @@ static __always_inline long replace_l4_checksum(const struct packet *pkt,
 
 	if (!offset)
 		return 0;
-	if (pseudo_header && bpf_l4_csum_replace(pkt->skb, offset, 0,
-				     address_difference(pkt->family, from, to),
-				     flags | BPF_F_PSEUDO_HDR))
+	if (pseudo_header &&
+		bpf_l4_csum_replace(pkt->skb, offset, 0, address_difference(pkt->family, from, to),
+			flags | BPF_F_PSEUDO_HDR))
 		return -1;
 	if (from_port == to_port)
 		return 0;
-	return bpf_l4_csum_replace(
-		pkt->skb, offset, from_port, to_port, flags | sizeof(to_port));
+	return bpf_l4_csum_replace(pkt->skb, offset, from_port, to_port, flags | sizeof(to_port));
 }
 
 /* 0, or the drop reason. Leaves pkt as it was parsed except for the end it rewrote. */
-static __always_inline int rewrite_end(struct packet *pkt, const enum packet_end end,
-	const union v6addr *to, __be16 to_port)
+static __always_inline int rewrite_end(
+	struct packet *pkt, const enum packet_end end, const union v6addr *to, __be16 to_port)
 {
 	union v6addr *address = end == PACKET_SOURCE ? &pkt->source : &pkt->destination;
 	__be16 *port = end == PACKET_SOURCE ? &pkt->source_port : &pkt->destination_port;

@@ -74,7 +74,8 @@ static __always_inline __u16 nat_closing(const struct nat_tuple *tuple)
 	return 0;
 }
 
-/* What an entry's time and flags become when a packet of its direction passes. A bare SYN reopens. */
+/* What an entry's time and flags become when a packet of its direction passes. A bare SYN reopens.
+ */
 static __always_inline void nat_refresh(
 	const struct nat_tuple *tuple, __u64 *expires_ns, __u16 *flags)
 {
@@ -124,7 +125,8 @@ static __always_inline bool nat_find(
 }
 
 /* Makes the entry unless there is one: 0, -EEXIST when the tuple is taken, or another error. */
-static __always_inline long nat_claim(const struct nat_tuple *tuple, const struct nat_target *target)
+static __always_inline long nat_claim(
+	const struct nat_tuple *tuple, const struct nat_target *target)
 {
 	__u64 expires_ns = nat_deadline(tuple, 0, bpf_ktime_get_coarse_ns());
 

@@ -1,0 +1,192 @@
+// A node's five programs loaded from dist/bpf with shared maps, on which packets are tried by
+// BPF_PROG_TEST_RUN: nothing is attached, nothing is sent.
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { type BpfMap, type Collection, loadCollection, parseObject, TypedMap } from "@tsilium/ebpf";
+import { describePacket, parsePacket } from "@tsilium/net";
+import { projectRoot } from "@tsilium/syscall";
+import { mappedBytes, prefixKey } from "../../packages/datapath/src/address-key.ts";
+import { loadTimeConstants } from "../../packages/datapath/src/constants.ts";
+import { endpointRow, hostRow } from "../../packages/datapath/src/endpoint-rows.ts";
+import * as abi from "../../packages/datapath/src/gen/abi.ts";
+import type { DatapathConfig } from "../../packages/datapath/src/model.ts";
+import { Counters } from "./counters.ts";
+import { TunnelEntry } from "./tunnel-entry.ts";
+import { endpoints, ipcache, node, otherNode, router, standard } from "./world.ts";
+import { Address } from "@tsilium/net";
+
+export type Hook = "from_container" | "from_host" | "from_netdev" | "to_netdev" | "from_overlay";
+export const hooks: readonly Hook[] = [
+  "from_container",
+  "from_host",
+  "from_netdev",
+  "to_netdev",
+  "from_overlay",
+];
+
+/** How a packet reached tsi_vxlan: the outer source and the VNI. */
+export type Tunnelled = { readonly outerSource: string; readonly vni: number };
+
+export type Attempt = {
+  readonly hook: Hook;
+  readonly packet: Uint8Array;
+  readonly tunnel?: Tunnelled;
+  /** Segment size of a packet that the sender left uncut, bytes. */
+  readonly gsoSize?: number;
+};
+
+/** What became of a packet: see `verdictOf` for the words. */
+export type Outcome = { readonly verdict: string; readonly packet: string };
+
+const skBuffSize = 192;
+const gsoSizeOffset = 176;
+
+export class TestNode implements Disposable {
+  readonly maps: Readonly<Record<string, BpfMap>>;
+  readonly #collections: readonly Collection[];
+  readonly #programs: Readonly<Record<string, Collection>>;
+  readonly #counters: Counters;
+  readonly #tunnel: TunnelEntry;
+
+  /** Loads the programs with this configuration and fills the maps with the tests' world. */
+  constructor(config: Partial<DatapathConfig> = {}, constants: Record<string, number> = {}) {
+    const collections: Collection[] = [];
+    const programs: Record<string, Collection> = {};
+    let maps: Record<string, BpfMap> = {};
+    for (const hook of hooks) {
+      const loaded = loadHook(hook, { ...standard, ...config }, maps, constants);
+      collections.push(loaded);
+      programs[hook] = loaded;
+      const shared = Object.entries(loaded.maps).filter(([name]) => name.startsWith("tsi_"));
+      maps = { ...maps, ...Object.fromEntries(shared) };
+    }
+    this.#collections = collections;
+    this.#programs = programs;
+    this.maps = maps;
+    this.#counters = new Counters(this.map("tsi_metrics"));
+    this.#tunnel = new TunnelEntry(this.program("from_overlay"));
+    this.#fill();
+  }
+
+  map(name: string): BpfMap {
+    const map = this.maps[name];
+    if (!map) throw new Error(`no map ${name}`);
+    return map;
+  }
+
+  program(hook: Hook) {
+    return (this.#programs[hook] as Collection).program(`tsi_${hook}`);
+  }
+
+  /** Forgets flows, not the world. */
+  reset(): void {
+    for (const name of ["tsi_ct4", "tsi_ct6", "tsi_nat4", "tsi_nat6", "tsi_frag4", "tsi_frag6"])
+      this.map(name).batchDelete([...this.map(name).entries()].map(([key]) => key));
+  }
+
+  try({ hook, packet, tunnel, gsoSize }: Attempt): Outcome {
+    const ctx = new Uint8Array(skBuffSize);
+    new DataView(ctx.buffer).setUint32(gsoSizeOffset, gsoSize ?? 0, true);
+    const before = this.#counters.read();
+    const program = tunnel ? this.#tunnel.from(tunnel) : this.program(hook);
+    const { retval, data } = program.testRun({ data: packet, ctx });
+    const counted = this.#counters.since(before);
+    return { verdict: verdictOf(retval, counted), packet: describe(data) };
+  }
+
+  [Symbol.dispose](): void {
+    this.#tunnel[Symbol.dispose]();
+    for (const collection of this.#collections) collection[Symbol.dispose]();
+  }
+
+  #fill(): void {
+    const byInterface = new TypedMap(this.map("tsi_ep_if"), { key: u32, value: abi.endpoint });
+    const byAddress = new TypedMap(this.map("tsi_ep_addr"), {
+      key: abi.addressKey,
+      value: abi.endpoint,
+    });
+    for (const entry of endpoints) {
+      byInterface.update(entry.ifindex, endpointRow(entry));
+      for (const address of [entry.ipv4, entry.ipv6])
+        byAddress.update({ address: mappedBytes(address) }, endpointRow(entry));
+    }
+    for (const address of [node[4], node[6], router[4], router[6]])
+      byAddress.update(addressKey(address), hostRow());
+    const prefixes = new TypedMap(this.map("tsi_ipcache"), {
+      key: abi.ipcacheKey,
+      value: abi.ipcacheEntry,
+    });
+    for (const { prefix, identity, tunnelEndpoint } of ipcache)
+      prefixes.update(prefixKey(prefix), {
+        identity,
+        cidrSet: 0,
+        tunnelEndpoint: mappedBytes(tunnelEndpoint),
+        flags: 0,
+      });
+    const nodes = new TypedMap(this.map("tsi_nodes"), { key: abi.addressKey, value: abi.node });
+    for (const address of [otherNode[4], otherNode[6]])
+      nodes.update(addressKey(address), { flags: 0 });
+    nodes.update(addressKey(node[4]), { flags: abi.nodeFlags.local });
+  }
+}
+
+const u32 = { size: 4, read: readU32, write: writeU32 };
+
+function readU32(view: DataView, offset: number): number {
+  return view.getUint32(offset, true);
+}
+
+function writeU32(view: DataView, offset: number, value: number): void {
+  view.setUint32(offset, value, true);
+}
+
+function addressKey(text: string): abi.AddressKey {
+  return { address: mappedBytes(Address.parse(text)) };
+}
+
+/** The shipped object with this configuration; `constants` are set on top, by their names in bpf/config.h. */
+export function configuredObject(
+  hook: Hook,
+  config: DatapathConfig,
+  constants: Record<string, number> = {},
+) {
+  const spec = parseObject(readFileSync(join(projectRoot(), `dist/bpf/${hook}.o`)));
+  const values = { ...loadTimeConstants(config, { host: 3, vxlan: 4 }), ...constants };
+  for (const [name, value] of Object.entries(values)) spec.setConstant(name, value);
+  // Room for a table's rows; the sizes that a node has cost time to make.
+  for (const map of Object.values(spec.maps))
+    if (map.type !== "ringbuf" && map.maxEntries > 4096) map.maxEntries = 4096;
+  return spec;
+}
+
+function loadHook(
+  hook: Hook,
+  config: DatapathConfig,
+  maps: Record<string, BpfMap>,
+  constants: Record<string, number>,
+): Collection {
+  return loadCollection(configuredObject(hook, config, constants), { maps });
+}
+
+export function describe(packet: Uint8Array): string {
+  return describePacket(parsePacket(packet));
+}
+
+/**
+ * redirect        forwarded by us
+ * pass            left to the stack, counted
+ * untouched       left to the stack, nothing of ours
+ * answer N        left to the stack, which drops and answers it; counted under reason N
+ * absorb          taken in, no answer
+ * drop N          dropped for reason N
+ */
+function verdictOf(retval: number, counted: readonly number[]): string {
+  const counts = counted.join("+");
+  if (retval === 7 && counts === "0") return "redirect";
+  if (retval === 0 && counts === "0") return "pass";
+  if (retval === 0 && counts === "") return "untouched";
+  if (retval === 0 && counted.length === 1) return `answer ${counts}`;
+  if (retval === 2 && counts === "100") return "absorb";
+  if (retval === 2 && counted.length === 1) return `drop ${counts}`;
+  return `return ${retval}, counted ${counts || "nothing"}`;
+}
