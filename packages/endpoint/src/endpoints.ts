@@ -13,7 +13,11 @@ import { mayBecome } from "./states.ts";
 export type EndpointDraft = Pick<
   Endpoint,
   "netns" | "network" | "ipv4" | "ipv6" | "namespace" | "podName" | "podUid" | "labels"
-> & { readonly attachment: Attachment };
+> & {
+  readonly attachment: Attachment;
+  /** The pod's MAC address; a random one when absent. */
+  readonly mac?: Mac | undefined;
+};
 
 /** Fields that may change while an endpoint lives. */
 export type EndpointChange = Partial<
@@ -72,7 +76,7 @@ export class Endpoints {
       containerInterface: attachment.ifName,
       interfaceName: hostInterfaceName(attachment),
       ifindex: 0,
-      mac: Mac.random(),
+      mac: rest.mac ?? Mac.random(),
       nodeMac: Mac.random(),
       identity: 0,
       createdAt: new Date().toISOString(),

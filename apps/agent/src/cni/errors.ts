@@ -6,7 +6,10 @@ import { KubeError } from "@tsilium/kube";
 const byCode: Readonly<Record<string, readonly [CniError["code"], string]>> = {
   pool_exhausted: [cniCode.poolExhausted, "no free address in the node's pod CIDR"],
   attachment_exists: [cniCode.alreadyAttached, "the container is attached already"],
-  interface_exists: [cniCode.alreadyAttached, "the container has an interface of that name already"],
+  interface_exists: [
+    cniCode.alreadyAttached,
+    "the container has an interface of that name already",
+  ],
   netns_gone: [cniCode.unknownContainer, "the container's network namespace is gone"],
   netns_invalid: [cniCode.invalidNetns, "CNI_NETNS is no container's network namespace"],
   interface_missing: [cniCode.checkFailed, "the container's interface is missing"],
@@ -22,12 +25,21 @@ export function toCniError(error: unknown): CniError {
   const known = typeof code === "string" ? byCode[code] : undefined;
   if (known) return new CniError(known[0], known[1], { details, cause: error });
   if (error instanceof KubeError) {
-    return new CniError(cniCode.tryAgainLater, "the API server refused or did not answer", { details, cause: error });
+    return new CniError(cniCode.tryAgainLater, "the API server refused or did not answer", {
+      details,
+      cause: error,
+    });
   }
   if (name === "TimeoutError" || name === "AbortError") {
     return new CniError(cniCode.tryAgainLater, "it took too long", { details, cause: error });
   }
-  if (error instanceof EndpointError || name === "NetlinkError" || name === "BpfError" || name === "SyscallError" || name === "DatapathError") {
+  if (
+    error instanceof EndpointError ||
+    name === "NetlinkError" ||
+    name === "BpfError" ||
+    name === "SyscallError" ||
+    name === "DatapathError"
+  ) {
     return new CniError(cniCode.kernelRefused, "the kernel refused", { details, cause: error });
   }
   return new CniError(cniCode.internal, "the agent failed", { details, cause: error });

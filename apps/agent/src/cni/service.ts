@@ -95,7 +95,9 @@ export class CniService {
         await this.#delete(commands, request.attachment);
         return "";
       case "CHECK":
-        await this.#turns.take(attachmentKey(request.attachment), async () => commands.check(request));
+        await this.#turns.take(attachmentKey(request.attachment), async () =>
+          commands.check(request),
+        );
         return "";
       case "STATUS":
         commands.status();
@@ -123,9 +125,9 @@ export class CniService {
   async #delete(commands: CniCommands, attachment: CniRequestAttachment): Promise<void> {
     const key = attachmentKey(attachment);
     // A runtime that gave up on an ADD deletes; the ADD is cut short and undone before.
-    this.#adding.get(key)?.abort(
-      new CniError(cniCode.tryAgainLater, "the container was deleted while it was added"),
-    );
+    this.#adding
+      .get(key)
+      ?.abort(new CniError(cniCode.tryAgainLater, "the container was deleted while it was added"));
     await this.#turns.take(key, () => commands.delete({ attachment }));
   }
 

@@ -68,8 +68,23 @@ export function describeKeys(): string {
   );
 }
 
+/** Every key with its value, where that comes from, and what it means: the body of /v1/config. */
+export function configView({ values, sources }: LoadedConfig): object {
+  return Object.fromEntries(
+    Object.entries<Key<unknown>>(keys).map(([name, { kind, help }]) => [
+      name,
+      {
+        value: values[name as KeyName] ?? "",
+        source: sources[name as KeyName],
+        kind,
+        help,
+      },
+    ]),
+  );
+}
+
 /** A value as the configuration writes it. */
-export function showValue(value: unknown): string {
+function showValue(value: unknown): string {
   if (value === undefined || value === "") return '""';
   return Array.isArray(value) ? value.join(",") : String(value);
 }

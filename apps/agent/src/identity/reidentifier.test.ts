@@ -184,3 +184,14 @@ test("an endpoint that goes away in its grace time gives the announced identity 
   assert.equal(reidentifier.announced, 0);
   assert.equal(allocator.references.get(301), 0);
 });
+
+test("endpoints of an identity that lost its number move to the one that won", async () => {
+  const { endpoints, id, reidentifier, settled, allocator, stack } = await setUp(0);
+  using _ = stack;
+  await settled();
+  endpoints.change(id, { identity: 999 });
+  reidentifier.supersede(999);
+  await settled();
+  assert.equal(endpoints.get(id)?.identity, 300);
+  assert.equal(allocator.references.get(999), -1);
+});

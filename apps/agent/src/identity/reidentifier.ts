@@ -11,7 +11,12 @@ import type { Labels } from "@tsilium/net";
 import { type Operations, Table } from "@tsilium/tables";
 
 /** The labels an endpoint should have. */
-export type WantedLabels = { readonly endpointId: number; readonly labels: Labels };
+export type WantedLabels = {
+  readonly endpointId: number;
+  readonly labels: Labels;
+  /** Grows when the same labels have to be looked at again. */
+  readonly attempt: number;
+};
 
 export type ReidentifierOptions = {
   readonly endpoints: Endpoints;
@@ -30,7 +35,7 @@ export class Reidentifier implements Disposable {
   readonly table: Table<WantedLabels> = new Table<WantedLabels>({
     name: "endpoint-labels",
     key: ({ endpointId }) => String(endpointId),
-    equals: (a, b) => a.labels.equals(b.labels),
+    equals: (a, b) => a.attempt === b.attempt && a.labels.equals(b.labels),
   });
   readonly #options: ReidentifierOptions;
   readonly #subscriptions = new DisposableStack();
@@ -39,6 +44,7 @@ export class Reidentifier implements Disposable {
     number,
     { identity: Identity; labels: Labels; timer: NodeJS.Timeout }
   >();
+  readonly #superseded = new Set<number>();
   #waiters: (() => void)[] = [];
 
   constructor(options: ReidentifierOptions) {
@@ -79,6 +85,17 @@ export class Reidentifier implements Disposable {
     for (const { timer } of this.#announced.values()) clearTimeout(timer);
   }
 
+  /** Told that an identity lost its number to another with the same labels: its endpoints ask again. */
+  supersede(identity: number): void {
+    for (const endpoint of [...this.#options.endpoints.table.values()]) {
+      if (endpoint.identity !== identity) continue;
+      const { id: endpointId, labels } = endpoint;
+      const attempt = (this.table.get(String(endpointId))?.attempt ?? 0) + 1;
+      this.#superseded.add(endpointId);
+      this.table.upsert({ endpointId, labels, attempt });
+    }
+  }
+
   /** For a reconciler over `table`. */
   get operations(): Operations<WantedLabels> {
     return {
@@ -111,24 +128,27 @@ export class Reidentifier implements Disposable {
     const pod = pods.get(`${endpoint.namespace}/${endpoint.podName}`);
     const namespace = namespaces.get(endpoint.namespace);
     if (!pod || !namespace || pod.metadata.uid !== endpoint.podUid) return;
-    this.table.upsert({ endpointId: endpoint.id, labels: labelsOf(pod, namespace) });
+    const attempt = this.table.get(String(endpoint.id))?.attempt ?? 0;
+    this.table.upsert({ endpointId: endpoint.id, labels: labelsOf(pod, namespace), attempt });
   }
 
   async #identify({ endpointId, labels }: WantedLabels, signal: AbortSignal): Promise<void> {
     const { endpoints, allocate, release, graceMs } = this.#options;
     this.#cancel(endpointId);
     const before = endpoints.get(endpointId);
-    if (!before || (before.identity !== 0 && before.labels.equals(labels))) return;
+    const superseded = this.#superseded.has(endpointId);
+    if (!before || (!superseded && before.labels.equals(labels))) return;
     const identity = await allocate(labels, signal);
     const now = endpoints.get(endpointId);
     // Labels went on changing, or the endpoint went away, while the API server was asked.
-    if (!now || !this.table.get(String(endpointId))?.labels.equals(labels)) {
+    const stillWanted = this.table.get(String(endpointId))?.labels.equals(labels);
+    if (!now || !stillWanted || now.identity === identity.id) {
       release(identity.id);
       return;
     }
+    this.#superseded.delete(endpointId);
     // Nobody knows a pod by reserved:init, so there is nothing to be graceful about.
-    const delayMs =
-      now.identity === ReservedIdentity.init || now.identity === identity.id ? 0 : graceMs;
+    const delayMs = now.identity === ReservedIdentity.init ? 0 : graceMs;
     const timer = setTimeout(() => this.#use(endpointId), delayMs);
     this.#announced.set(endpointId, { identity, labels, timer });
   }
@@ -146,7 +166,7 @@ export class Reidentifier implements Disposable {
         identity: identity.id,
         labels,
       });
-      if (endpoint.identity !== 0) release(endpoint.identity);
+      release(endpoint.identity);
     }
     this.#wake();
   }
@@ -162,6 +182,7 @@ export class Reidentifier implements Disposable {
 
   #forget(endpointId: number): void {
     this.#cancel(endpointId);
+    this.#superseded.delete(endpointId);
     this.table.delete(String(endpointId));
   }
 

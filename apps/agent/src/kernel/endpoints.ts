@@ -29,8 +29,7 @@ export function endpointOperations(map: EndpointMap, endpoints: Endpoints): Oper
     delete: (row) => void map.delete(row.id),
     prune(rows) {
       const known = new Set(rows.map(({ id }) => id));
-      // Entries of addresses that are no pod's (the node's own) have no ID.
-      for (const { id } of map.list()) if (id !== 0 && !known.has(id)) map.delete(id);
+      for (const { id } of map.list()) if (!known.has(id)) map.delete(id);
     },
   };
 }

@@ -13,6 +13,8 @@ export type NodeMap = {
 export type NodeRouter = {
   upsertNode(node: RoutedNode): void;
   deleteNode(node: RoutedNode): void;
+  /** Removes the routes of nodes that are not among these. */
+  prune(nodes: readonly RoutedNode[]): void;
 };
 
 export type NodeOptions = {
@@ -40,6 +42,7 @@ export function nodeOperations({ map, routes, complete }: NodeOptions): Operatio
     },
     prune(nodes) {
       if (!complete()) return;
+      routes.prune(nodes.filter(({ local }) => !local));
       const known = new Set(nodes.flatMap(addressesOf).map(String));
       for (const { address } of map.list()) if (!known.has(address.toString())) map.delete(address);
     },

@@ -1,0 +1,283 @@
+// ADD, DEL, CHECK and what GC and STATUS ask, in terms of endpoints. ADD returns when the kernel has the pod;
+// whatever fails on the way is undone before the error is reported.
+import {
+  type AddRequest,
+  type AddResult,
+  type Attachment,
+  type CheckRequest,
+  CniError,
+  cniCode,
+  type DeleteRequest,
+  type EndpointDraft,
+  EndpointError,
+  type Endpoints,
+  type GcRequest,
+  hostInterfaceName,
+  type PodInterfaces,
+} from "@tsilium/endpoint";
+import type { Endpoint } from "@tsilium/endpoint/model.ts";
+import { initLabels } from "@tsilium/identity";
+import type { Identity } from "@tsilium/identity/model.ts";
+import type { AddressPair, ExpiringPair } from "@tsilium/ipam/model.ts";
+import type { Namespace, Pod } from "@tsilium/kube";
+import { type Labels, Mac, Prefix } from "@tsilium/net";
+import type { PartHealth } from "../health.ts";
+import type { Logger } from "../log.ts";
+import type { PodFinder } from "./pods.ts";
+import type { CniCommands } from "./service.ts";
+
+export type EndpointCommandsOptions = {
+  readonly endpoints: Endpoints;
+  readonly interfaces: PodInterfaces;
+  readonly pods: PodFinder;
+  readonly labelsOf: (pod: Pod, namespace: Namespace) => Labels;
+  readonly identities: {
+    allocate(labels: Labels, signal: AbortSignal): Promise<Identity>;
+    release(id: number): void;
+  };
+  readonly addresses: {
+    /** Holds a free address of each family until it is confirmed. @throws IpamError pool_exhausted */
+    allocateNext(owner: string): ExpiringPair;
+    confirm(expirationId: string): boolean;
+    releasePair(pair: AddressPair): void;
+  };
+  /** Resolves when the kernel holds what the endpoint's row says (or holds nothing of it any more). */
+  readonly inKernel: (endpoint: Endpoint, signal: AbortSignal) => Promise<void>;
+  readonly health: () => readonly PartHealth[];
+  /** Why no pod could be added now although nothing is broken; undefined when one could. */
+  readonly problem: () => string | undefined;
+  readonly log: Logger;
+};
+
+/** Cilium's annotation for a MAC address of one's own choice. */
+const macAnnotation = "cni.cilium.io/mac-address";
+/** What removal waits for at most before it goes on regardless: rows leave by the reconciler's retries then. */
+const removalPatienceMs = 10_000;
+
+export class EndpointCommands implements CniCommands {
+  readonly #options: EndpointCommandsOptions;
+
+  constructor(options: EndpointCommandsOptions) {
+    this.#options = options;
+  }
+
+  async add(request: AddRequest, signal: AbortSignal): Promise<AddResult> {
+    const { endpoints, pods, labelsOf, identities, addresses, log } = this.#options;
+    this.#refuseSecond(request.attachment);
+    const startedAt = performance.now();
+    await using undo = new AsyncDisposableStack();
+
+    const found = request.pod ? await pods.find(request.pod, signal) : undefined;
+    const labels = found ? labelsOf(found.pod, found.namespace) : initLabels;
+    const identity = await identities.allocate(labels, signal);
+    undo.defer(() => identities.release(identity.id));
+    const pair = addresses.allocateNext(ownerOf(request));
+    undo.defer(() => addresses.releasePair(pair));
+    const { id } = endpoints.create(draftOf(request, { labels, pair, pod: found?.pod }));
+    undo.defer(() => this.#dismantle(id));
+    endpoints.change(id, { state: "waiting-for-identity", identity: identity.id });
+    await this.#connect(id, signal);
+
+    const endpoint = endpoints.change(id, { attachedAt: new Date().toISOString() });
+    signal.throwIfAborted();
+    addresses.confirm(pair.expirationId);
+    undo.move();
+    log.info(
+      {
+        ...subject(endpoint),
+        identity: identity.id,
+        durationMs: Math.round(performance.now() - startedAt),
+      },
+      "endpoint attached",
+    );
+    return this.#result(endpoint);
+  }
+
+  async delete({ attachment }: Pick<DeleteRequest, "attachment">): Promise<void> {
+    const { endpoints, interfaces } = this.#options;
+    const endpoint = endpoints.find(attachment);
+    if (endpoint) await this.remove(endpoint.id);
+    // An ADD of an agent that lost its state may have left an interface; its name says whose it is.
+    else interfaces.remove(hostInterfaceName(attachment));
+  }
+
+  /** Removes an endpoint and everything it holds. */
+  async remove(id: number): Promise<void> {
+    const { endpoints, addresses, identities, log } = this.#options;
+    const endpoint = endpoints.get(id);
+    if (!endpoint) return;
+    await this.#dismantle(id);
+    addresses.releasePair(endpoint);
+    if (endpoint.identity !== 0) identities.release(endpoint.identity);
+    log.info(subject(endpoint), "endpoint removed");
+  }
+
+  check({ attachment, netns, previousResult }: CheckRequest): void {
+    const { endpoints, interfaces } = this.#options;
+    this.#refuseUnhealthy();
+    const endpoint = endpoints.find(attachment);
+    if (!endpoint) throw new EndpointError("unknown_endpoint", hostInterfaceName(attachment));
+    if (endpoint.state !== "ready" && endpoint.state !== "waiting-for-identity") {
+      throw mismatch(`endpoint ${endpoint.id} is ${endpoint.state}`);
+    }
+    if (!interfaces.find(endpoint.interfaceName)) {
+      throw new EndpointError("interface_missing", `${endpoint.interfaceName} on the node`);
+    }
+    const found = interfaces.inspect(netns, attachment.ifName);
+    if (!found) throw new EndpointError("interface_missing", `${attachment.ifName} in ${netns}`);
+    if (!found.up) throw mismatch(`${attachment.ifName} is down`);
+    const wantedMac = previousResult.interfaces.find(
+      ({ name, sandbox }) => name === attachment.ifName && sandbox,
+    )?.mac;
+    if (wantedMac && found.mac?.toString() !== wantedMac.toLowerCase()) {
+      throw mismatch(`${attachment.ifName} has the MAC address ${found.mac}, not ${wantedMac}`);
+    }
+    for (const wanted of previousResult.addresses) {
+      if (!found.addresses.some((address) => isSameAddress(address, wanted))) {
+        throw mismatch(`${attachment.ifName} has no address ${wanted}`);
+      }
+    }
+  }
+
+  status(): void {
+    const failed = this.#failedParts();
+    if (failed.some(({ name }) => name.startsWith("datapath"))) {
+      throw new CniError(cniCode.limitedConnectivity, "the datapath is impaired", {
+        details: listParts(failed),
+      });
+    }
+    const details = failed.length > 0 ? listParts(failed) : this.#options.problem();
+    if (details !== undefined)
+      throw new CniError(cniCode.unavailable, "pods cannot be added", { details });
+  }
+
+  stale({ config, validAttachments }: GcRequest): Attachment[] {
+    const valid = new Set(
+      validAttachments.map(({ containerId, ifName }) => `${containerId}:${ifName}`),
+    );
+    return [...this.#options.endpoints.table.values()]
+      .filter(({ network, attachedAt }) => network === config.name && attachedAt !== undefined)
+      .map(({ containerId, containerInterface: ifName }) => ({ containerId, ifName }))
+      .filter(({ containerId, ifName }) => !valid.has(`${containerId}:${ifName}`));
+  }
+
+  #refuseSecond(attachment: Attachment): void {
+    const existing = this.#options.endpoints.find(attachment);
+    if (!existing) return;
+    throw new EndpointError("attachment_exists", `it is endpoint ${existing.id}; DEL it first`);
+  }
+
+  #refuseUnhealthy(): void {
+    const failed = this.#failedParts();
+    if (failed.length === 0) return;
+    throw new CniError(cniCode.unhealthy, "the agent is not healthy", {
+      details: listParts(failed),
+    });
+  }
+
+  #failedParts(): PartHealth[] {
+    return this.#options.health().filter(({ state }) => state === "failed");
+  }
+
+  async #connect(id: number, signal: AbortSignal): Promise<void> {
+    const { endpoints, interfaces, inKernel } = this.#options;
+    signal.throwIfAborted();
+    const link = interfaces.create(endpoints.get(id) as Endpoint);
+    await inKernel(
+      endpoints.change(id, { state: "waiting-to-regenerate", ifindex: link.index }),
+      signal,
+    );
+  }
+
+  async #dismantle(id: number): Promise<void> {
+    const { endpoints, interfaces, inKernel, log } = this.#options;
+    const endpoint = endpoints.disconnect(id);
+    try {
+      await inKernel(endpoint, AbortSignal.timeout(removalPatienceMs));
+    } catch (error) {
+      log.warn({ ...subject(endpoint), error }, "the kernel still holds rows of an endpoint");
+    }
+    interfaces.remove(endpoint.interfaceName);
+    endpoints.remove(id);
+  }
+
+  #result(endpoint: Endpoint): AddResult {
+    const { gatewayIpv4, gatewayIpv6, deviceMtu, routeMtu } = this.#options.interfaces.network;
+    const families = [
+      { address: endpoint.ipv4, gateway: gatewayIpv4 },
+      { address: endpoint.ipv6, gateway: gatewayIpv6 },
+    ].flatMap(({ address, gateway }) => (address && gateway ? [{ address, gateway }] : []));
+    return {
+      host: { name: endpoint.interfaceName, mac: endpoint.nodeMac },
+      container: {
+        name: endpoint.containerInterface,
+        mac: endpoint.mac,
+        netns: endpoint.netns,
+        mtu: deviceMtu,
+      },
+      addresses: families.map(({ address, gateway }) => ({
+        prefix: Prefix.host(address),
+        gateway,
+      })),
+      routes: families.flatMap(({ gateway }) => [
+        { destination: Prefix.host(gateway), gateway: undefined, mtu: undefined },
+        { destination: Prefix.of(gateway, 0, { mask: true }), gateway, mtu: routeMtu },
+      ]),
+    };
+  }
+}
+
+function draftOf(
+  { attachment, netns, config, pod: reference }: AddRequest,
+  { labels, pair, pod }: { labels: Labels; pair: AddressPair; pod: Pod | undefined },
+): EndpointDraft {
+  return {
+    attachment,
+    netns,
+    network: config.name,
+    ipv4: pair.ipv4,
+    ipv6: pair.ipv6,
+    namespace: reference?.namespace ?? "",
+    podName: reference?.name ?? "",
+    podUid: pod?.metadata.uid ?? "",
+    labels,
+    mac: wantedMac(pod),
+  };
+}
+
+function wantedMac(pod: Pod | undefined): Mac | undefined {
+  const text = pod?.metadata.annotations?.[macAnnotation];
+  if (text === undefined) return undefined;
+  try {
+    return Mac.parse(text);
+  } catch (cause) {
+    throw new CniError(cniCode.invalidConfig, `annotation ${macAnnotation} is not valid`, {
+      details: text,
+      cause,
+    });
+  }
+}
+
+function listParts(parts: readonly PartHealth[]): string {
+  return parts.map(({ name, message }) => `${name}: ${message}`).join("; ");
+}
+
+function ownerOf({ pod, attachment }: AddRequest): string {
+  return pod ? `${pod.namespace}/${pod.name}` : attachment.containerId;
+}
+
+function isSameAddress(address: Prefix, text: string): boolean {
+  try {
+    return address.equals(Prefix.parse(text, { mask: true }));
+  } catch {
+    return false;
+  }
+}
+
+function mismatch(message: string): EndpointError {
+  return new EndpointError("interface_mismatch", message);
+}
+
+function subject({ id, namespace, podName, containerId }: Endpoint) {
+  return { endpoint: id, pod: podName === "" ? undefined : `${namespace}/${podName}`, containerId };
+}

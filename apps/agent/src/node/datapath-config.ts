@@ -1,0 +1,77 @@
+// The datapath's configuration, from the agent's configuration and what the node is. Pure but for `underlay`.
+import type { DatapathConfig } from "@tsilium/datapath/model.ts";
+import { Rtnl } from "@tsilium/netlink";
+import { type Address, Prefix } from "@tsilium/net";
+import type { AgentConfig } from "../config/keys.ts";
+import type { NodeFacts } from "./facts.ts";
+
+/** The devices that carry the node's addresses, and the smallest of their MTUs in bytes. */
+export type Underlay = { readonly devices: readonly string[]; readonly mtu: number };
+
+/** Masquerading uses ports above the NodePort range, as Cilium does. */
+const lastPort = 65535;
+
+export function datapathConfig(
+  config: AgentConfig,
+  facts: NodeFacts,
+  underlay: Underlay,
+): DatapathConfig {
+  const enableIpv4 = config["enable-ipv4"];
+  const enableIpv6 = config["enable-ipv6"];
+  const [, lastNodePort] = config["node-port-range"];
+  const conntrackMax = Math.max(config["bpf-ct-global-tcp-max"], config["bpf-ct-global-any-max"]);
+  return {
+    enableIpv4,
+    enableIpv6,
+    routingMode: config["routing-mode"],
+    tunnelPort: config["tunnel-port"],
+    devices: underlay.devices,
+    nodeIpv4: facts.ipv4,
+    nodeIpv6: facts.ipv6,
+    routerIpv4: enableIpv4 ? facts.routerIpv4 : undefined,
+    routerIpv6: enableIpv6 ? facts.routerIpv6 : undefined,
+    podCidrs: facts.podCidrs,
+    enableIpv4Masquerade: enableIpv4 && config["enable-ipv4-masquerade"],
+    enableIpv6Masquerade: enableIpv6 && config["enable-ipv6-masquerade"],
+    ipv4NativeRoutingCidr:
+      config["ipv4-native-routing-cidr"] ?? clusterRange(config["cluster-pool-ipv4-cidr"]),
+    ipv6NativeRoutingCidr:
+      config["ipv6-native-routing-cidr"] ?? clusterRange(config["cluster-pool-ipv6-cidr"]),
+    mtu: config.mtu === 0 ? underlay.mtu : config.mtu,
+    natPortRange: [Math.min(lastNodePort + 1, lastPort), lastPort],
+    conntrackMax: conntrackMax === 0 ? undefined : conntrackMax,
+    natMax: config["bpf-nat-global-max"] === 0 ? undefined : config["bpf-nat-global-max"],
+    autoDirectNodeRoutes: config["auto-direct-node-routes"],
+  };
+}
+
+/** Pods reach pods with their own address: the range that all pod CIDRs come from is not masqueraded. */
+function clusterRange(ranges: readonly string[]): Prefix | undefined {
+  return ranges[0] === undefined ? undefined : Prefix.parse(ranges[0]);
+}
+
+/**
+ * Looks at the node's interfaces, in the agent's network namespace.
+ * @throws Error when no device carries the node's addresses, or a configured one is missing.
+ */
+export function underlay(configured: readonly string[], addresses: readonly Address[]): Underlay {
+  using rtnl = Rtnl.open();
+  const devices = configured.length > 0 ? configured : carriers(rtnl, addresses);
+  if (devices.length === 0) {
+    throw new Error(`no interface carries ${addresses.join(" or ")}: set devices`);
+  }
+  const mtus = devices.map((device) => {
+    const link = rtnl.links.get(device);
+    if (!link) throw new Error(`devices: there is no interface ${device}`);
+    return link.mtu;
+  });
+  return { devices, mtu: Math.min(...mtus) };
+}
+
+function carriers(rtnl: Rtnl, addresses: readonly Address[]): string[] {
+  const indexes = rtnl.addresses
+    .list()
+    .filter(({ address }) => addresses.some((wanted) => wanted.equals(address)))
+    .map(({ device }) => device);
+  return [...new Set(indexes)].flatMap((index) => rtnl.links.get(index)?.name ?? []);
+}

@@ -1,0 +1,80 @@
+// The health of what runs on this node, part by part.
+import type { Datapath } from "@tsilium/datapath";
+import type { Endpoint } from "@tsilium/endpoint/model.ts";
+import type { ClusterPool } from "@tsilium/ipam";
+import type { ReconcilerStatus, Table } from "@tsilium/tables";
+import type { Health, PartHealth } from "../health.ts";
+import type { Sweeper } from "../sweeper.ts";
+
+export type NodeHealthOptions = {
+  readonly datapath: Pick<Datapath, "status">;
+  readonly endpoints: Table<Endpoint>;
+  readonly ipam: ClusterPool;
+  readonly sweeper: Sweeper;
+  readonly reconcilers: readonly { readonly name: string; status(): ReconcilerStatus }[];
+};
+
+export function registerNodeHealth(health: Health, options: NodeHealthOptions): void {
+  const { datapath, endpoints, ipam, sweeper, reconcilers } = options;
+  health.register("datapath", () =>
+    datapath.status().map(({ name, ok, message }) => ({
+      name: `datapath ${name}`,
+      state: ok ? ("ok" as const) : ("failed" as const),
+      message,
+    })),
+  );
+  health.register("endpoints", () => endpointsHealth(endpoints));
+  health.register("ipam", () => ipamHealth(ipam));
+  health.register("reconcilers", () =>
+    reconcilers.map((reconciler) => ({
+      name: `reconciler ${reconciler.name}`,
+      ...reconcilerHealth(reconciler.status()),
+    })),
+  );
+  health.register("conntrack sweeper", () => {
+    const { error, intervalMs, reports } = sweeper.status();
+    if (error !== undefined) return { state: "degraded", message: error };
+    const found = reports.map(
+      ({ table, alive, deleted }) => `${table}: ${alive} kept, ${deleted} removed`,
+    );
+    return {
+      state: "ok",
+      message: [`every ${Math.round(intervalMs / 1000)} s`, ...found].join("; "),
+    };
+  });
+}
+
+/** Why ADD cannot be served for want of addresses; undefined when it can. */
+export function poolProblem(ipam: ClusterPool): string | undefined {
+  const full = ipam.usage().filter(({ available }) => available === 0n);
+  if (full.length === 0) return undefined;
+  return full.map(({ podCidrs }) => `no free address in ${podCidrs.join(", ")}`).join("; ");
+}
+
+function ipamHealth(ipam: ClusterPool): Omit<PartHealth, "name"> {
+  const problem = poolProblem(ipam);
+  if (problem !== undefined) return { state: "degraded", message: problem };
+  const usage = ipam
+    .usage()
+    .map(({ family, used, podCidrs }) => `IPv${family}: ${used} used of ${podCidrs.join(", ")}`);
+  return { state: "ok", message: usage.join("; ") };
+}
+
+function endpointsHealth(endpoints: Table<Endpoint>): Omit<PartHealth, "name"> {
+  const notReady = [...endpoints.values()].filter(
+    ({ state }) => state === "not-ready" || state === "invalid",
+  );
+  if (notReady.length === 0) return { state: "ok", message: `${endpoints.size} endpoints` };
+  const ids = notReady.map(({ id }) => id).join(", ");
+  return { state: "degraded", message: `not ready: endpoints ${ids}` };
+}
+
+function reconcilerHealth({ pending, failing }: ReconcilerStatus): Omit<PartHealth, "name"> {
+  const [first] = failing;
+  if (!first) return { state: "ok", message: `${pending} pending` };
+  const others = failing.length > 1 ? ` and ${failing.length - 1} others` : "";
+  return {
+    state: "degraded",
+    message: `${first.key}${others} failing (attempt ${first.attempts}): ${first.error}`,
+  };
+}

@@ -1,0 +1,67 @@
+// Everything of this node that is in the kernel: the datapath and the maker of pods' interfaces.
+import { join } from "node:path";
+import { Datapath, deviceMtu, mtuProblem, routeMtu } from "@tsilium/datapath";
+import { PodInterfaces } from "@tsilium/endpoint";
+import { projectRoot } from "@tsilium/syscall";
+import type { AgentConfig } from "../config/keys.ts";
+import type { Logger } from "../log.ts";
+import { datapathConfig, underlay } from "./datapath-config.ts";
+import type { NodeFacts } from "./facts.ts";
+
+/** How often the node's own addresses are read again: a new one is the host's from then on. */
+const hostAddressesMs = 5_000;
+
+export class Kernel implements Disposable {
+  readonly datapath: Datapath;
+  readonly interfaces: PodInterfaces;
+  readonly #timer: NodeJS.Timeout;
+
+  private constructor(datapath: Datapath, interfaces: PodInterfaces, log: Logger) {
+    this.datapath = datapath;
+    this.interfaces = interfaces;
+    this.#timer = setInterval(() => syncAddresses(datapath, log), hostAddressesMs).unref();
+  }
+
+  /**
+   * Starts the datapath, or adopts the one that runs.
+   * @throws Error when the underlay does not fit the configuration, and what Datapath.start throws
+   */
+  static async start(options: {
+    config: AgentConfig;
+    facts: NodeFacts;
+    log: Logger;
+  }): Promise<Kernel> {
+    const { config, facts, log } = options;
+    const addresses = [facts.ipv4, facts.ipv6].filter((address) => address !== undefined);
+    const settings = datapathConfig(config, facts, underlay(config.devices, addresses));
+    const problem = mtuProblem(settings);
+    if (problem !== undefined) throw new Error(problem);
+    const datapath = await Datapath.start({
+      config: settings,
+      bpffs: config["bpf-root"],
+      objects: config["bpf-objects"] || join(projectRoot(), "dist/bpf"),
+      log: log.child({ part: "datapath" }),
+    });
+    const interfaces = new PodInterfaces({
+      gatewayIpv4: settings.routerIpv4,
+      gatewayIpv6: settings.routerIpv6,
+      deviceMtu: deviceMtu(settings),
+      routeMtu: routeMtu(settings),
+    });
+    return new Kernel(datapath, interfaces, log);
+  }
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer);
+    this.interfaces[Symbol.dispose]();
+    this.datapath[Symbol.dispose]();
+  }
+}
+
+function syncAddresses(datapath: Datapath, log: Logger): void {
+  try {
+    datapath.syncHostAddresses();
+  } catch (error) {
+    log.warn({ error }, "the node's addresses could not be read again");
+  }
+}

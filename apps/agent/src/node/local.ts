@@ -1,0 +1,128 @@
+// Learns what this node is: its addresses from its Kubernetes Node, its pod CIDRs from the operator by way of
+// its CiliumNode, its router addresses by taking the first of each pod CIDR. Says so in the CiliumNode, and
+// goes on saying it.
+import { readFileSync } from "node:fs";
+import { type Node as KubeNode, resources } from "@tsilium/kube";
+import type { Address, Family, Prefix } from "@tsilium/net";
+import {
+  internalAddresses,
+  type NodeDiscovery,
+  NodeError,
+  type NodePublisher,
+} from "@tsilium/node";
+import type { Node } from "@tsilium/node/model.ts";
+import type { Logger } from "../log.ts";
+import type { Watches } from "../watches.ts";
+import type { NodeFacts } from "./facts.ts";
+
+export type LocalNodeOptions = {
+  readonly name: string;
+  readonly families: readonly Family[];
+  readonly watches: Watches;
+  readonly discovery: NodeDiscovery;
+  readonly publisher: NodePublisher;
+  readonly log: Logger;
+};
+
+type Addresses = Pick<NodeFacts, "ipv4" | "ipv6">;
+
+export class LocalNode {
+  readonly #options: LocalNodeOptions;
+  readonly #addresses = Promise.withResolvers<Addresses>();
+  #kubeNode: KubeNode | undefined;
+  #routers: Pick<NodeFacts, "routerIpv4" | "routerIpv6"> = {
+    routerIpv4: undefined,
+    routerIpv6: undefined,
+  };
+
+  constructor(options: LocalNodeOptions) {
+    this.#options = options;
+  }
+
+  /** Begins to follow this node's Node. @throws the signal's reason when it aborts before the first answer */
+  async start(signal: AbortSignal): Promise<void> {
+    const { name, watches } = this.#options;
+    await watches.start("own node", resources.nodes, {
+      fieldSelector: `metadata.name=${name}`,
+      signal,
+      handlers: {
+        upsert: (node) => {
+          this.#kubeNode = node;
+          this.#publish();
+        },
+        // Its CiliumNode goes with it; a node that registers again is heard of again.
+        delete: () => undefined,
+      },
+    });
+  }
+
+  /** Facts as the API server has them, waited for. @throws NodeError pod_cidr_missing when the signal aborts */
+  async learn(signal: AbortSignal): Promise<NodeFacts> {
+    const { discovery, families } = this.#options;
+    signal.addEventListener("abort", () => this.#addresses.reject(signal.reason), { once: true });
+    const addresses = await this.#addresses.promise;
+    const node = await discovery.waitForPodCidrs(families, signal);
+    const facts = factsOf({ ...node, ...addresses }, families);
+    this.useRouters(facts);
+    return facts;
+  }
+
+  /** The router addresses to publish from now on. */
+  useRouters({ routerIpv4, routerIpv6 }: Pick<NodeFacts, "routerIpv4" | "routerIpv6">): void {
+    this.#routers = { routerIpv4, routerIpv6 };
+    this.#publish();
+  }
+
+  #publish(): void {
+    const { name, families, publisher, log } = this.#options;
+    const node = this.#kubeNode;
+    if (!node) return;
+    try {
+      const addresses = internalAddresses(node, families);
+      this.#addresses.resolve(addresses);
+      publisher.publish({
+        name,
+        uid: node.metadata.uid,
+        ...addresses,
+        ...this.#routers,
+        labels: node.metadata.labels ?? {},
+        bootId: readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim(),
+      });
+    } catch (error) {
+      if (!(error instanceof NodeError)) throw error;
+      log.warn({ error }, "this node cannot be published yet");
+    }
+  }
+}
+
+/** A node with its routers: those it published, or the first address of its pod CIDRs. */
+export function factsOf(node: Node, families: readonly Family[]): NodeFacts {
+  const podCidrs = node.podCidrs.filter(({ family }) => families.includes(family));
+  return {
+    name: node.name,
+    ipv4: node.ipv4,
+    ipv6: node.ipv6,
+    podCidrs,
+    routerIpv4: routerOf(4, node.routerIpv4, podCidrs),
+    routerIpv6: routerOf(6, node.routerIpv6, podCidrs),
+  };
+}
+
+/** True when facts of an earlier start serve this one: every family has what it needs. */
+export function areComplete(facts: NodeFacts, families: readonly Family[]): boolean {
+  return families.every((family) => {
+    const router = family === 4 ? facts.routerIpv4 : facts.routerIpv6;
+    const address = family === 4 ? facts.ipv4 : facts.ipv6;
+    return router && address && facts.podCidrs.some((cidr) => cidr.family === family);
+  });
+}
+
+function routerOf(
+  family: Family,
+  published: Address | undefined,
+  podCidrs: readonly Prefix[],
+): Address | undefined {
+  const own = podCidrs.filter((cidr) => cidr.family === family);
+  if (published && own.some((cidr) => cidr.contains(published))) return published;
+  return own[0]?.nth(1);
+}

@@ -1,0 +1,90 @@
+// JSON Schemas of what views.ts makes, for the OpenAPI document. A test holds real answers against them.
+import type { Schema } from "./router.ts";
+
+const text: Schema = { type: "string" };
+const number: Schema = { type: "integer" };
+const truth: Schema = { type: "boolean" };
+
+export function listOf(items: Schema): Schema {
+  return { type: "array", items };
+}
+
+/** An object with these fields; a name that ends in "?" may be absent. */
+export function object(fields: Readonly<Record<string, Schema>>): Schema {
+  const names = Object.keys(fields);
+  return {
+    type: "object",
+    required: names.filter((name) => !name.endsWith("?")),
+    properties: Object.fromEntries(
+      Object.entries(fields).map(([name, schema]) => [name.replace(/\?$/, ""), schema]),
+    ),
+    additionalProperties: false,
+  };
+}
+
+const pod = object({ namespace: text, name: text, "uid?": text });
+
+export const endpointSchema = object({
+  id: number,
+  state: text,
+  identity: object({ id: number, labels: listOf(text) }),
+  addressing: object({ "ipv4?": text, "ipv6?": text }),
+  "pod?": pod,
+  interface: object({ name: text, ifindex: number, mac: text, hostMac: text }),
+  container: object({ id: text, interface: text, netns: text, network: text }),
+  createdAt: { type: "string", format: "date-time" },
+});
+
+export const identitySchema = object({ id: number, labels: listOf(text), reserved: truth });
+
+const claim = {
+  prefix: text,
+  identity: number,
+  source: text,
+  owner: text,
+  "hostIp?": text,
+  "pod?": pod,
+};
+export const claimSchema = object({ ...claim, wins: truth, "lostTo?": text });
+export const ipSchema = object({ ...claim, claims: number });
+
+export const nodeSchema = object({
+  name: text,
+  local: truth,
+  addresses: listOf(object({ type: text, ip: text })),
+  podCIDRs: listOf(text),
+});
+
+export const allocationSchema = object({ address: text, owner: text, "expiresAt?": text });
+export const ipamSchema = object({
+  podCIDRs: listOf(text),
+  allocations: listOf(allocationSchema),
+});
+
+export const healthSchema = object({
+  state: { enum: ["ok", "degraded", "failed"] },
+  version: text,
+  node: object({ name: text, "ipv4?": text, "ipv6?": text, kernel: text, uptimeSeconds: number }),
+  parts: listOf(
+    object({
+      name: text,
+      state: { enum: ["ok", "degraded", "failed", "disabled"] },
+      message: text,
+    }),
+  ),
+});
+
+export const configSchema: Schema = {
+  type: "object",
+  additionalProperties: object({
+    value: {},
+    source: { enum: ["flag", "environment", "config-dir", "default"] },
+    kind: text,
+    help: text,
+  }),
+};
+
+export const lagSchema = object({
+  message: text,
+  lags: listOf(object({ name: text, message: text })),
+});
