@@ -1,6 +1,6 @@
 // CiliumNode to row and back. Pure.
 import { isDeepStrictEqual } from "node:util";
-import type { CiliumNode, CiliumNodeAddress, Node as KubeNode } from "@tsilium/kube";
+import type { CiliumNode, CiliumNodeAddress, Node as KubeNode, OwnerReference } from "@tsilium/kube";
 import { Address, type Family, Prefix } from "@tsilium/net";
 import { NodeError } from "./errors.ts";
 import type { LocalNode, Node } from "./model.ts";
@@ -53,10 +53,10 @@ export function internalAddresses(
   return { ipv4: of(4), ipv6: of(6) };
 }
 
-/** The object to create for a node that has none. */
-export function objectOf(local: LocalNode): CiliumNode {
+/** The object to create for a node that has none. It goes when the Kubernetes Node of this UID goes. */
+export function objectOf(local: LocalNode, nodeUid: string): CiliumNode {
   return {
-    metadata: { name: local.name, labels: local.labels, ...owner(local) },
+    metadata: { name: local.name, labels: local.labels, ownerReferences: [owner(local, nodeUid)] },
     spec: { addresses: addressesOf(local, []), ipam: {}, bootid: local.bootId },
   };
 }
@@ -65,18 +65,23 @@ export function objectOf(local: LocalNode): CiliumNode {
  * Merge patch that makes an existing object say what the node says, undefined when it does already. Fields of
  * others (pod CIDRs, other addresses, foreign labels) are left alone.
  */
-export function patchOf(local: LocalNode, existing: CiliumNode): object | undefined {
+export function patchOf(
+  local: LocalNode,
+  nodeUid: string,
+  existing: CiliumNode,
+): object | undefined {
   const existingAddresses = existing.spec?.addresses ?? [];
   const wanted = {
-    metadata: { labels: { ...existing.metadata.labels, ...local.labels }, ...owner(local) },
+    metadata: {
+      labels: { ...existing.metadata.labels, ...local.labels },
+      ownerReferences: [owner(local, nodeUid)],
+    },
     spec: { addresses: addressesOf(local, existingAddresses), bootid: local.bootId },
   };
   const present = {
     metadata: {
       labels: existing.metadata.labels ?? {},
-      ...(local.uid === undefined
-        ? {}
-        : { ownerReferences: existing.metadata.ownerReferences ?? [] }),
+      ownerReferences: existing.metadata.ownerReferences ?? [],
     },
     spec: { addresses: existingAddresses, bootid: existing.spec?.bootid },
   };
@@ -101,9 +106,8 @@ function entry(type: string, address: Address | undefined): CiliumNodeAddress[] 
   return address === undefined ? [] : [{ type, ip: address.toString() }];
 }
 
-function owner({ name, uid }: LocalNode): object {
-  if (uid === undefined) return {};
-  return { ownerReferences: [{ apiVersion: "v1", kind: "Node", name, uid }] };
+function owner({ name }: LocalNode, uid: string): OwnerReference {
+  return { apiVersion: "v1", kind: "Node", name, uid };
 }
 
 function firstAddress(

@@ -17,8 +17,6 @@ export type Node = {
 /** What an agent says of its own node. Pod CIDRs are not its to say: the operator gives them. */
 export type LocalNode = {
   readonly name: string;
-  /** UID of the Kubernetes Node, so that the CiliumNode goes with it; undefined when there is none. */
-  readonly uid: string | undefined;
   readonly ipv4: Address | undefined;
   readonly ipv6: Address | undefined;
   /** Undefined until the pod CIDRs are known; what was published before a restart is kept till then. */

@@ -1,24 +1,31 @@
 // Keeps the API server's CiliumNode of this node true: created, corrected when somebody changes it, created
 // again when somebody deletes it.
-import { KubeError, type CiliumNode, type KubeClient, resources } from "@tsilium/kube";
+import { KubeError, type CiliumNode, type KubeClient, type KubeObject, type Resource, resources } from "@tsilium/kube";
 import { Reconciler, type ReconcilerLog, type ReconcilerStatus, Table } from "@tsilium/tables";
 import { objectOf, patchOf } from "./decide.ts";
+import { NodeError } from "./errors.ts";
 import type { LocalNode, Node } from "./model.ts";
 
 /**
  * Makes the CiliumNode say what `local` says; creates it if there is none. Idempotent: nothing is written when
- * nothing differs. Answers the object as it is afterwards. @throws KubeError, the signal's reason
+ * nothing differs. Answers the object as it is afterwards.
+ * @throws NodeError node_missing, KubeError, the signal's reason
  */
 export async function ensureLocalNode(
   client: KubeClient,
   local: LocalNode,
   signal: AbortSignal,
 ): Promise<CiliumNode> {
-  const existing = await read(client, local.name, signal);
-  if (!existing) return client.create(resources.ciliumNodes, objectOf(local), { signal });
-  const patch = patchOf(local, existing);
+  const { name } = local;
+  const node = await read(client, resources.nodes, name, signal);
+  // Nobody would take a CiliumNode away whose Node is gone already but the operator, and we would fight it.
+  if (!node) throw new NodeError("node_missing", `there is no Node ${name}`);
+  const { uid = "" } = node.metadata;
+  const existing = await read(client, resources.ciliumNodes, name, signal);
+  if (!existing) return client.create(resources.ciliumNodes, objectOf(local, uid), { signal });
+  const patch = patchOf(local, uid, existing);
   if (!patch) return existing;
-  return client.patch(resources.ciliumNodes, local.name, { type: "merge", patch, signal });
+  return client.patch(resources.ciliumNodes, name, { type: "merge", patch, signal });
 }
 
 export type NodePublisherOptions = {
@@ -85,13 +92,14 @@ export class NodePublisher implements Disposable {
   }
 }
 
-async function read(
+async function read<T extends KubeObject>(
   client: KubeClient,
+  resource: Resource<T>,
   name: string,
   signal: AbortSignal,
-): Promise<CiliumNode | undefined> {
+): Promise<T | undefined> {
   try {
-    return await client.get(resources.ciliumNodes, name, { signal });
+    return await client.get(resource, name, { signal });
   } catch (error) {
     if (KubeError.isNotFound(error)) return undefined;
     throw error;

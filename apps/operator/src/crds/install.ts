@@ -1,0 +1,102 @@
+// Puts our definitions into the API server, before anything that needs them.
+import { setTimeout as sleep } from "node:timers/promises";
+import {
+  KubeError,
+  type CustomResourceDefinition,
+  type KubeClient,
+  resources,
+} from "@tsilium/kube";
+import { ciliumEndpoint } from "./cilium-endpoint.ts";
+import { ciliumIdentity } from "./cilium-identity.ts";
+import { ciliumNode } from "./cilium-node.ts";
+import { schemaVersion, schemaVersionLabel } from "./schema.ts";
+
+export const definitions: readonly CustomResourceDefinition[] = [
+  ciliumNode,
+  ciliumEndpoint,
+  ciliumIdentity,
+];
+
+export type InstallOutcome = "created" | "updated" | "kept";
+
+/**
+ * Creates the definition, or replaces an older one; a newer one (of an operator that is being rolled back) is
+ * left alone. Resolves when its kind is served. @throws KubeError, the signal's reason
+ */
+export async function installDefinition(
+  client: KubeClient,
+  definition: CustomResourceDefinition,
+  signal: AbortSignal,
+): Promise<InstallOutcome> {
+  const outcome = await write(client, definition, signal);
+  const name = definition.metadata.name ?? "";
+  while (!isEstablished(await read(client, name, signal))) await sleep(100, undefined, { signal });
+  return outcome;
+}
+
+async function write(
+  client: KubeClient,
+  definition: CustomResourceDefinition,
+  signal: AbortSignal,
+): Promise<InstallOutcome> {
+  const resource = resources.customResourceDefinitions;
+  for (;;) {
+    const existing = await read(client, definition.metadata.name ?? "", signal);
+    try {
+      if (!existing) {
+        await client.create(resource, definition, { signal });
+        return "created";
+      }
+      if (compareVersions(versionOf(existing), schemaVersion) >= 0) return "kept";
+      await client.replace(resource, replacement(existing, definition), { signal });
+      return "updated";
+    } catch (error) {
+      // Another operator was faster: look again.
+      if (!KubeError.isAlreadyExists(error) && !KubeError.isConflict(error)) throw error;
+    }
+  }
+}
+
+async function read(
+  client: KubeClient,
+  name: string,
+  signal: AbortSignal,
+): Promise<CustomResourceDefinition | undefined> {
+  try {
+    return await client.get(resources.customResourceDefinitions, name, { signal });
+  } catch (error) {
+    if (KubeError.isNotFound(error)) return undefined;
+    throw error;
+  }
+}
+
+function replacement(
+  existing: CustomResourceDefinition,
+  definition: CustomResourceDefinition,
+): CustomResourceDefinition {
+  const labels = { ...existing.metadata.labels, ...definition.metadata.labels };
+  return { ...existing, metadata: { ...existing.metadata, labels }, spec: definition.spec };
+}
+
+function isEstablished(definition: CustomResourceDefinition | undefined): boolean {
+  const conditions = definition?.status?.conditions ?? [];
+  return conditions.some(({ type, status }) => type === "Established" && status === "True");
+}
+
+/** "" for a definition that does not say, which is older than all. */
+function versionOf(definition: CustomResourceDefinition): string {
+  return definition.metadata.labels?.[schemaVersionLabel] ?? "";
+}
+
+/** Order of versions "1.2.3" by their numbers. */
+export function compareVersions(a: string, b: string): number {
+  const [left, right] = [a, b].map((version) => version.split(".").map(Number)) as [
+    number[],
+    number[],
+  ];
+  for (let place = 0; place < 3; place++) {
+    const difference = (left[place] ?? 0) - (right[place] ?? 0);
+    if (difference !== 0) return difference;
+  }
+  return 0;
+}

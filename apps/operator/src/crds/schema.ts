@@ -1,0 +1,88 @@
+// A few words for writing structural schemas (apiextensions.k8s.io/v1) that read like the objects they describe.
+import type { CustomResourceDefinition, JsonSchema } from "@tsilium/kube";
+
+export const text: JsonSchema = { type: "string" };
+export const flag: JsonSchema = { type: "boolean" };
+export const whole: JsonSchema = { type: "integer", format: "int64" };
+
+/** An object with these fields; those whose name ends in "!" are required. */
+export function object(fields: Readonly<Record<string, JsonSchema>>): JsonSchema {
+  const required = Object.keys(fields)
+    .filter((name) => name.endsWith("!"))
+    .map((name) => name.slice(0, -1));
+  const properties = Object.fromEntries(
+    Object.entries(fields).map(([name, schema]) => [name.replace(/!$/, ""), schema]),
+  );
+  return { type: "object", properties, ...(required.length > 0 ? { required } : {}) };
+}
+
+export function list(items: JsonSchema): JsonSchema {
+  return { type: "array", items };
+}
+
+/** An object whose field names are data. */
+export function record(values: JsonSchema): JsonSchema {
+  return { type: "object", additionalProperties: values };
+}
+
+export function described(description: string, schema: JsonSchema): JsonSchema {
+  return { ...schema, description };
+}
+
+export type PrinterColumn = NonNullable<
+  CustomResourceDefinition["spec"]["versions"][number]["additionalPrinterColumns"]
+>[number];
+
+export const ageColumn: PrinterColumn = {
+  name: "Age",
+  type: "date",
+  jsonPath: ".metadata.creationTimestamp",
+};
+
+export type DefinitionOptions = {
+  readonly kind: string;
+  readonly plural: string;
+  readonly shortNames: readonly string[];
+  readonly scope: "Namespaced" | "Cluster";
+  readonly columns: readonly PrinterColumn[];
+  /** Whether status is a subresource, written apart from the rest. */
+  readonly statusSubresource: boolean;
+  readonly schema: JsonSchema;
+};
+
+/** Version of our schemas: an operator replaces definitions of older ones and leaves newer ones alone. */
+export const schemaVersion = "1.0.0";
+export const schemaVersionLabel = "io.cilium.k8s.crd.schema.version";
+
+/** A definition in group cilium.io, version v2. */
+export function define(options: DefinitionOptions): CustomResourceDefinition {
+  const { kind, plural, shortNames, scope, columns, statusSubresource, schema } = options;
+  return {
+    metadata: {
+      name: `${plural}.cilium.io`,
+      labels: { [schemaVersionLabel]: schemaVersion },
+    },
+    spec: {
+      group: "cilium.io",
+      scope,
+      names: {
+        kind,
+        listKind: `${kind}List`,
+        plural,
+        singular: kind.toLowerCase(),
+        shortNames,
+        categories: ["cilium"],
+      },
+      versions: [
+        {
+          name: "v2",
+          served: true,
+          storage: true,
+          schema: { openAPIV3Schema: schema },
+          subresources: statusSubresource ? { status: {} } : {},
+          additionalPrinterColumns: columns,
+        },
+      ],
+    },
+  };
+}

@@ -1,0 +1,92 @@
+// The operator: once per cluster. Wiring only.
+import { KubeClient } from "@tsilium/kube";
+import { ConfigError, describeKeys, loadConfig, type OperatorConfig } from "./config/config.ts";
+import { serve } from "./http.ts";
+import { createLog } from "./log.ts";
+import { type Operator, startOperator } from "./operator.ts";
+
+if (process.argv.includes("--help")) {
+  console.log(`usage: operator [--key value]...\n${describeKeys()}`);
+} else {
+  process.exitCode = await run(process.argv.slice(2));
+}
+
+/** Runs until SIGTERM or SIGINT. Answers the exit status. */
+async function run(args: readonly string[]): Promise<number> {
+  const config = readConfig(args);
+  if (!config) return 2;
+  const log = createLog(config["log-level"]);
+  const stopping = new AbortController();
+  for (const name of ["SIGTERM", "SIGINT"] as const)
+    process.once(name, () => stopping.abort(new Error(name)));
+  const { signal } = stopping;
+  using servers = new DisposableStack();
+  try {
+    using client = clientOf(config);
+    let operator: Operator | undefined;
+    await listen(servers, config, () => operator);
+    operator = await startOperator({ client, config, log, signal });
+    log.info("operator is ready");
+    await aborted(signal);
+    await operator.stop();
+    log.info({ reason: String(signal.reason) }, "operator has stopped");
+    return 0;
+  } catch (error) {
+    if (signal.aborted) return 0;
+    log.fatal({ error }, "operator cannot go on");
+    return 1;
+  }
+}
+
+function readConfig(args: readonly string[]): OperatorConfig | undefined {
+  try {
+    return loadConfig(args, process.env);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    for (const problem of error.problems) console.error(problem);
+    return undefined;
+  }
+}
+
+function clientOf({ kubeconfig }: OperatorConfig): KubeClient {
+  return kubeconfig === "" ? KubeClient.inCluster() : KubeClient.fromKubeconfig(kubeconfig);
+}
+
+/** Both servers answer from the start, so that a probe tells "starting" from "dead". */
+async function listen(
+  servers: DisposableStack,
+  config: OperatorConfig,
+  operator: () => Operator | undefined,
+): Promise<void> {
+  const metricsAddress = config["operator-prometheus-serve-addr"];
+  if (metricsAddress !== "")
+    servers.use(
+      await serve(metricsAddress, {
+        "/metrics": async () => {
+          const registry = operator()?.metrics.registry;
+          const type = registry?.contentType ?? "text/plain";
+          return { status: 200, type, body: (await registry?.metrics()) ?? "" };
+        },
+      }),
+    );
+  const healthAddress = config["operator-api-serve-addr"];
+  if (healthAddress !== "")
+    servers.use(
+      await serve(healthAddress, {
+        "/healthz": () => {
+          const parts = operator()?.health() ?? [
+            { name: "operator", state: "failed", message: "starting" },
+          ];
+          const status = parts.some(({ state }) => state === "failed") ? 503 : 200;
+          return { status, type: "application/json", body: `${JSON.stringify(parts)}\n` };
+        },
+      }),
+    );
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => {
+    signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}
