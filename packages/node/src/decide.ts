@@ -1,6 +1,11 @@
 // CiliumNode to row and back. Pure.
 import { isDeepStrictEqual } from "node:util";
-import type { CiliumNode, CiliumNodeAddress, Node as KubeNode, OwnerReference } from "@tsilium/kube";
+import type {
+  CiliumNode,
+  CiliumNodeAddress,
+  Node as KubeNode,
+  OwnerReference,
+} from "@tsilium/kube";
 import { Address, type Family, Prefix } from "@tsilium/net";
 import { NodeError } from "./errors.ts";
 import type { LocalNode, Node } from "./model.ts";

@@ -1,6 +1,13 @@
 // Keeps the API server's CiliumNode of this node true: created, corrected when somebody changes it, created
 // again when somebody deletes it.
-import { KubeError, type CiliumNode, type KubeClient, type KubeObject, type Resource, resources } from "@tsilium/kube";
+import {
+  KubeError,
+  type CiliumNode,
+  type KubeClient,
+  type KubeObject,
+  type Resource,
+  resources,
+} from "@tsilium/kube";
 import { Reconciler, type ReconcilerLog, type ReconcilerStatus, Table } from "@tsilium/tables";
 import { objectOf, patchOf } from "./decide.ts";
 import { NodeError } from "./errors.ts";

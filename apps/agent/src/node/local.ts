@@ -82,7 +82,6 @@ export class LocalNode {
       this.#addresses.resolve(addresses);
       publisher.publish({
         name,
-        uid: node.metadata.uid,
         ...addresses,
         ...this.#routers,
         labels: node.metadata.labels ?? {},
