@@ -1,7 +1,7 @@
 // A typed client of the Kubernetes API: one method per verb, each bound to a Resource and a signal.
 import { connectionFromKubeconfig, connectionInCluster, type ConnectionOptions } from "./config.ts";
 import { KubeError } from "./errors.ts";
-import { apiVersionOf, resourcePath, type Resource } from "./resources.ts";
+import { apiVersionOf, resourcePath, resources, type Resource } from "./resources.ts";
 import { Transport, type Call } from "./transport.ts";
 import type { KubeList, KubeObject, WatchEvent } from "./types/meta.ts";
 import { readWatch } from "./watch.ts";
@@ -220,6 +220,40 @@ export class KubeClient implements Disposable {
       if (KubeError.isNotFound(error)) return false;
       throw error;
     }
+  }
+
+  /** Deletes every object of a collection that is selected; what finalizers hold is only marked. */
+  async deleteCollection<T extends KubeObject>(
+    resource: Resource<T>,
+    options: SelectOptions,
+  ): Promise<void> {
+    await this.#transport.text({
+      method: "DELETE",
+      target: withQuery(
+        resourcePath(resource, { namespace: options.namespace }),
+        selectors(options),
+      ),
+      signal: options.signal,
+    });
+  }
+
+  /** Binds a pod to a node, as schedulers do. @throws KubeError "Conflict" when it is bound already */
+  async bindPod(
+    pod: { readonly namespace: string; readonly name: string },
+    node: string,
+    options: CallOptions,
+  ): Promise<void> {
+    await this.#transport.text({
+      method: "POST",
+      target: resourcePath(resources.pods, { ...pod, subresource: "binding" }),
+      body: {
+        apiVersion: "v1",
+        kind: "Binding",
+        metadata: pod,
+        target: { apiVersion: "v1", kind: "Node", name: node },
+      },
+      signal: options.signal,
+    });
   }
 
   /**

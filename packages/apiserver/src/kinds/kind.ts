@@ -30,6 +30,8 @@ export type Subresource = "status" | "finalize" | "binding";
 
 /** A kind's own rules. Hooks may change `object`, never `before`, the state it replaces. */
 export type Strategy = {
+  /** The status of a new object is taken as given (kubelets register nodes whole), not dropped. */
+  readonly createdWithStatus?: true;
   /** Values the server sets itself, after the schema's defaults. */
   prepare?(object: ApiObject, before: ApiObject | undefined): void;
   validate?(object: ApiObject, before: ApiObject | undefined): Cause[];

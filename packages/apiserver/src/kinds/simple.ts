@@ -75,6 +75,7 @@ const nodes: Kind = builtin({
     textColumn("Kernel-Version", (node) => nodeInfo(node, "kernelVersion"), 1),
     textColumn("Container-Runtime", (node) => nodeInfo(node, "containerRuntimeVersion"), 1),
   ],
+  strategy: { createdWithStatus: true },
 });
 
 function nodeStatus(node: ApiObject): string {

@@ -36,7 +36,8 @@ export async function create(
   metadata.generation = 1;
   delete metadata.deletionTimestamp;
   delete metadata.deletionGracePeriodSeconds;
-  if (target.kind.subresources.has("status")) delete object["status"];
+  const { kind } = target;
+  if (kind.subresources.has("status") && !kind.strategy.createdWithStatus) delete object["status"];
   judge(target, object, undefined);
   return DryRun.transact(context, (transaction) => {
     checkHome(context, target, transaction);

@@ -1,0 +1,76 @@
+// What all controllers share: the client, one cache per resource, the log, and the signal that ends them.
+import { resources, type KubeClient, type KubeObject, type Resource } from "@tsilium/kube";
+import { Cache } from "./cache.ts";
+import { WorkQueue } from "./work-queue.ts";
+
+export type Log = {
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+};
+
+export class Caches {
+  readonly pods;
+  readonly nodes;
+  readonly namespaces;
+  readonly services;
+  readonly serviceAccounts;
+  readonly endpointSlices;
+  readonly deployments;
+  readonly replicaSets;
+  readonly daemonSets;
+  readonly leases;
+  readonly definitions;
+
+  constructor(client: KubeClient, options: { readonly signal: AbortSignal; readonly log: Log }) {
+    const cache = <T extends KubeObject>(resource: Resource<T>) =>
+      new Cache(client, resource, {
+        signal: options.signal,
+        onError: (error) =>
+          options.log.warn({ err: error, resource: resource.plural }, "watch failed"),
+      });
+    this.pods = cache(resources.pods);
+    this.nodes = cache(resources.nodes);
+    this.namespaces = cache(resources.namespaces);
+    this.services = cache(resources.services);
+    this.serviceAccounts = cache(resources.serviceAccounts);
+    this.endpointSlices = cache(resources.endpointSlices);
+    this.deployments = cache(resources.deployments);
+    this.replicaSets = cache(resources.replicaSets);
+    this.daemonSets = cache(resources.daemonSets);
+    this.leases = cache(resources.leases);
+    this.definitions = cache(resources.customResourceDefinitions);
+  }
+
+  all(): Cache<KubeObject>[] {
+    return Object.values(this) as unknown as Cache<KubeObject>[];
+  }
+}
+
+export type Context = {
+  readonly client: KubeClient;
+  readonly caches: Caches;
+  readonly log: Log;
+  readonly signal: AbortSignal;
+};
+
+/** A controller: constructed with what it watches, started once every cache is full. */
+export type Controller = {
+  readonly name: string;
+  start(): void;
+  stop(): Promise<void>;
+};
+
+/** A queue whose failures are logged under the controller's name. */
+export function queueOf(
+  context: Context,
+  name: string,
+  options: { readonly reconcile: (key: string) => Promise<void>; readonly concurrency?: number },
+): WorkQueue {
+  return new WorkQueue({
+    ...options,
+    onError: (key, error) => {
+      if (!context.signal.aborted)
+        context.log.warn({ err: error, controller: name, key }, "retrying");
+    },
+  });
+}

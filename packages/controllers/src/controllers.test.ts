@@ -1,0 +1,427 @@
+// The controllers against the real API server, with the smallest kubelet that could be: what is bound to a
+// node runs and is ready at once, what is deleted ends.
+import { strict as assert } from "node:assert";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { ApiServer, createPki } from "@tsilium/apiserver";
+import {
+  KubeClient,
+  KubeError,
+  reflect,
+  resources,
+  type Deployment,
+  type KubeObject,
+  type Node,
+  type Pod,
+  type Resource,
+} from "@tsilium/kube";
+import { Controllers } from "./controllers.ts";
+
+const stopper = new AbortController();
+const { signal } = stopper;
+const folder = mkdtempSync(join(tmpdir(), "tsilium-controllers-"));
+let server: ApiServer;
+let client: KubeClient;
+let controllers: Controllers;
+
+before(async () => {
+  const pki = await createPki(join(folder, "pki"));
+  server = await ApiServer.start({
+    dataDir: folder,
+    pki,
+    listeners: [{ address: "127.0.0.1", port: 0 }],
+    tokens: [{ token: "admin", name: "admin", groups: ["system:masters"] }],
+  });
+  client = new KubeClient({
+    server: `https://127.0.0.1:${server.port}`,
+    ca: pki.ca,
+    token: "admin",
+  });
+  controllers = Controllers.start({
+    client,
+    log: { info: () => undefined, warn: () => undefined },
+    apiEndpoints: [{ address: "172.18.0.1", port: 6443 }],
+    node: { gracePeriodMs: 300, checkEveryMs: 50 },
+  });
+  await controllers.ready;
+  for (const name of ["node-1", "node-2"])
+    await client.create(resources.nodes, readyNode(name), { signal });
+  void runKubelet();
+});
+
+after(async () => {
+  stopper.abort();
+  await controllers.stop();
+  client[Symbol.dispose]();
+  await server[Symbol.asyncDispose]();
+  rmSync(folder, { recursive: true });
+});
+
+function readyNode(name: string): Node {
+  return { metadata: { name, labels: { "kubernetes.io/hostname": name } } };
+}
+
+/** Nodes are made ready by their status; pods by theirs, with addresses in the order of their binding. */
+async function runKubelet(): Promise<void> {
+  let count = 0;
+  const ready = { type: "Ready", status: "True" } as const;
+  void reflect(client, resources.nodes, {
+    signal,
+    handlers: {
+      upsert: (node) => {
+        if (node.status?.conditions) return;
+        void client.patchStatus(resources.nodes, node.metadata.name ?? "", {
+          status: { conditions: [ready] },
+          signal,
+        });
+      },
+      delete: () => undefined,
+    },
+  });
+  await reflect(client, resources.pods, {
+    signal,
+    handlers: {
+      upsert: (pod) => {
+        const { name = "", namespace, deletionTimestamp } = pod.metadata;
+        if (deletionTimestamp) {
+          void client.delete(resources.pods, name, { namespace, gracePeriodSeconds: 0, signal });
+        } else if (pod.spec.nodeName && pod.status?.phase === "Pending") {
+          count += 1;
+          const podIPs = [{ ip: `10.244.0.${count}` }, { ip: `fd00:10:244::${count}` }];
+          const status = { phase: "Running", podIP: podIPs[0]?.ip, podIPs, conditions: [ready] };
+          void client
+            .patchStatus(resources.pods, name, { namespace, status, signal })
+            .catch(() => undefined);
+        }
+      },
+      delete: () => undefined,
+    },
+  });
+}
+
+/** The first answer of `look` that is not undefined, within five seconds. */
+async function eventually<T>(look: () => Promise<T | undefined>): Promise<T> {
+  for (const deadline = performance.now() + 5000; performance.now() < deadline; await sleep(20)) {
+    const found = await look();
+    if (found !== undefined) return found;
+  }
+  throw new Error("it did not come to be");
+}
+
+async function all<T extends KubeObject>(
+  resource: Resource<T>,
+  namespace?: string,
+  labelSelector?: string,
+) {
+  return (await client.list(resource, { namespace, labelSelector, signal })).items;
+}
+
+function deployment(name: string, replicas: number, image = "one"): Deployment {
+  const labels = { app: name };
+  return {
+    metadata: { name, namespace: "default" },
+    spec: {
+      replicas,
+      selector: { matchLabels: labels },
+      template: {
+        metadata: { labels },
+        spec: { containers: [{ name: "c", image, ports: [{ name: "http", containerPort: 80 }] }] },
+      },
+    },
+  };
+}
+
+async function rolledOut(name: string, replicas: number): Promise<Deployment> {
+  return eventually(async () => {
+    const found = await client.get(resources.deployments, name, { namespace: "default", signal });
+    const { status } = found;
+    const done =
+      status?.observedGeneration === found.metadata.generation &&
+      status?.updatedReplicas === replicas &&
+      status?.replicas === replicas &&
+      status?.availableReplicas === replicas;
+    return done ? found : undefined;
+  });
+}
+
+test("a deployment becomes ready pods, spread over the nodes", async () => {
+  await client.create(resources.deployments, deployment("spread", 4), { signal });
+  await rolledOut("spread", 4);
+  const pods = await all(resources.pods, "default", "app=spread");
+  const nodes = pods.map((pod) => pod.spec.nodeName).sort();
+  assert.deepEqual(nodes, ["node-1", "node-1", "node-2", "node-2"]);
+});
+
+test("a deployment follows its replicas up and down", async () => {
+  await client.create(resources.deployments, deployment("sized", 1), { signal });
+  await rolledOut("sized", 1);
+  for (const replicas of [5, 2]) {
+    await client.patch(resources.deployments, "sized", {
+      namespace: "default",
+      type: "merge",
+      patch: { spec: { replicas } },
+      signal,
+    });
+    await rolledOut("sized", replicas);
+    const pods = await all(resources.pods, "default", "app=sized");
+    assert.equal(pods.filter((pod) => !pod.metadata.deletionTimestamp).length, replicas);
+  }
+});
+
+test("a changed template replaces every pod and keeps the old set, empty", async () => {
+  await client.create(resources.deployments, deployment("rolled", 3), { signal });
+  await rolledOut("rolled", 3);
+  const changed = deployment("rolled", 3, "two");
+  await client.replace(resources.deployments, changed, { signal });
+  await rolledOut("rolled", 3);
+  const pods = (await all(resources.pods, "default", "app=rolled")).filter(
+    (pod) => !pod.metadata.deletionTimestamp,
+  );
+  assert.deepEqual(
+    pods.map((pod) => pod.spec.containers[0]?.image),
+    ["two", "two", "two"],
+  );
+  const sets = await all(resources.replicaSets, "default", "app=rolled");
+  assert.deepEqual(sets.map((set) => set.spec.replicas).sort(), [0, 3]);
+});
+
+test("a pod that is deleted is replaced", async () => {
+  await client.create(resources.deployments, deployment("healed", 1), { signal });
+  await rolledOut("healed", 1);
+  const [first] = await all(resources.pods, "default", "app=healed");
+  await client.delete(resources.pods, first?.metadata.name ?? "", { namespace: "default", signal });
+  await eventually(async () => {
+    const [now] = (await all(resources.pods, "default", "app=healed")).filter(
+      (pod) => pod.status?.phase === "Running",
+    );
+    return now && now.metadata.uid !== first?.metadata.uid ? now : undefined;
+  });
+});
+
+test("deleting a deployment deletes its sets and pods", async () => {
+  await client.create(resources.deployments, deployment("swept", 2), { signal });
+  await rolledOut("swept", 2);
+  await client.delete(resources.deployments, "swept", { namespace: "default", signal });
+  await eventually(async () => {
+    const left = [
+      ...(await all(resources.pods, "default", "app=swept")),
+      ...(await all(resources.replicaSets, "default", "app=swept")),
+    ];
+    return left.length === 0 ? true : undefined;
+  });
+});
+
+test("deleting in the foreground keeps the owner until its dependents are gone", async () => {
+  await client.create(resources.deployments, deployment("foreground", 1), { signal });
+  await rolledOut("foreground", 1);
+  await client.delete(resources.deployments, "foreground", {
+    namespace: "default",
+    propagationPolicy: "Foreground",
+    signal,
+  });
+  await eventually(async () => {
+    try {
+      await client.get(resources.deployments, "foreground", { namespace: "default", signal });
+      return undefined;
+    } catch (error) {
+      return KubeError.isNotFound(error) ? true : undefined;
+    }
+  });
+  assert.deepEqual(await all(resources.replicaSets, "default", "app=foreground"), []);
+});
+
+test("a service has slices of both families with the ready pods behind it", async () => {
+  await client.create(resources.deployments, deployment("served", 2), { signal });
+  const service = await client.create(
+    resources.services,
+    {
+      metadata: { name: "served", namespace: "default" },
+      spec: {
+        selector: { app: "served" },
+        ipFamilyPolicy: "PreferDualStack",
+        ports: [{ port: 8080, targetPort: "http" }],
+      },
+    },
+    { signal },
+  );
+  assert.equal(service.spec.clusterIPs?.length, 2);
+  await rolledOut("served", 2);
+  const slices = await eventually(async () => {
+    const found = await all(
+      resources.endpointSlices,
+      "default",
+      "kubernetes.io/service-name=served",
+    );
+    const full = found.every(
+      (slice) => slice.endpoints?.filter((entry) => entry.conditions?.ready).length === 2,
+    );
+    return found.length === 2 && full ? found : undefined;
+  });
+  assert.deepEqual(slices.map((slice) => slice.addressType).sort(), ["IPv4", "IPv6"]);
+  assert.deepEqual(slices[0]?.ports, [{ name: "", protocol: "TCP", port: 80 }]);
+  await client.delete(resources.services, "served", { namespace: "default", signal });
+  await eventually(async () =>
+    (await all(resources.endpointSlices, "default", "kubernetes.io/service-name=served")).length ===
+    0
+      ? true
+      : undefined,
+  );
+});
+
+test("the service kubernetes leads to the API server", async () => {
+  const slice = await client.get(resources.endpointSlices, "kubernetes", {
+    namespace: "default",
+    signal,
+  });
+  assert.deepEqual(
+    slice.endpoints?.map((entry) => entry.addresses),
+    [["172.18.0.1"]],
+  );
+});
+
+test("a daemon set runs on every node, also on one that comes later, and goes with one that leaves", async () => {
+  const labels = { app: "daemon" };
+  await client.create(
+    resources.daemonSets,
+    {
+      metadata: { name: "daemon", namespace: "kube-system" },
+      spec: {
+        selector: { matchLabels: labels },
+        template: { metadata: { labels }, spec: { containers: [{ name: "c", image: "x" }] } },
+      },
+    },
+    { signal },
+  );
+  const nodesOf = async () =>
+    (await all(resources.pods, "kube-system", "app=daemon"))
+      .filter((pod) => !pod.metadata.deletionTimestamp)
+      .map((pod) => pod.spec.nodeName)
+      .sort()
+      .join();
+  await eventually(async () => ((await nodesOf()) === "node-1,node-2" ? true : undefined));
+  await client.create(resources.nodes, readyNode("node-3"), { signal });
+  await eventually(async () => ((await nodesOf()) === "node-1,node-2,node-3" ? true : undefined));
+  await client.delete(resources.nodes, "node-3", { signal });
+  await eventually(async () => ((await nodesOf()) === "node-1,node-2" ? true : undefined));
+});
+
+test("a pod that fits nowhere says why, and is bound once it fits", async () => {
+  const pod: Pod = {
+    metadata: { name: "picky", namespace: "default" },
+    spec: { nodeSelector: { disk: "ssd" }, containers: [{ name: "c", image: "x" }] },
+  };
+  await client.create(resources.pods, pod, { signal });
+  const told = await eventually(async () => {
+    const now = await client.get(resources.pods, "picky", { namespace: "default", signal });
+    return now.status?.conditions?.find((condition) => condition.type === "PodScheduled")?.message;
+  });
+  assert.equal(
+    told,
+    "0/2 nodes are available: 2 node(s) didn't match Pod's node affinity/selector.",
+  );
+  await client.patch(resources.nodes, "node-2", {
+    type: "merge",
+    patch: { metadata: { labels: { disk: "ssd" } } },
+    signal,
+  });
+  const node = await eventually(
+    async () =>
+      (await client.get(resources.pods, "picky", { namespace: "default", signal })).spec.nodeName,
+  );
+  assert.equal(node, "node-2");
+});
+
+test("a namespace that is deleted takes its contents along", async () => {
+  await client.create(resources.namespaces, { metadata: { name: "doomed" } }, { signal });
+  await eventually(async () =>
+    (await all(resources.serviceAccounts, "doomed")).length === 1 ? true : undefined,
+  );
+  await client.create(
+    resources.configMaps,
+    { metadata: { name: "c", namespace: "doomed" } },
+    { signal },
+  );
+  await client.create(
+    resources.deployments,
+    { ...deployment("inside", 2), metadata: { name: "inside", namespace: "doomed" } },
+    { signal },
+  );
+  await eventually(async () =>
+    (await all(resources.pods, "doomed")).length === 2 ? true : undefined,
+  );
+  await client.delete(resources.namespaces, "doomed", { signal });
+  await eventually(async () =>
+    (await all(resources.namespaces)).some((namespace) => namespace.metadata.name === "doomed")
+      ? undefined
+      : true,
+  );
+  assert.deepEqual(await all(resources.pods, "doomed"), []);
+  assert.deepEqual(await all(resources.configMaps, "doomed"), []);
+});
+
+test("a definition that is deleted takes the objects of its kind along", async () => {
+  const definition = {
+    metadata: { name: "widgets.example.com" },
+    spec: {
+      group: "example.com",
+      scope: "Namespaced" as const,
+      names: { plural: "widgets", kind: "Widget" },
+      versions: [
+        {
+          name: "v1",
+          served: true,
+          storage: true,
+          schema: { openAPIV3Schema: { type: "object" } },
+        },
+      ],
+    },
+  };
+  const widgets: Resource = {
+    group: "example.com",
+    version: "v1",
+    plural: "widgets",
+    kind: "Widget",
+    namespaced: true,
+  };
+  await client.create(resources.customResourceDefinitions, definition, { signal });
+  await client.create(widgets, { metadata: { name: "w", namespace: "default" } }, { signal });
+  await client.delete(resources.customResourceDefinitions, "widgets.example.com", { signal });
+  await eventually(async () =>
+    (await all(resources.customResourceDefinitions)).length === 0 ? true : undefined,
+  );
+  await assert.rejects(all(widgets), (error) => KubeError.isNotFound(error));
+});
+
+test("a node whose lease is not renewed is not ready, and neither are its pods", async () => {
+  await client.create(resources.nodes, readyNode("silent"), { signal });
+  const beat = () => ({
+    holderIdentity: "silent",
+    renewTime: new Date().toISOString().replace("Z", "000Z"),
+  });
+  await client.create(
+    resources.leases,
+    { metadata: { name: "silent", namespace: "kube-node-lease" }, spec: beat() },
+    { signal },
+  );
+  await client.create(
+    resources.pods,
+    {
+      metadata: { name: "on-silent", namespace: "default" },
+      spec: { nodeName: "silent", containers: [{ name: "c", image: "x" }] },
+    },
+    { signal },
+  );
+  const readiness = async () =>
+    (await client.get(resources.nodes, "silent", { signal })).status?.conditions?.find(
+      (condition) => condition.type === "Ready",
+    )?.status;
+  await eventually(async () => ((await readiness()) === "Unknown" ? true : undefined));
+  await eventually(async () => {
+    const pod = await client.get(resources.pods, "on-silent", { namespace: "default", signal });
+    const ready = pod.status?.conditions?.find((condition) => condition.type === "Ready");
+    return ready?.status === "False" ? true : undefined;
+  });
+});
