@@ -38,6 +38,11 @@ export const keys = {
   "cluster-pool-ipv6-cidr": words("IPv6 ranges that the operator carves nodes' pod CIDRs from"),
   "cluster-pool-ipv6-mask-size": wholeNumber(64, [16, 126], "length of a node's IPv6 pod CIDR"),
 
+  // The operator's, which reads the same ConfigMap
+  "cilium-endpoint-gc-interval": text("", "read by the operator"),
+  "operator-prometheus-serve-addr": text("", "read by the operator"),
+  "operator-api-serve-addr": text("", "read by the operator"),
+
   // Routing
   "routing-mode": choice("tunnel", ["tunnel", "native"], "how pods of different nodes meet"),
   "tunnel-protocol": choice("vxlan", ["vxlan"], "encapsulation in tunnel mode"),

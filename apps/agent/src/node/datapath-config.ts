@@ -34,9 +34,9 @@ export function datapathConfig(
     enableIpv4Masquerade: enableIpv4 && config["enable-ipv4-masquerade"],
     enableIpv6Masquerade: enableIpv6 && config["enable-ipv6-masquerade"],
     ipv4NativeRoutingCidr:
-      config["ipv4-native-routing-cidr"] ?? clusterRange(config["cluster-pool-ipv4-cidr"]),
+      config["ipv4-native-routing-cidr"] ?? clusterRange(4, config["cluster-pool-ipv4-cidr"]),
     ipv6NativeRoutingCidr:
-      config["ipv6-native-routing-cidr"] ?? clusterRange(config["cluster-pool-ipv6-cidr"]),
+      config["ipv6-native-routing-cidr"] ?? clusterRange(6, config["cluster-pool-ipv6-cidr"]),
     mtu: config.mtu === 0 ? underlay.mtu : config.mtu,
     natPortRange: [Math.min(lastNodePort + 1, lastPort), lastPort],
     conntrackMax: conntrackMax === 0 ? undefined : conntrackMax,
@@ -45,9 +45,12 @@ export function datapathConfig(
   };
 }
 
+/** Where the operator takes pod CIDRs from when nobody says. */
+const defaultRanges = { 4: "10.0.0.0/8", 6: "fd00::/56" } as const;
+
 /** Pods reach pods with their own address: the range that all pod CIDRs come from is not masqueraded. */
-function clusterRange(ranges: readonly string[]): Prefix | undefined {
-  return ranges[0] === undefined ? undefined : Prefix.parse(ranges[0]);
+function clusterRange(family: 4 | 6, ranges: readonly string[]): Prefix {
+  return Prefix.parse(ranges[0] ?? defaultRanges[family]);
 }
 
 /**

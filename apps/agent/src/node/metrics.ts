@@ -104,9 +104,9 @@ function registerEndpoints(metrics: Metrics, { endpoints, ipam }: NodeMetricsOpt
     ipam.usage().map(({ family, used }) => ({ labels: { family: `ipv${family}` }, value: used })),
   );
   metrics.gauge("tsilium_ipam_capacity", "addresses that can be handed out", ["family"], () =>
-    ipam.usage().map(({ family, capacity }) => ({
+    ipam.usage().map(({ family, used, available }) => ({
       labels: { family: `ipv${family}` },
-      value: Number(capacity),
+      value: used + Number(available),
     })),
   );
 }
