@@ -3,6 +3,7 @@
 import { existsSync } from "node:fs";
 import { ClsactFilter, hasTcx, isBpfError, Link } from "@tsilium/ebpf";
 import type { Program } from "@tsilium/ebpf";
+import { withExpeditedGracePeriods } from "./grace-period.ts";
 import type { Direction } from "./pins.ts";
 
 /** One side of one interface. */
@@ -43,15 +44,13 @@ const tcx: Hook = {
 
   attach(program, point) {
     if (replaceInPlace(program, point)) return;
-    using link = Link.attachTcx(program, point.ifindex, point.direction);
+    const attach = () => Link.attachTcx(program, point.ifindex, point.direction);
+    using link = withExpeditedGracePeriods(attach);
     link.pin(point.pin);
   },
 
   detach({ pin }) {
-    if (!existsSync(pin)) return;
-    using link = Link.fromPinned(pin);
-    link.detach();
-    Link.unpin(pin);
+    if (existsSync(pin)) detachLink(pin);
   },
 
   state({ pin, ifindex }) {
@@ -70,9 +69,15 @@ function replaceInPlace(program: Program, { pin, ifindex }: HookPoint): boolean 
     link.update(program);
     return true;
   }
-  link.detach();
-  Link.unpin(pin);
+  detachLink(pin);
   return false;
+}
+
+/** Detaches a pinned link and removes its pin; fine when its interface is gone. */
+export function detachLink(pin: string): void {
+  using link = Link.fromPinned(pin);
+  withExpeditedGracePeriods(() => link.detach());
+  Link.unpin(pin);
 }
 
 const clsact: Hook = {

@@ -1,9 +1,10 @@
 // Clean-up of a node that shall have no datapath any more, whether or not an agent ever ran here in this process.
 import { rmSync } from "node:fs";
 import { join } from "node:path";
-import { ClsactFilter, Link } from "@tsilium/ebpf";
+import { ClsactFilter } from "@tsilium/ebpf";
 import { Rtnl } from "@tsilium/netlink";
 import { deleteDevices } from "./devices.ts";
+import { detachLink } from "./hooks.ts";
 import { routeProtocolNumber } from "./node-routes.ts";
 import { Pins } from "./pins.ts";
 
@@ -27,10 +28,4 @@ export function removeDatapath(options: {
     if (route.protocol === routeProtocolNumber)
       rtnl.routes.delete({ destination: route.destination, protocol: route.protocol });
   deleteDevices(rtnl);
-}
-
-function detachLink(path: string): void {
-  using link = Link.fromPinned(path);
-  link.detach();
-  Link.unpin(path);
 }

@@ -39,7 +39,12 @@ export type ClusterOptions = {
   readonly objects?: string;
 };
 
+/** What may differ from the cluster's options when a node starts again. */
+export type StartChanges = Partial<DatapathConfig> &
+  Partial<Pick<ClusterOptions, "attachBy" | "objects">>;
+
 export class TestCluster implements AsyncDisposable {
+  static readonly currentObjects = process.env["TSILIUM_BPF_OBJECTS"] ?? join(projectRoot(), "dist/bpf");
   readonly world = { ipv4: worldIpv4, ipv6: worldIpv6 };
   readonly pods: Pod[] = [];
   readonly #prefix = `tsit-${process.pid}-${Math.random().toString(36).slice(2, 6)}`;
@@ -86,8 +91,9 @@ export class TestCluster implements AsyncDisposable {
   }
 
   /** Starts a node's datapath in a new process, adopting what an earlier one left. */
-  async startNode(number: number, changes: Partial<DatapathConfig> & { objects?: string } = {}): Promise<void> {
-    const { objects = this.#options.objects ?? join(projectRoot(), "dist/bpf"), ...config } = changes;
+  async startNode(number: number, changes: StartChanges = {}): Promise<void> {
+    const { objects = this.#options.objects ?? TestCluster.currentObjects, ...others } = changes;
+    const { attachBy = this.#options.attachBy, ...config } = others;
     const script = join(import.meta.dirname, "node-process.ts");
     const remote = forkInside<NodeCommands>(this.netns(`node-${number}`), script);
     this.#nodes.set(number, remote);
@@ -95,7 +101,7 @@ export class TestCluster implements AsyncDisposable {
       config: { ...this.config(number), ...config },
       bpffs: this.bpffs(number),
       objects,
-      ...(this.#options.attachBy ? { attachBy: this.#options.attachBy } : {}),
+      ...(attachBy ? { attachBy } : {}),
     });
     await this.#tellOfNodes(number);
   }
@@ -129,7 +135,8 @@ export class TestCluster implements AsyncDisposable {
     const pod = this.#makePod(node, this.pods.length + 1);
     this.pods.push(pod);
     const upsertMs = await this.node(node).call("upsertEndpoint", pod.entry);
-    for (const other of this.#nodes.keys()) await this.node(other).call("upsertIpcache", this.#ipcacheOf(pod, other));
+    for (const other of this.#nodes.keys())
+      await this.node(other).call("upsertIpcache", this.#ipcacheOf(pod, other));
     return { pod, upsertMs };
   }
 
@@ -214,7 +221,7 @@ export class TestCluster implements AsyncDisposable {
       mac: podLink?.mac ?? Mac.random(),
       nodeMac: hostLink?.mac ?? Mac.random(),
     };
-    return { netns: this.netns(`pod-${number}`), ipv4, ipv6, node, entry };
+    return { netns: this.netns(`pod-${number}`), ipv4, ipv6: String(entry.ipv6), node, entry };
   }
 
   /** A namespace of ours with loopback up. */
@@ -239,10 +246,19 @@ export class TestCluster implements AsyncDisposable {
     for (const other of [1, 2]) {
       const { nodeIpv4, nodeIpv6, routerIpv4, routerIpv6 } = this.config(other);
       const own = other === number;
-      const routed = { name: `node-${other}`, ipv4: nodeIpv4, ipv6: nodeIpv6, podCidrs: podCidrs(other) };
+      const routed = {
+        name: `node-${other}`,
+        ipv4: nodeIpv4,
+        ipv6: nodeIpv6,
+        podCidrs: podCidrs(other),
+      };
       const underlay = [nodeIpv4, nodeIpv6] as Address[];
       for (const address of underlay)
-        await this.node(number).call("upsertNode", { address, local: own }, own ? undefined : routed);
+        await this.node(number).call(
+          "upsertNode",
+          { address, local: own },
+          own ? undefined : routed,
+        );
       const identity = own ? 1 : remoteNodeIdentity;
       const entry = (address: Address, tunnelled: boolean): IpcacheEntry => ({
         prefix: Prefix.host(address),
@@ -256,7 +272,8 @@ export class TestCluster implements AsyncDisposable {
       ];
       await this.node(number).call("upsertIpcache", entries);
     }
-    for (const pod of this.pods) await this.node(number).call("upsertIpcache", this.#ipcacheOf(pod, number));
+    for (const pod of this.pods)
+      await this.node(number).call("upsertIpcache", this.#ipcacheOf(pod, number));
   }
 
   /** A pod's addresses as `node` must know them. */
@@ -264,7 +281,11 @@ export class TestCluster implements AsyncDisposable {
     const remote = pod.node !== node && this.#options.routingMode === "tunnel";
     const tunnelEndpoint = remote ? this.config(pod.node).nodeIpv4 : undefined;
     const { identity, ipv4, ipv6 } = pod.entry;
-    return ([ipv4, ipv6] as Address[]).map((address) => ({ prefix: Prefix.host(address), identity, tunnelEndpoint }));
+    return ([ipv4, ipv6] as Address[]).map((address) => ({
+      prefix: Prefix.host(address),
+      identity,
+      tunnelEndpoint,
+    }));
   }
 }
 
@@ -275,13 +296,21 @@ function podCidrs(node: number): Prefix[] {
 function addAddresses(rtnl: Rtnl, device: string, addresses: readonly string[]): void {
   for (const text of addresses) {
     const [address = "", length] = text.split("/");
-    rtnl.addresses.add({ device, address: Address.parse(address), length: Number(length), noDad: true });
+    rtnl.addresses.add({
+      device,
+      address: Address.parse(address),
+      length: Number(length),
+      noDad: true,
+    });
   }
 }
 
 function addDefaultRoutes(rtnl: Rtnl, gateways: readonly string[]): void {
   for (const text of gateways) {
     const gateway = Address.parse(text);
-    rtnl.routes.add({ destination: Prefix.parse(gateway.family === 4 ? "0.0.0.0/0" : "::/0"), gateway });
+    rtnl.routes.add({
+      destination: Prefix.parse(gateway.family === 4 ? "0.0.0.0/0" : "::/0"),
+      gateway,
+    });
   }
 }

@@ -60,13 +60,21 @@ const commands: { [K in keyof NodeCommands]: (...args: Parameters<NodeCommands[K
     datapath().nodes.delete(address);
     datapath().routes.deleteNode(routed);
   },
-  endpoints: () => datapath().endpoints.list().map(({ id, ipv4 }) => ({ id, ipv4: text(ipv4) })),
+  endpoints: () =>
+    datapath()
+      .endpoints.list()
+      .map(({ id, ipv4 }) => ({ id, ipv4: text(ipv4) })),
   conntrack: () => datapath().conntrack.list().map(describeConnection),
   nat: () => datapath().nat.list().map(describeConnection),
   pinnedConntrack: (bpffs) => openMaps({ bpffs }).conntrack.list().map(describeConnection),
   metrics: () =>
-    datapath().metrics.list().map(({ reasonText, direction, packets }) => `${reasonText} ${direction} ${packets}`),
-  status: () => datapath().status().map(({ name, ok, message }) => `${ok ? "ok" : "BAD"} ${name}: ${message}`),
+    datapath()
+      .metrics.list()
+      .map(({ reasonText, direction, packets }) => `${reasonText} ${direction} ${packets}`),
+  status: () =>
+    datapath()
+      .status()
+      .map(({ name, ok, message }) => `${ok ? "ok" : "BAD"} ${name}: ${message}`),
   epoch: () => datapath().epoch,
   async sweep(nowNs) {
     const conntrack = await datapath().conntrack.sweep(nowNs);
@@ -104,11 +112,23 @@ process.on("message", (message: { id: number; command: keyof NodeCommands; args:
   void answer(message);
 });
 
-async function answer({ id, command, args }: { id: number; command: keyof NodeCommands; args: unknown[] }) {
+async function answer({
+  id,
+  command,
+  args,
+}: {
+  id: number;
+  command: keyof NodeCommands;
+  args: unknown[];
+}) {
   try {
     const run = commands[command] as (...args: unknown[]) => unknown;
     process.send?.({ id, result: toPlain(await run(...args.map(revive))) });
   } catch (error) {
-    process.send?.({ id, error: error instanceof Error ? (error.stack ?? error.message) : String(error), logged });
+    process.send?.({
+      id,
+      error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+      logged,
+    });
   }
 }

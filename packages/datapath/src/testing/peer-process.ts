@@ -29,7 +29,9 @@ const commands = {
   async connect(host: string, port: number) {
     const socket = connect({ host, port });
     await new Promise<void>((resolve, reject) => {
-      socket.setTimeout(connectTimeoutMs, () => reject(new Error(`no connection to ${host} within 3 s`)));
+      socket.setTimeout(connectTimeoutMs, () =>
+        reject(new Error(`no connection to ${host} within 3 s`)),
+      );
       socket.once("connect", resolve);
       socket.once("error", reject);
     });

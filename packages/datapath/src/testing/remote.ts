@@ -19,7 +19,9 @@ export type Remote<Commands> = {
 
 /** Forks `script` inside the namespace at `netns` (children start where the forking thread is). */
 export function forkInside<Commands>(netns: string, script: string): Remote<Commands> {
-  const child = withNetns(netns, () => fork(script, { stdio: ["ignore", "inherit", "inherit", "ipc"] }));
+  const child = withNetns(netns, () =>
+    fork(script, { stdio: ["ignore", "inherit", "inherit", "ipc"], execArgv: [] }),
+  );
   const waiting = new Map<number, Waiting>();
   let lastId = 0;
   child.on("message", (answer: Answer) => {
