@@ -34,7 +34,7 @@ const server = await ApiServer.start({
 });
 
 const client = new KubeClient({
-  server: `https://127.0.0.1:${server.port}`,
+  server: server.origin,
   ca: pki.ca,
   token: controllerToken,
 });

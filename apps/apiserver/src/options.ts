@@ -37,7 +37,8 @@ export function parseOptions(args: readonly string[]): Options {
     ...values.listen.map(parseEndpoint),
     ...values["listen-fd"].map((text) => ({ fd: parseNumber("--listen-fd", text, 65535) })),
   ];
-  if (listeners.length === 0) throw new Error("--listen or --listen-fd is needed");
+  if (values.listen.length === 0)
+    throw new Error("--listen is needed, for the controllers at least");
   return {
     dataDir: given("--data-dir", values["data-dir"]),
     pkiDir: given("--pki-dir", values["pki-dir"]),

@@ -43,17 +43,20 @@ export class ApiServer implements AsyncDisposable {
   readonly #store: Store;
   readonly #handler: Handler;
   readonly #servers: readonly Server[];
+  readonly #listeners: readonly Listener[];
   readonly #resources: DisposableStack;
 
   private constructor(parts: {
     readonly store: Store;
     readonly handler: Handler;
     readonly servers: readonly Server[];
+    readonly listeners: readonly Listener[];
     readonly resources: DisposableStack;
   }) {
     this.#store = parts.store;
     this.#handler = parts.handler;
     this.#servers = parts.servers;
+    this.#listeners = parts.listeners;
     this.#resources = parts.resources;
   }
 
@@ -72,6 +75,7 @@ export class ApiServer implements AsyncDisposable {
       new Store({
         folder: options.dataDir,
         fieldIndex: (resource, object) => registry.fieldsOf(resource, object),
+        ...(options.onFault ? { onFault: options.onFault } : {}),
       }),
     );
     cleanup.use(registry.follow(store));
@@ -86,12 +90,27 @@ export class ApiServer implements AsyncDisposable {
     const servers: Server[] = [];
     for (const listener of options.listeners)
       servers.push(await listen(listener, options.pki, handler));
-    return new ApiServer({ store, handler, servers, resources: cleanup.move() });
+    return new ApiServer({
+      store,
+      handler,
+      servers,
+      listeners: options.listeners,
+      resources: cleanup.move(),
+    });
   }
 
   /** Port of the first listener. */
   get port(): number {
     return ((this.#servers[0] as Server).address() as AddressInfo).port;
+  }
+
+  /** Where clients on this machine reach the server. @throws RangeError when it only has inherited sockets. */
+  get origin(): string {
+    const index = this.#listeners.findIndex((listener) => "address" in listener);
+    const listener = this.#listeners[index];
+    if (!listener || !("address" in listener)) throw new RangeError("no listener on loopback");
+    const { port } = (this.#servers[index] as Server).address() as AddressInfo;
+    return `https://${isIP(listener.address) === 6 ? `[${listener.address}]` : listener.address}:${port}`;
   }
 
   get revision(): number {

@@ -1,6 +1,6 @@
 // What the server serves, as clients ask before they start: /api, /apis, resource lists, /version.
 import { ApiError } from "../errors.ts";
-import type { Kind } from "../kinds/kind.ts";
+import { deletableTogether, type Kind } from "../kinds/kind.ts";
 import type { Registry } from "../kinds/registry.ts";
 
 /** The Kubernetes version whose API we follow, for clients that check it. */
@@ -92,7 +92,16 @@ function resourcesOf(kind: Kind): { readonly name: string }[] {
     singularName: kind.singular,
     namespaced: kind.namespaced,
     kind: kind.kind,
-    verbs: ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"],
+    verbs: [
+      "create",
+      "delete",
+      ...(deletableTogether(kind) ? ["deletecollection"] : []),
+      "get",
+      "list",
+      "patch",
+      "update",
+      "watch",
+    ],
     ...(kind.shortNames.length > 0 ? { shortNames: kind.shortNames } : {}),
     ...(kind.categories.length > 0 ? { categories: kind.categories } : {}),
   };

@@ -2,25 +2,15 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { isAllowed, type Verb } from "../auth/roles.ts";
 import { Authenticator, type TokenUser, type User } from "../auth/user.ts";
-import { ApiError, badRequest, forbidden, notFound, qualified } from "../errors.ts";
-import { apiVersionOf, versionOf, type Version } from "../kinds/kind.ts";
+import { ApiError, forbidden, qualified } from "../errors.ts";
+import { deletableTogether } from "../kinds/kind.ts";
 import type { Registry } from "../kinds/registry.ts";
-import { jsonPatch, mergePatch } from "../objects/patch.ts";
-import { toObject, withApiVersion } from "../objects/object.ts";
-import type { Store, Stored } from "../store/store.ts";
-import { tableFormat, tableParts, type TableFormat } from "../table/table.ts";
-import { bind } from "../verbs/bind.ts";
-import { create, type WriteContext } from "../verbs/create.ts";
-import { Lists } from "../verbs/list.ts";
-import { remove, toDeleteOptions } from "../verbs/remove.ts";
-import { selectionOf } from "../verbs/select.ts";
-import { placeOf, type Target } from "../verbs/target.ts";
-import { patch, replace } from "../verbs/update.ts";
-import { Watch } from "../verbs/watch.ts";
-import { sendError, sendJson, sendParts, sendText } from "./answer.ts";
-import { mediaType, parseDocument, readBody, readDocument, unsupportedMediaType } from "./body.ts";
+import type { Store } from "../store/store.ts";
+import type { Target } from "../verbs/target.ts";
+import { sendError, sendJson, sendText } from "./answer.ts";
 import { coreVersions, group, groupList, resourceList, versionInfo } from "./discovery.ts";
 import { openApi } from "./openapi.ts";
+import { Resources, type Exchange } from "./resources.ts";
 import { route, type Route } from "./route.ts";
 
 export type RequestLog = {
@@ -42,24 +32,18 @@ export type HandlerOptions = {
 /** Requests in work at once; more are told to come back. Watches do not count once they stream. */
 const maxInFlight = 500;
 
-type Exchange = {
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
-  readonly query: URLSearchParams;
-  readonly user: User;
-};
+type Asked = Exchange & { readonly user: User };
 
 export class Handler {
   readonly #options: HandlerOptions;
   readonly #authenticator: Authenticator;
-  readonly #lists: Lists;
-  readonly #watches = new Set<Watch>();
+  readonly #resources: Resources;
   #inFlight = 0;
 
   constructor(options: HandlerOptions) {
     this.#options = options;
     this.#authenticator = new Authenticator(options.tokens);
-    this.#lists = new Lists(options.store);
+    this.#resources = new Resources(options);
   }
 
   /** Never throws and never leaves a request without an answer. */
@@ -82,7 +66,7 @@ export class Handler {
     } catch (error) {
       if (!(error instanceof ApiError)) this.#options.onFault?.(error);
       // What is left of a body nobody will read: the connection cannot be used again.
-      if (!request.complete) response.setHeader("Connection", "close");
+      if (!request.complete && !response.headersSent) response.setHeader("Connection", "close");
       sendError(response, error);
     } finally {
       this.#inFlight -= 1;
@@ -98,15 +82,15 @@ export class Handler {
 
   /** Ends all watches, so that clients go elsewhere or come back. */
   stopWatches(): void {
-    for (const watch of this.#watches) watch.stop();
+    this.#resources.stopWatches();
   }
 
-  async #go(destination: Route, exchange: Exchange): Promise<void> {
+  async #go(destination: Route, exchange: Asked): Promise<void> {
     const { request, response, user } = exchange;
     if (destination.to === "resource") return this.#resource(destination.target, exchange);
     if (request.method !== "GET" && request.method !== "HEAD") throw methodNotAllowed();
     if (destination.to === "health") return sendText(response, 200, "ok");
-    if (!user.groups.includes("system:authenticated")) throw unauthenticated(user);
+    if (!user.groups.includes("system:authenticated")) throw unauthenticated();
     const answer = this.#describe(destination, exchange);
     sendJson(response, 200, answer);
   }
@@ -136,7 +120,7 @@ export class Handler {
     }
   }
 
-  async #resource(target: Target, exchange: Exchange): Promise<void> {
+  async #resource(target: Target, exchange: Asked): Promise<void> {
     const { user } = exchange;
     const verb = verbOf(target, exchange);
     const resource = target.subresource
@@ -145,173 +129,7 @@ export class Handler {
     if (!isAllowed(user, { verb, group: target.kind.group, resource })) {
       throw denied({ user, verb, resource }, target);
     }
-    switch (verb) {
-      case "get":
-        return this.#get(target, exchange);
-      case "list":
-        return this.#list(target, exchange);
-      case "watch":
-        return this.#watch(target, exchange);
-      case "create":
-        return this.#create(target, exchange);
-      case "update":
-      case "patch":
-        return this.#change(target, exchange);
-      case "delete":
-        return this.#delete(target, exchange);
-      case "deletecollection":
-        return this.#deleteCollection(target, exchange);
-    }
-  }
-
-  async #get(target: Target, exchange: Exchange): Promise<void> {
-    const stored = this.#options.store.get(placeOf(target));
-    if (!stored) throw notFound(target.kind, target.name);
-    await this.#sendObject(target, exchange, { status: 200, stored });
-  }
-
-  async #list(target: Target, exchange: Exchange): Promise<void> {
-    const page = this.#lists.page(target, exchange.query);
-    const metadata = {
-      resourceVersion: String(page.revision),
-      ...(page.next ? { continue: page.next, remainingItemCount: page.remaining } : {}),
-    };
-    const format = tableFormat(exchange.request.headers.accept, exchange.query);
-    const documents = versioned(target, page.objects);
-    const parts = format
-      ? tableParts(documents, { version: servedVersion(target), format, metadata, columns: true })
-      : listParts(target, metadata, documents);
-    await sendParts(exchange.response, parts);
-  }
-
-  #watch(target: Target, exchange: Exchange): void {
-    const { request, response, query } = exchange;
-    const format = tableFormat(request.headers.accept, query);
-    const watch = new Watch({
-      store: this.#options.store,
-      target,
-      query,
-      response,
-      render: format ? tableRender(servedVersion(target), format) : (json) => json,
-    });
-    this.#watches.add(watch);
-    response.on("close", () => this.#watches.delete(watch));
-    watch.start();
-  }
-
-  async #create(target: Target, exchange: Exchange): Promise<void> {
-    const context = this.#writeContext(exchange.query);
-    const object = toObject(required(await readDocument(exchange.request)));
-    if (target.subresource === "binding") {
-      await bind(context, target, object);
-      sendJson(exchange.response, 201, {
-        kind: "Status",
-        apiVersion: "v1",
-        metadata: {},
-        status: "Success",
-        code: 201,
-      });
-      return;
-    }
-    const stored = await create(context, target, object);
-    await this.#sendObject(target, exchange, { status: 201, stored });
-  }
-
-  async #change(target: Target, exchange: Exchange): Promise<void> {
-    const context = this.#writeContext(exchange.query);
-    const stored =
-      exchange.request.method === "PUT"
-        ? await replace(context, target, toObject(required(await readDocument(exchange.request))))
-        : await patch(context, target, await readPatch(exchange.request));
-    await this.#sendObject(target, exchange, { status: 200, stored });
-  }
-
-  async #delete(target: Target, exchange: Exchange): Promise<void> {
-    const deletion = await this.#readDeletion(exchange);
-    const { object, gone } = await remove(deletion.context, target, deletion.options);
-    // Kubernetes answers the object, and for most kinds a Status once it is gone; clients take either.
-    if (!gone) return this.#sendObject(target, exchange, { status: 200, stored: object });
-    const { kind } = target;
-    const uid = (JSON.parse(object.json) as { metadata: { uid?: string } }).metadata.uid;
-    sendJson(exchange.response, 200, {
-      kind: "Status",
-      apiVersion: "v1",
-      metadata: {},
-      status: "Success",
-      details: {
-        name: target.name,
-        ...(kind.group ? { group: kind.group } : {}),
-        kind: kind.plural,
-        uid,
-      },
-    });
-  }
-
-  async #deleteCollection(target: Target, exchange: Exchange): Promise<void> {
-    const deletion = await this.#readDeletion(exchange);
-    const selection = selectionOf(target, exchange.query);
-    const all = this.#options.store.collection(placeOf(target).resource).list();
-    const chosen = selection ? all.filter(selection) : all;
-    await Promise.all(
-      chosen.map(async ({ namespace, name }) => {
-        try {
-          await remove(deletion.context, { ...target, namespace, name }, deletion.options);
-        } catch (error) {
-          if (!(error instanceof ApiError && error.status === 404)) throw error;
-        }
-      }),
-    );
-    const metadata = { resourceVersion: String(this.#options.store.revision) };
-    await sendParts(exchange.response, listParts(target, metadata, versioned(target, chosen)));
-  }
-
-  /** DeleteOptions come in the body, in the query, or in both. */
-  async #readDeletion(exchange: Exchange): Promise<{
-    readonly options: ReturnType<typeof toDeleteOptions>;
-    readonly context: WriteContext;
-  }> {
-    const body = await readDocument(exchange.request);
-    const { query } = exchange;
-    const grace = query.get("gracePeriodSeconds");
-    const policy = query.get("propagationPolicy");
-    const options = toDeleteOptions({
-      ...(grace ? { gracePeriodSeconds: Number(grace) } : {}),
-      ...(policy ? { propagationPolicy: policy } : {}),
-      ...(body as object | undefined),
-    });
-    const inBody = (body as { dryRun?: unknown } | undefined)?.dryRun;
-    const context = this.#writeContext(query, Array.isArray(inBody) ? inBody : []);
-    return { options, context };
-  }
-
-  #writeContext(query: URLSearchParams, alsoDryRun: readonly unknown[] = []): WriteContext {
-    const asked = [...query.getAll("dryRun").filter((value) => value !== ""), ...alsoDryRun];
-    const unknown = asked.find((value) => value !== "All");
-    if (unknown !== undefined)
-      throw badRequest(`dryRun: Unsupported value: ${JSON.stringify(unknown)}: use "All"`);
-    return {
-      store: this.#options.store,
-      registry: this.#options.registry,
-      dryRun: asked.length > 0,
-    };
-  }
-
-  async #sendObject(
-    target: Target,
-    { request, response, query }: Exchange,
-    answer: { readonly status: number; readonly stored: Stored },
-  ): Promise<void> {
-    const [json = ""] = versioned(target, [answer.stored]);
-    const format = tableFormat(request.headers.accept, query);
-    if (!format) return sendJson(response, answer.status, json);
-    const metadata = { resourceVersion: String(answer.stored.revision) };
-    const parts = tableParts([json], {
-      version: servedVersion(target),
-      format,
-      metadata,
-      columns: true,
-    });
-    sendJson(response, answer.status, [...parts].join(""));
+    await this.#resources.answer(verb, target, exchange);
   }
 }
 
@@ -333,68 +151,11 @@ function verbOf(target: Target, { request, query }: Exchange): Verb {
       return request.method === "PUT" ? "update" : "patch";
     case "DELETE":
       if (target.subresource !== undefined) throw methodNotAllowed();
+      if (!one && !deletableTogether(target.kind)) throw methodNotAllowed();
       return one ? "delete" : "deletecollection";
     default:
       throw methodNotAllowed();
   }
-}
-
-const patchTypes = ["application/merge-patch+json", "application/json-patch+json"] as const;
-
-async function readPatch(request: IncomingMessage): Promise<(current: unknown) => unknown> {
-  const type = mediaType(request);
-  switch (type) {
-    case "application/merge-patch+json": {
-      const document = parseDocument(await readBody(request), "json");
-      return (current) => mergePatch(current, document);
-    }
-    case "application/json-patch+json": {
-      const document = parseDocument(await readBody(request), "json");
-      return (current) => jsonPatch(current, document);
-    }
-    default:
-      throw unsupportedMediaType(type, patchTypes);
-  }
-}
-
-function* listParts(
-  target: Target,
-  metadata: object,
-  documents: Iterable<string>,
-): Generator<string> {
-  const apiVersion = apiVersionOf(target.kind, target.version);
-  const head = JSON.stringify({ kind: target.kind.listKind, apiVersion, metadata });
-  yield `${head.slice(0, -1)},"items":[`;
-  let separator = "";
-  for (const json of documents) {
-    yield separator + json;
-    separator = ",";
-  }
-  yield "]}";
-}
-
-function versioned(target: Target, objects: readonly Stored[]): string[] {
-  const apiVersion = apiVersionOf(target.kind, target.version);
-  return objects.map((object) => withApiVersion(object.json, apiVersion));
-}
-
-function servedVersion(target: Target): Version {
-  return versionOf(target.kind, target.version) as Version;
-}
-
-/** Watch events as Tables of one row; only the first carries the columns. */
-function tableRender(version: Version, format: TableFormat): (json: string) => string {
-  let columns = true;
-  return (json) => {
-    const parts = tableParts([json], { version, format, metadata: {}, columns });
-    columns = false;
-    return [...parts].join("");
-  };
-}
-
-function required(document: unknown): unknown {
-  if (document === undefined) throw badRequest("the request has no body");
-  return document;
 }
 
 function denied(
@@ -402,7 +163,7 @@ function denied(
   target: Target,
 ): ApiError {
   const { user, verb, resource } = asked;
-  if (!user.groups.includes("system:authenticated")) return unauthenticated(user);
+  if (!user.groups.includes("system:authenticated")) return unauthenticated();
   const where = target.namespace
     ? `in the namespace "${target.namespace}"`
     : "at the cluster scope";
@@ -414,7 +175,7 @@ function denied(
   });
 }
 
-function unauthenticated(_user: User): ApiError {
+function unauthenticated(): ApiError {
   return new ApiError(401, "Unauthorized", "Unauthorized");
 }
 

@@ -152,6 +152,15 @@ function validate(crd: ApiObject, before: ApiObject | undefined): Cause[] {
       field.invalid("spec.group", spec.group, "should be a domain with at least one dot"),
     );
   }
+  const protectedGroup = /(^|\.)(k8s|kubernetes)\.io$/.test(spec.group);
+  if (protectedGroup && !crd.metadata.annotations?.["api-approved.kubernetes.io"]) {
+    causes.push(
+      field.required(
+        "metadata.annotations[api-approved.kubernetes.io]",
+        "protected groups need approval",
+      ),
+    );
+  }
   if (spec["preserveUnknownFields"] === true) {
     causes.push(field.invalid("spec.preserveUnknownFields", true, "must be false"));
   }

@@ -78,3 +78,8 @@ export function apiVersionOf(kind: Kind, version: string): string {
 export function versionOf(kind: Kind, name: string): Version | undefined {
   return kind.versions.find((version) => version.name === name);
 }
+
+/** As in Kubernetes, namespaces are deleted one by one. */
+export function deletableTogether(kind: Kind): boolean {
+  return kind.strategy.undeletable === undefined;
+}

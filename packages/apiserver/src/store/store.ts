@@ -43,9 +43,17 @@ export type Transaction = {
 type Pending = { readonly place: Place; readonly object: Stored; readonly deleted: boolean };
 type Waiter = { resolve(): void; reject(error: unknown): void };
 
+export type StoreOptions = {
+  readonly folder: string;
+  readonly fieldIndex: FieldIndex;
+  /** Told of listeners that throw: what is committed is committed, and the others hear of it. */
+  readonly onFault?: (error: unknown) => void;
+};
+
 export class Store implements Disposable {
   readonly #database: Database;
   readonly #fieldIndex: FieldIndex;
+  readonly #onFault: (error: unknown) => void;
   readonly #collections = new Map<string, Collection>();
   readonly #overlay = new Map<string, Pending>();
   readonly #listeners = new Set<(resource: string, change: Change) => void>();
@@ -57,9 +65,10 @@ export class Store implements Disposable {
   #newest: number;
 
   /** Opens the store in `folder`, or makes it. @throws Error of node:sqlite when another process has it open. */
-  constructor(options: { readonly folder: string; readonly fieldIndex: FieldIndex }) {
+  constructor(options: StoreOptions) {
     this.#database = new Database(options.folder);
     this.#fieldIndex = options.fieldIndex;
+    this.#onFault = options.onFault ?? (() => undefined);
     this.#startRevision = this.#committed = this.#newest = this.#database.revision();
     for (const row of this.#database.rows()) {
       const object = JSON.parse(row.json) as ApiObject;
@@ -190,7 +199,7 @@ export class Store implements Disposable {
     }
     this.#committed = this.#newest;
     for (const pending of batch) this.#publish(pending);
-    for (const listener of this.#afterCommit) listener();
+    for (const listener of this.#afterCommit) this.#call(listener);
     for (const waiter of waiters) waiter.resolve();
   }
 
@@ -216,7 +225,15 @@ export class Store implements Disposable {
     else collection.put(key, object);
     const change: Change = { revision: object.revision, object, deleted, previous };
     collection.window.push(change);
-    for (const listener of this.#listeners) listener(place.resource, change);
+    for (const listener of this.#listeners) this.#call(() => listener(place.resource, change));
+  }
+
+  #call(listener: () => void): void {
+    try {
+      listener();
+    } catch (error) {
+      this.#onFault(error);
+    }
   }
 }
 

@@ -115,8 +115,18 @@ export class Watch {
     this.#toldRevision = asked === 0 ? current : asked;
   }
 
-  /** Writes what is to be told for as long as the client takes it. */
+  /** A fault of one watch ends that one watch. */
   #pump(): void {
+    try {
+      this.#tellAll();
+    } catch (error) {
+      this.#response.destroy();
+      throw error;
+    }
+  }
+
+  /** Writes what is to be told for as long as the client takes it. */
+  #tellAll(): void {
     const { window } = this.#store.collection(resourceKey(this.#target.kind));
     while (!this.#blocked && !this.#ended) {
       const first = this.#initial.pop();
