@@ -10,13 +10,11 @@
 #include "lib/parse.h"
 #include "lib/tunnel.h"
 
-static __always_inline int to_node(const struct packet *pkt)
+/* The inner frame was addressed to some device of the sender's; for the stack it is ours. */
+static __always_inline void take_in(const struct packet *pkt)
 {
-	/* The inner frame was addressed to some device of the sender's; for the stack it is ours.
-	 */
 	if (pkt->skb->pkt_type != PACKET_HOST)
 		bpf_skb_change_type(pkt->skb, PACKET_HOST);
-	return to_stack(pkt, TRACE_TO_HOST);
 }
 
 static __always_inline int to_pod(struct packet *pkt, const struct endpoint *endpoint)
@@ -25,16 +23,18 @@ static __always_inline int to_pod(struct packet *pkt, const struct endpoint *end
 
 	pkt->endpoint_id = endpoint->id;
 	pkt->destination_identity = endpoint->identity;
-	if (is_host(endpoint))
-		return to_node(pkt);
+	if (is_host(endpoint)) {
+		take_in(pkt);
+		return to_stack(pkt, TRACE_TO_HOST);
+	}
 	if (unlikely(!pkt->has_ports))
 		return drop(pkt, DROP_FIRST_FRAGMENT_MISSING);
 	reason = track(pkt, false);
 	if (unlikely(reason))
 		return drop(pkt, reason);
 	if (unlikely(pkt->hops <= 1)) {
-		record_drop(pkt, DROP_TTL_EXCEEDED);
-		return to_node(pkt);
+		take_in(pkt);
+		return expired(pkt);
 	}
 	return deliver_from_ingress(pkt, endpoint);
 }

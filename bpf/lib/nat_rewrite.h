@@ -40,15 +40,21 @@ static __always_inline __u32 port_offset(
 }
 
 /* Of the L4 checksum, 0 if it covers neither port nor address (SCTP). */
-static __always_inline __u32 checksum_offset(const struct packet *pkt)
+static __always_inline __u32 checksum_offset(enum family family, __u8 protocol, __u32 l4_offset)
 {
-	if (pkt->protocol == IPPROTO_TCP)
-		return pkt->l4_offset + offsetof(struct tcphdr, check);
-	if (pkt->protocol == IPPROTO_UDP)
-		return pkt->l4_offset + offsetof(struct udphdr, check);
-	if (is_icmp(pkt->family, pkt->protocol))
-		return pkt->l4_offset + offsetof(struct icmp_head, checksum);
+	if (protocol == IPPROTO_TCP)
+		return l4_offset + offsetof(struct tcphdr, check);
+	if (protocol == IPPROTO_UDP)
+		return l4_offset + offsetof(struct udphdr, check);
+	if (is_icmp(family, protocol))
+		return l4_offset + offsetof(struct icmp_head, checksum);
 	return 0;
+}
+
+/* Whether that checksum covers the addresses; ICMP's of IPv4 does not. */
+static __always_inline bool has_pseudo_header(__u8 protocol)
+{
+	return protocol != IPPROTO_ICMP;
 }
 
 /* The IPv4 header's own address and checksum. */
@@ -95,13 +101,12 @@ static __always_inline long replace_address(const struct packet *pkt, __u32 l3_o
 static __always_inline long replace_l4_checksum(const struct packet *pkt, const union v6addr *from,
 	const union v6addr *to, __be16 from_port, __be16 to_port)
 {
-	__u32 offset = checksum_offset(pkt);
+	__u32 offset = checksum_offset(pkt->family, pkt->protocol, pkt->l4_offset);
 	__u64 flags = pkt->protocol == IPPROTO_UDP ? BPF_F_MARK_MANGLED_0 : 0;
-	bool pseudo_header = pkt->protocol != IPPROTO_ICMP;
 
 	if (!offset)
 		return 0;
-	if (pseudo_header &&
+	if (has_pseudo_header(pkt->protocol) &&
 		bpf_l4_csum_replace(pkt->skb, offset, 0, address_difference(pkt->family, from, to),
 			flags | BPF_F_PSEUDO_HDR))
 		return -1;

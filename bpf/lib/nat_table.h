@@ -94,10 +94,14 @@ static __always_inline void nat_refresh(
 	}
 }
 
-/* Whether the tuple has a mapping; fills target and, with refresh, keeps the entry alive. */
-static __always_inline bool nat_find(
-	const struct nat_tuple *tuple, struct nat_target *target, const bool refresh)
+/* Whether the tuple has a mapping; fills target and, with refresh, keeps the entry alive.
+ * This and nat_claim() are global functions, verified once by themselves: inlined, their keys of
+ * both families would not fit the stack (512 bytes over all calls).
+ */
+__noinline bool nat_find(const struct nat_tuple *tuple, struct nat_target *target, bool refresh)
 {
+	if (!tuple || !target)
+		return false;
 	if (tuple->family == IPV4) {
 		struct nat_key4 key = nat_key4(tuple);
 		struct nat_entry4 *entry = bpf_map_lookup_elem(&tsi_nat4, &key);
@@ -125,10 +129,13 @@ static __always_inline bool nat_find(
 }
 
 /* Makes the entry unless there is one: 0, -EEXIST when the tuple is taken, or another error. */
-static __always_inline long nat_claim(
-	const struct nat_tuple *tuple, const struct nat_target *target)
+__noinline long nat_claim(const struct nat_tuple *tuple, const struct nat_target *target)
 {
-	__u64 expires_ns = nat_deadline(tuple, 0, bpf_ktime_get_coarse_ns());
+	__u64 expires_ns;
+
+	if (!tuple || !target)
+		return -1;
+	expires_ns = nat_deadline(tuple, 0, bpf_ktime_get_coarse_ns());
 
 	if (tuple->family == IPV4) {
 		struct nat_key4 key = nat_key4(tuple);

@@ -18,7 +18,10 @@ export function compileTestObject(name: string): CollectionSpec {
       [
         ..."-target bpf -mcpu=v3 -O2 -g -Wall -Wextra -Werror -Ibpf".split(" "),
         `-I/usr/include/${multiarch}`,
-        ...["-c", `bpf/tests/${name}.bpf.c`, "-o", output],
+        "-c",
+        `bpf/tests/${name}.bpf.c`,
+        "-o",
+        output,
       ],
       { cwd: projectRoot(), stdio: "inherit" },
     );
