@@ -29,7 +29,7 @@ async function run(args: readonly string[]): Promise<number> {
     log.info("operator is ready");
     await aborted(signal);
     await operator.stop();
-    log.info({ reason: String(signal.reason) }, "operator has stopped");
+    log.info({ reason: (signal.reason as Error).message }, "operator has stopped");
     return 0;
   } catch (error) {
     if (signal.aborted) return 0;
