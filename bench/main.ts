@@ -2,11 +2,12 @@
 //   node bench/main.ts [--only path,programs,pods] [--rounds N] [--ms N] [--json]
 import { parseArgs } from "node:util";
 import { benchPath } from "./path/path.ts";
+import { benchPrograms } from "./programs/programs.ts";
 import { formatSection, type Section } from "./report.ts";
 
 const { values } = parseArgs({
   options: {
-    only: { type: "string", default: "path" },
+    only: { type: "string", default: "path,programs" },
     rounds: { type: "string", default: "7" },
     ms: { type: "string", default: "300" },
     json: { type: "boolean", default: false },
@@ -20,6 +21,7 @@ const benches: Record<string, () => Promise<Section[]>> = {
       durationMs: Number(values.ms),
       families: ["IPv4", "IPv6"],
     }),
+  programs: async () => benchPrograms({ rounds: Number(values.rounds) }),
 };
 
 const sections: Section[] = [];

@@ -16,4 +16,4 @@ int redirect_peer(struct __sk_buff *skb)
 	return bpf_redirect_peer(other_pod, 0);
 }
 
-char LICENSE[] SEC("license") = "Dual BSD/GPL";
+char _license[] SEC("license") = "Dual BSD/GPL";
