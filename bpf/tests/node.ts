@@ -2,8 +2,15 @@
 // BPF_PROG_TEST_RUN: nothing is attached, nothing is sent.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { type BpfMap, type Collection, loadCollection, parseObject, TypedMap } from "@tsilium/ebpf";
-import { describePacket, parsePacket } from "@tsilium/net";
+import {
+  type BpfMap,
+  type Collection,
+  type CollectionSpec,
+  loadCollection,
+  parseObject,
+  TypedMap,
+} from "@tsilium/ebpf";
+import { Address, describePacket, parsePacket } from "@tsilium/net";
 import { projectRoot } from "@tsilium/syscall";
 import { mappedBytes, prefixKey } from "../../packages/datapath/src/address-key.ts";
 import { loadTimeConstants } from "../../packages/datapath/src/constants.ts";
@@ -13,7 +20,6 @@ import type { DatapathConfig } from "../../packages/datapath/src/model.ts";
 import { Counters } from "./counters.ts";
 import { TunnelEntry } from "./tunnel-entry.ts";
 import { endpoints, ipcache, node, otherNode, router, standard } from "./world.ts";
-import { Address } from "@tsilium/net";
 
 export type Hook = "from_container" | "from_host" | "from_netdev" | "to_netdev" | "from_overlay";
 export const hooks: readonly Hook[] = [
@@ -149,14 +155,22 @@ export function configuredObject(
   hook: Hook,
   config: DatapathConfig,
   constants: Record<string, number> = {},
-) {
+): CollectionSpec {
   const spec = parseObject(readFileSync(join(projectRoot(), `dist/bpf/${hook}.o`)));
+  applyConfig(spec, config, constants);
+  return spec;
+}
+
+/** Sets every constant, and gives tables room for a test's rows only: the sizes of a node take time to make. */
+export function applyConfig(
+  spec: CollectionSpec,
+  config: DatapathConfig,
+  constants: Record<string, number> = {},
+): void {
   const values = { ...loadTimeConstants(config, { host: 3, vxlan: 4 }), ...constants };
   for (const [name, value] of Object.entries(values)) spec.setConstant(name, value);
-  // Room for a table's rows; the sizes that a node has cost time to make.
   for (const map of Object.values(spec.maps))
     if (map.type !== "ringbuf" && map.maxEntries > 4096) map.maxEntries = 4096;
-  return spec;
 }
 
 function loadHook(

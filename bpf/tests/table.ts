@@ -65,6 +65,6 @@ function attempt(step: Step & { readonly gsoSize?: number }): Attempt {
   };
 }
 
-function toBytes(packet: PacketLike): Uint8Array {
+export function toBytes(packet: PacketLike): Uint8Array {
   return packet instanceof Uint8Array ? packet : packet.bytes();
 }
