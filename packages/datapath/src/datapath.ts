@@ -110,6 +110,7 @@ export class Datapath implements Disposable {
     const programs = undo.use(
       ProgramSet.load({ objects, constants, maps: maps.all, devices, hook, pins }),
     );
+    maps.inherit();
     const datapath = new Datapath({ pins, rtnl, maps, programs, config });
     datapath.#takeOver();
     undo.move();
@@ -170,10 +171,10 @@ export class Datapath implements Disposable {
     removeDatapath({ bpffs: this.#parts.pins.root });
   }
 
-  /** Lets go of descriptors. What is pinned goes on forwarding. Event listeners must have left. */
+  /** Lets go of descriptors and ends every event stream. What is pinned goes on forwarding. */
   [Symbol.dispose](): void {
     const { rtnl, maps, programs } = this.#parts;
-    this.#ring[Symbol.dispose]();
+    void this.#stream.stopped().then(() => this.#ring[Symbol.dispose]());
     programs[Symbol.dispose]();
     maps[Symbol.dispose]();
     rtnl[Symbol.dispose]();

@@ -106,6 +106,14 @@ test("what lay in the ring before anybody listened is skipped", async () => {
   await stream.stopped();
 });
 
+test("stopping the stream ends its listeners", async () => {
+  const stream = new EventStream(new FakeRing());
+  const next = stream.events(new AbortController().signal).next();
+  await new Promise(setImmediate);
+  await stream.stopped();
+  assert.equal((await next).done, true);
+});
+
 test("an aborted listener ends, and a later one is served again", async () => {
   const ring = new FakeRing();
   const stream = new EventStream(ring);

@@ -33,7 +33,7 @@ export class EventStream {
     this.#listeners.add(listener);
     this.#startReading();
     try {
-      while (!signal.aborted) {
+      while (!signal.aborted && !listener.ended) {
         const events = listener.take();
         if (events.length === 0) await listener.waiting();
         yield* events;
@@ -45,8 +45,9 @@ export class EventStream {
     }
   }
 
-  /** Resolves once the reader's thread has ended; listeners must have left before. */
+  /** Ends every listener's stream; resolves once the reader's thread has ended. */
   async stopped(): Promise<void> {
+    for (const listener of this.#listeners) listener.end();
     this.#stopReading?.abort();
     await this.#reading;
   }
@@ -79,6 +80,7 @@ export class EventStream {
 
 /** One consumer's queue. */
 class Listener {
+  ended = false;
   #queue: DropOrTraceEvent[] = [];
   #failure: { readonly error: unknown } | undefined;
   #wake = Promise.withResolvers<void>();
@@ -99,6 +101,11 @@ class Listener {
 
   fail(error: unknown): void {
     this.#failure = { error };
+    this.wake();
+  }
+
+  end(): void {
+    this.ended = true;
     this.wake();
   }
 

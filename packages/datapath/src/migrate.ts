@@ -5,13 +5,13 @@
 //
 // Between the two copies the programs switch. The second copy brings what the old ones wrote since the first; entries
 // that the new programs have written already are newer and stay. Every step can be repeated after a crash.
-import { readBtf, splitPerCpu } from "@tsilium/ebpf";
+import { isBpfError, isPerCpu, joinPerCpu, readBtf, splitPerCpu } from "@tsilium/ebpf";
 import type { BpfMap } from "@tsilium/ebpf";
 import { recordLayout } from "./btf-layout.ts";
 import { applyCopy, planCopy } from "./layout.ts";
 import type { CopyPlan, MapLayout, RecordLayout } from "./layout.ts";
 
-/** What came of a copy. `lost`: entries that found no room, or could not be translated. */
+/** What came of a copy. `lost`: entries that found no room, or could not be translated; those there already are neither. */
 export type CopyResult = { readonly copied: number; readonly lost: number };
 
 /** How many entries are written per system call. */
@@ -27,20 +27,12 @@ export function copyEntries(from: BpfMap, to: BpfMap, layout: MapLayout): CopyRe
   const key = planCopy(old.key, layout.key);
   const value = planCopy(old.value, layout.value);
   if (key === undefined || value === undefined) return { copied: 0, lost: countEntries(from) };
-  let copied = 0;
-  let lost = 0;
+  const count = { copied: 0, present: 0, lost: 0 };
   for (const [oldKey, oldValue] of from.entries()) {
-    if (
-      writeIfAbsent(
-        to,
-        applyCopy(key, oldKey),
-        translateValue(from, to, { plan: value, stored: oldValue }),
-      )
-    )
-      copied++;
-    else lost++;
+    const stored = translateValue(from, to, { plan: value, stored: oldValue });
+    count[writeIfAbsent(to, applyCopy(key, oldKey), stored)]++;
   }
-  return { copied, lost };
+  return { copied: count.copied, lost: count.lost };
 }
 
 /** Counts by walking: hash maps do not tell how full they are. */
@@ -51,17 +43,17 @@ export function countEntries(map: BpfMap): number {
 }
 
 /** An array's slots are all there from the start, so its copy overwrites; hashes keep what is newer. */
-function writeIfAbsent(map: BpfMap, key: Uint8Array, value: Uint8Array): boolean {
+function writeIfAbsent(
+  map: BpfMap,
+  key: Uint8Array,
+  value: Uint8Array,
+): "copied" | "present" | "lost" {
   try {
-    map.update(key, value, map.type.endsWith("array") ? "any" : "create");
-    return true;
+    return map.update(key, value, map.type.endsWith("array") ? "any" : "create")
+      ? "copied"
+      : "present";
   } catch (error) {
-    if (
-      error instanceof Error &&
-      "code" in error &&
-      (error.code === "E2BIG" || error.code === "ENOSPC")
-    )
-      return false;
+    if (isBpfError(error, "E2BIG", "ENOSPC")) return "lost";
     throw error;
   }
 }
@@ -71,17 +63,9 @@ function translateValue(
   to: BpfMap,
   { plan, stored }: { plan: CopyPlan; stored: Uint8Array },
 ): Uint8Array {
-  if (from.storedSize === from.valueSize) return applyCopy(plan, stored);
-  const translated = new Uint8Array(to.storedSize);
-  const step = to.storedSize / (from.storedSize / perCpuStep(from.valueSize));
-  splitPerCpu(stored, from.valueSize).forEach((value, cpu) =>
-    translated.set(applyCopy(plan, value), cpu * step),
-  );
-  return translated;
-}
-
-function perCpuStep(valueSize: number): number {
-  return (valueSize + 7) & ~7;
+  if (!isPerCpu(from.type)) return applyCopy(plan, stored);
+  const values = splitPerCpu(stored, from.valueSize).map((value) => applyCopy(plan, value));
+  return joinPerCpu(values, to.valueSize);
 }
 
 /** The layouts that a map was created with, as far as its types are known. */

@@ -44,7 +44,8 @@ export type StartChanges = Partial<DatapathConfig> &
   Partial<Pick<ClusterOptions, "attachBy" | "objects">>;
 
 export class TestCluster implements AsyncDisposable {
-  static readonly currentObjects = process.env["TSILIUM_BPF_OBJECTS"] ?? join(projectRoot(), "dist/bpf");
+  static readonly currentObjects =
+    process.env["TSILIUM_BPF_OBJECTS"] ?? join(projectRoot(), "dist/bpf");
   readonly world = { ipv4: worldIpv4, ipv6: worldIpv6 };
   readonly pods: Pod[] = [];
   readonly #prefix = `tsit-${process.pid}-${Math.random().toString(36).slice(2, 6)}`;
