@@ -21,6 +21,8 @@ export type ApiServerOptions = {
   readonly tokens?: readonly TokenUser[];
   /** Ranges of cluster IPs, one per family; the first is the default family. */
   readonly serviceRanges?: readonly string[];
+  /** How many changes of one resource a watch can go back. */
+  readonly windowCapacity?: number;
   readonly log?: (request: RequestLog) => void;
   /** Told of faults of our own, those answered with 500. */
   readonly onFault?: (error: unknown) => void;
@@ -74,6 +76,7 @@ export class ApiServer implements AsyncDisposable {
     const store = cleanup.use(
       new Store({
         folder: options.dataDir,
+        ...(options.windowCapacity ? { windowCapacity: options.windowCapacity } : {}),
         fieldIndex: (resource, object) => registry.fieldsOf(resource, object),
         ...(options.onFault ? { onFault: options.onFault } : {}),
       }),

@@ -2,9 +2,6 @@
 import type { Stored } from "./store.ts";
 import { ChangeWindow } from "./window.ts";
 
-/** Changes of one resource that a watch can go back. */
-const windowCapacity = 4096;
-
 export class Collection {
   readonly window: ChangeWindow;
   readonly #objects = new Map<string, Stored>();
@@ -12,8 +9,8 @@ export class Collection {
   #dirty = false;
   #removed = 0;
 
-  constructor(startRevision: number) {
-    this.window = new ChangeWindow({ capacity: windowCapacity, startRevision });
+  constructor(options: { readonly capacity: number; readonly startRevision: number }) {
+    this.window = new ChangeWindow(options);
   }
 
   get(key: string): Stored | undefined {

@@ -43,8 +43,12 @@ export type Transaction = {
 type Pending = { readonly place: Place; readonly object: Stored; readonly deleted: boolean };
 type Waiter = { resolve(): void; reject(error: unknown): void };
 
+const defaultWindowCapacity = 4096;
+
 export type StoreOptions = {
   readonly folder: string;
+  /** How many changes of one resource a watch can go back. */
+  readonly windowCapacity?: number;
   readonly fieldIndex: FieldIndex;
   /** Told of listeners that throw: what is committed is committed, and the others hear of it. */
   readonly onFault?: (error: unknown) => void;
@@ -59,6 +63,7 @@ export class Store implements Disposable {
   readonly #listeners = new Set<(resource: string, change: Change) => void>();
   readonly #afterCommit = new Set<() => void>();
   readonly #startRevision: number;
+  readonly #windowCapacity: number;
   #batch: Pending[] = [];
   #waiters: Waiter[] = [];
   #committed: number;
@@ -68,6 +73,7 @@ export class Store implements Disposable {
   constructor(options: StoreOptions) {
     this.#database = new Database(options.folder);
     this.#fieldIndex = options.fieldIndex;
+    this.#windowCapacity = options.windowCapacity ?? defaultWindowCapacity;
     this.#onFault = options.onFault ?? (() => undefined);
     this.#startRevision = this.#committed = this.#newest = this.#database.revision();
     for (const row of this.#database.rows()) {
@@ -85,7 +91,10 @@ export class Store implements Disposable {
   collection(resource: string): Collection {
     let collection = this.#collections.get(resource);
     if (!collection) {
-      collection = new Collection(this.#startRevision);
+      collection = new Collection({
+        capacity: this.#windowCapacity,
+        startRevision: this.#startRevision,
+      });
       this.#collections.set(resource, collection);
     }
     return collection;
