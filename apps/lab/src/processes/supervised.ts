@@ -1,7 +1,7 @@
 // One long-running process of the lab: started in its namespace and cgroup, restarted when it ends.
 //
 //   running --ends--> waiting (0.1 s, doubled up to 10 s; forgiven after 10 s of running) --> running
-//      \--stop()--> stopped                                        \--stop()--> stopped
+//      \--abandon()--> stopped                                     \--abandon()--> stopped
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
 import { runnerPath } from "../runner/runner.ts";
@@ -83,17 +83,10 @@ export class Supervised {
     this.#changed();
   }
 
-  /** Ends it for good: SIGTERM, and SIGKILL when it does not go within `patienceMs`. */
-  async stop(patienceMs = 3000): Promise<void> {
+  /** No more restarts: whoever calls ends the process, by its cgroup. */
+  abandon(): void {
     clearTimeout(this.#timer);
-    const child = this.#child;
     this.#state = "stopped";
-    if (!child || child.exitCode !== null || child.signalCode !== null) return;
-    const exited = new Promise<void>((resolve) => child.once("exit", () => resolve()));
-    child.kill("SIGTERM");
-    const killer = setTimeout(() => child.kill("SIGKILL"), patienceMs);
-    await exited;
-    clearTimeout(killer);
   }
 
   report(): ProcessReport {

@@ -1,0 +1,102 @@
+// The command lines of the lab's long-running processes.
+import { join } from "node:path";
+import { projectRoot } from "@tsilium/syscall";
+import { keys as operatorKeys } from "../../../operator/src/config/config.ts";
+import type { ProcessSpec } from "../processes/supervised.ts";
+import { appCommand, builtProgram } from "../runner/runner.ts";
+import { apiServerPort, fabricAddresses, type LabLayout, type NodeLayout } from "../layout.ts";
+
+/** `--set key=value` of `lab up`. */
+export type Settings = Readonly<Record<string, string>>;
+
+/** What a lab sets where the user says nothing else. */
+export const labSettings: Settings = {
+  "cluster-pool-ipv4-cidr": "10.244.0.0/16",
+  "cluster-pool-ipv4-mask-size": "24",
+  "cluster-pool-ipv6-cidr": "fd00:10:244::/56",
+  "cluster-pool-ipv6-mask-size": "64",
+};
+
+/** Nothing of the user's own environment: what is configured is on the command line. */
+function environment(): Record<string, string> {
+  return { PATH: process.env["PATH"] ?? "", TSILIUM_ROOT: projectRoot() };
+}
+
+/** @param descriptors inherited listening sockets, the loopback's first */
+export function apiServer(lab: LabLayout, descriptors: readonly number[]): ProcessSpec {
+  const advertised = [fabricAddresses.ipv4, `[${fabricAddresses.ipv6}]`];
+  return {
+    name: "apiserver",
+    command: [
+      ...appCommand("apiserver", "apps/apiserver/src/main.ts"),
+      ...["--data-dir", lab.apiserver, "--pki-dir", lab.pki],
+      ...descriptors.flatMap((_, at) => ["--listen-fd", String(3 + at)]),
+      ...advertised.flatMap((address) => ["--advertise", `${address}:${apiServerPort}`]),
+    ],
+    environment: environment(),
+    cgroup: join(lab.cgroup, "control"),
+    descriptors,
+    logFile: join(lab.logs, "apiserver.log"),
+  };
+}
+
+/** In the fabric's namespace, so that the ports of several labs' operators never meet. */
+export function operator(lab: LabLayout, kubeconfig: string, settings: Settings): ProcessSpec {
+  const known = Object.entries(settings).filter(([key]) => Object.hasOwn(operatorKeys, key));
+  return {
+    name: "operator",
+    command: [
+      ...appCommand("operator", "apps/operator/src/main.ts"),
+      ...["--kubeconfig", kubeconfig],
+      ...known.flatMap(([key, value]) => [`--${key}`, value]),
+    ],
+    environment: environment(),
+    cgroup: join(lab.cgroup, "control"),
+    netns: lab.fabricNetns,
+    logFile: join(lab.logs, "operator.log"),
+  };
+}
+
+/** The agent's flags on a node. */
+export function agentFlags(node: NodeLayout, settings: Settings): Record<string, string> {
+  const root = projectRoot();
+  return {
+    devices: "eth0",
+    ...settings,
+    kubeconfig: node.kubeconfig,
+    "k8s-node-name": node.name,
+    "run-dir": node.folder,
+    "bpf-root": node.bpfRoot,
+    "bpf-objects": join(root, "dist/bpf"),
+    "cni-conf-dir": node.cniConfDir,
+    "cni-bin-dir": node.cniBinDir,
+    "cni-plugin": join(root, "dist/bin/tsilium-cni"),
+  };
+}
+
+export function agent(lab: LabLayout, node: NodeLayout, settings: Settings): ProcessSpec {
+  const flags = Object.entries(agentFlags(node, settings));
+  return {
+    name: `agent/${node.name}`,
+    command: [
+      ...appCommand("agent", "apps/agent/src/main.ts"),
+      ...flags.flatMap(([key, value]) => [`--${key}`, value]),
+    ],
+    environment: environment(),
+    cgroup: join(node.cgroup, "agent"),
+    netns: node.netns,
+    logFile: join(lab.logs, `agent-${node.name}.log`),
+  };
+}
+
+/** The world host's echo servers. */
+export function worldEcho(lab: LabLayout): ProcessSpec {
+  return {
+    name: "world/echo",
+    command: [builtProgram("echo"), "--pod", "world", "tcp/80", "udp/80", "tcp/8080", "udp/8080"],
+    environment: environment(),
+    cgroup: join(lab.cgroup, "world"),
+    netns: lab.worldNetns,
+    logFile: join(lab.logs, "world-echo.log"),
+  };
+}
