@@ -1,6 +1,7 @@
 // The operator's two small HTTP servers: metrics, and health for a kubelet to ask.
 import { once } from "node:events";
-import { createServer, type Server } from "node:http";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 
 /** What a path answers. */
 export type Answer = {
@@ -10,12 +11,14 @@ export type Answer = {
 };
 export type Routes = Readonly<Record<string, () => Answer | Promise<Answer>>>;
 
+export type Serving = Disposable & { readonly port: number };
+
 /**
  * Serves GET requests for these paths; anything else is 404 (or 405).
- * @param address "127.0.0.1:9963", "[::1]:9963"
+ * @param address "127.0.0.1:9963", "[::1]:9963"; port 0: any free one
  * @throws Error when the address cannot be listened on
  */
-export async function serve(address: string, routes: Routes): Promise<Server & Disposable> {
+export async function serve(address: string, routes: Routes): Promise<Serving> {
   const { host, port } = parseAddress(address);
   const server = createServer(async (request, response) => {
     const answer = await answerTo(request.method, request.url, routes);
@@ -23,12 +26,13 @@ export async function serve(address: string, routes: Routes): Promise<Server & D
   });
   server.listen(port, host);
   await once(server, "listening");
-  return Object.assign(server, {
+  return {
+    port: (server.address() as AddressInfo).port,
     [Symbol.dispose]: () => {
       server.close();
       server.closeAllConnections();
     },
-  });
+  };
 }
 
 async function answerTo(

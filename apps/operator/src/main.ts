@@ -1,8 +1,8 @@
 // The operator: once per cluster. Wiring only.
 import { KubeClient } from "@tsilium/kube";
 import { ConfigError, describeKeys, loadConfig, type OperatorConfig } from "./config/config.ts";
-import { serve } from "./http.ts";
-import { createLog } from "./log.ts";
+import { type Answer, type Routes, serve } from "./http.ts";
+import { createLog, type Logger } from "./log.ts";
 import { type Operator, startOperator } from "./operator.ts";
 
 if (process.argv.includes("--help")) {
@@ -20,11 +20,10 @@ async function run(args: readonly string[]): Promise<number> {
   for (const name of ["SIGTERM", "SIGINT"] as const)
     process.once(name, () => stopping.abort(new Error(name)));
   const { signal } = stopping;
-  using servers = new DisposableStack();
   try {
     using client = clientOf(config);
     let operator: Operator | undefined;
-    await listen(servers, config, () => operator);
+    using _servers = await listen(config, log, () => operator);
     operator = await startOperator({ client, config, log, signal });
     log.info("operator is ready");
     await aborted(signal);
@@ -54,34 +53,39 @@ function clientOf({ kubeconfig }: OperatorConfig): KubeClient {
 
 /** Both servers answer from the start, so that a probe tells "starting" from "dead". */
 async function listen(
-  servers: DisposableStack,
   config: OperatorConfig,
+  log: Logger,
   operator: () => Operator | undefined,
-): Promise<void> {
-  const metricsAddress = config["operator-prometheus-serve-addr"];
-  if (metricsAddress !== "")
-    servers.use(
-      await serve(metricsAddress, {
-        "/metrics": async () => {
-          const registry = operator()?.metrics.registry;
-          const type = registry?.contentType ?? "text/plain";
-          return { status: 200, type, body: (await registry?.metrics()) ?? "" };
-        },
-      }),
-    );
-  const healthAddress = config["operator-api-serve-addr"];
-  if (healthAddress !== "")
-    servers.use(
-      await serve(healthAddress, {
-        "/healthz": () => {
-          const parts = operator()?.health() ?? [
-            { name: "operator", state: "failed", message: "starting" },
-          ];
-          const status = parts.some(({ state }) => state === "failed") ? 503 : 200;
-          return { status, type: "application/json", body: `${JSON.stringify(parts)}\n` };
-        },
-      }),
-    );
+): Promise<Disposable> {
+  const pages: [name: string, address: string, routes: Routes][] = [
+    [
+      "metrics",
+      config["operator-prometheus-serve-addr"],
+      { "/metrics": () => metricsOf(operator()) },
+    ],
+    ["health", config["operator-api-serve-addr"], { "/healthz": () => healthOf(operator()) }],
+  ];
+  using servers = new DisposableStack();
+  for (const [name, address, routes] of pages) {
+    if (address === "") continue;
+    const { port } = servers.use(await serve(address, routes));
+    log.info({ server: name, address, port }, "listening");
+  }
+  return servers.move();
+}
+
+async function metricsOf(operator: Operator | undefined): Promise<Answer> {
+  const registry = operator?.metrics.registry;
+  const type = registry?.contentType ?? "text/plain";
+  return { status: 200, type, body: (await registry?.metrics()) ?? "" };
+}
+
+function healthOf(operator: Operator | undefined): Answer {
+  const parts = operator?.health() ?? [
+    { name: "operator", state: "failed", message: "starting" } as const,
+  ];
+  const status = parts.some(({ state }) => state === "failed") ? 503 : 200;
+  return { status, type: "application/json", body: `${JSON.stringify(parts)}\n` };
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

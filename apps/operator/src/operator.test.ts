@@ -1,0 +1,318 @@
+// The whole operator against a real API server.
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { test } from "node:test";
+import { type CiliumNode, type KubeClient, resources } from "@tsilium/kube";
+import { startTestApi, type TestApi, type TestApiOptions } from "@tsilium/testkit/api-server.ts";
+import { loadConfig } from "./config/config.ts";
+import { createLog } from "./log.ts";
+import { type Operator, startOperator } from "./operator.ts";
+
+const ranges = [
+  "--cluster-pool-ipv4-cidr=10.244.0.0/22",
+  "--cluster-pool-ipv6-cidr=fd00:10:244::/56",
+];
+
+type Cluster = {
+  readonly api: TestApi;
+  readonly client: KubeClient;
+  readonly signal: AbortSignal;
+  /** Starts an operator; `stop` ends it as SIGTERM would. */
+  readonly operate: (
+    ...flags: string[]
+  ) => Promise<Operator & { readonly stop: () => Promise<void> }>;
+};
+
+async function withCluster(
+  body: (cluster: Cluster) => Promise<void>,
+  options: TestApiOptions = {},
+): Promise<void> {
+  await using api = await startTestApi(options);
+  const signal = AbortSignal.timeout(20_000);
+  const running: (() => Promise<void>)[] = [];
+  const operate = async (...flags: string[]) => {
+    const stopping = new AbortController();
+    const operator = await startOperator({
+      client: api.connect(),
+      config: loadConfig([...ranges, ...flags], {}),
+      log: createLog("fatal"),
+      signal: stopping.signal,
+    });
+    const stop = async () => {
+      stopping.abort(new Error("stopped"));
+      await operator.stop();
+    };
+    running.push(stop);
+    return { ...operator, stop };
+  };
+  try {
+    await body({ api, client: api.client, signal, operate });
+  } finally {
+    await Promise.all(running.map((stop) => stop()));
+  }
+}
+
+async function addNode({ client, signal }: Cluster, name: string): Promise<void> {
+  await client.create(resources.nodes, { metadata: { name } }, { signal });
+  await addCiliumNode({ client, signal }, name);
+}
+
+async function addCiliumNode(
+  { client, signal }: Pick<Cluster, "client" | "signal">,
+  name: string,
+): Promise<void> {
+  const addresses = [{ type: "InternalIP", ip: `172.18.0.${name.length}` }];
+  await client.create(
+    resources.ciliumNodes,
+    { metadata: { name }, spec: { addresses } },
+    { signal },
+  );
+}
+
+const podCidrs = ({ spec }: CiliumNode) => (spec?.ipam?.podCIDRs ?? []).join(" ");
+
+/** Every CiliumNode as a line, once `expected` is what there is. */
+async function expectNodes(
+  { client, signal }: Cluster,
+  expected: Record<string, string>,
+): Promise<void> {
+  await expectEventually(async () => {
+    const { items } = await client.list(resources.ciliumNodes, { signal });
+    return Object.fromEntries(items.map((item) => [item.metadata.name ?? "", podCidrs(item)]));
+  }, expected);
+}
+
+async function expectEventually<T>(read: () => Promise<T>, expected: T): Promise<void> {
+  const deadline = Date.now() + 5_000;
+  for (;;) {
+    const found = await read();
+    try {
+      return assert.deepEqual(found, expected);
+    } catch (error) {
+      if (Date.now() > deadline) throw error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+test("definitions are installed, kept when they are ours, and replaced when they are older", () =>
+  withCluster(
+    async ({ client, signal, operate }) => {
+      const first = await operate();
+      const read = () => client.list(resources.customResourceDefinitions, { signal });
+      const { items } = await read();
+      assert.deepEqual(
+        items.map(({ spec }) => `${spec.names.kind} ${spec.names.shortNames?.join(",")}`).sort(),
+        ["CiliumEndpoint cep,ciliumep", "CiliumIdentity ciliumid", "CiliumNode cn,ciliumn"],
+      );
+      await first.stop();
+      const version = (value: string | null) =>
+        client.patch(resources.customResourceDefinitions, "ciliumnodes.cilium.io", {
+          type: "merge",
+          patch: { metadata: { labels: { "io.cilium.k8s.crd.schema.version": value } } },
+          signal,
+        });
+      for (const [before, after] of [
+        ["9.0.0", "9.0.0"],
+        ["0.9.0", "1.0.0"],
+        [null, "1.0.0"],
+      ] as const) {
+        await version(before);
+        await (await operate()).stop();
+        const node = (await read()).items.find(({ spec }) => spec.names.kind === "CiliumNode");
+        assert.equal(node?.metadata.labels?.["io.cilium.k8s.crd.schema.version"], after);
+      }
+    },
+    { definitions: false },
+  ));
+
+test("nodes that come at once get pod CIDRs that do not overlap", () =>
+  withCluster(async (cluster) => {
+    await cluster.operate();
+    await Promise.all(["a", "bb", "ccc", "dddd"].map((name) => addNode(cluster, name)));
+    await expectEventually(async () => {
+      const { items } = await cluster.client.list(resources.ciliumNodes, cluster);
+      return items
+        .flatMap((item) => item.spec?.ipam?.podCIDRs ?? [])
+        .sort()
+        .join(" ");
+    }, "10.244.0.0/24 10.244.1.0/24 10.244.2.0/24 10.244.3.0/24 fd00:10:244:1::/64 fd00:10:244:2::/64 fd00:10:244:3::/64 fd00:10:244::/64");
+  }));
+
+test("pod CIDRs stay over a restart of the operator, and are not given twice by its successor", () =>
+  withCluster(async (cluster) => {
+    const first = await cluster.operate();
+    await addNode(cluster, "a");
+    await expectNodes(cluster, { a: "10.244.0.0/24 fd00:10:244::/64" });
+    await first.stop();
+    await addNode(cluster, "bb");
+    await cluster.operate();
+    await expectNodes(cluster, {
+      a: "10.244.0.0/24 fd00:10:244::/64",
+      bb: "10.244.1.0/24 fd00:10:244:1::/64",
+    });
+  }));
+
+test("a deleted node's CiliumNode and CiliumEndpoints go, and its pod CIDRs to the next", () =>
+  withCluster(async (cluster) => {
+    const { client, signal } = cluster;
+    await cluster.operate();
+    await addNode(cluster, "a");
+    await expectNodes(cluster, { a: "10.244.0.0/24 fd00:10:244::/64" });
+    await addNode(cluster, "bb");
+    for (const [name, node] of [
+      ["left", "172.18.0.1"],
+      ["other", "172.18.0.2"],
+    ] as const)
+      await client.create(
+        resources.ciliumEndpoints,
+        {
+          metadata: { name, namespace: "default" },
+          status: { networking: { addressing: [], node } },
+        },
+        { signal },
+      );
+    await client.delete(resources.nodes, "a", { signal });
+    await expectNodes(cluster, { bb: "10.244.1.0/24 fd00:10:244:1::/64" });
+    const { items } = await client.list(resources.ciliumEndpoints, { signal });
+    assert.deepEqual(
+      items.map(({ metadata }) => metadata.name),
+      ["other"],
+    );
+    await addNode(cluster, "ccc");
+    await expectNodes(cluster, {
+      bb: "10.244.1.0/24 fd00:10:244:1::/64",
+      ccc: "10.244.0.0/24 fd00:10:244::/64",
+    });
+  }));
+
+test("a CiliumNode that lost its Node while no operator ran is removed, unless it is marked to stay", () =>
+  withCluster(async (cluster) => {
+    const { client, signal } = cluster;
+    await addCiliumNode(cluster, "lost");
+    await client.create(
+      resources.ciliumNodes,
+      {
+        metadata: { name: "kept", annotations: { "cilium.io/do-not-gc": "true" } },
+        spec: {},
+      },
+      { signal },
+    );
+    await cluster.operate();
+    await expectEventually(
+      async () =>
+        (await client.list(resources.ciliumNodes, { signal })).items.map(
+          ({ metadata }) => metadata.name,
+        ),
+      ["kept"],
+    );
+  }));
+
+test("a node for which no block is left says so in its status, and gets the next one that comes free", () =>
+  withCluster(async (cluster) => {
+    const { client, signal } = cluster;
+    const operator = await cluster.operate("--cluster-pool-ipv4-mask-size=22");
+    const error = async () =>
+      (await client.get(resources.ciliumNodes, "bb", { signal })).status?.ipam?.["operator-status"]
+        ?.error ?? "";
+    await addNode(cluster, "a");
+    await expectNodes(cluster, { a: "10.244.0.0/22 fd00:10:244::/64" });
+    await addNode(cluster, "bb");
+    await expectEventually(error, "no free IPv4 block of length 22 is left in 10.244.0.0/22");
+    assert.match(
+      await operator.metrics.registry.metrics(),
+      /tsilium_operator_ipam_nodes\{state="in_error"\} 1/,
+    );
+    assert.equal(
+      operator.health().some(({ state }) => state === "degraded"),
+      true,
+    );
+    await client.delete(resources.nodes, "a", { signal });
+    await expectNodes(cluster, { bb: "fd00:10:244:1::/64 10.244.0.0/22" });
+    await expectEventually(error, "");
+  }));
+
+test("CiliumEndpoints without a running pod are swept; those of running pods stay", () =>
+  withCluster(async (cluster) => {
+    const { client, signal } = cluster;
+    const namespace = "default";
+    const pod = async (name: string, phase: string) => {
+      const spec = { containers: [{ name: "c", image: "x" }] };
+      const made = await client.create(
+        resources.pods,
+        { metadata: { name, namespace }, spec },
+        { signal },
+      );
+      await client.patchStatus(resources.pods, name, { namespace, status: { phase }, signal });
+      return made.metadata.uid ?? "";
+    };
+    const endpoint = (name: string, uid: string) =>
+      client.create(
+        resources.ciliumEndpoints,
+        {
+          metadata: {
+            name,
+            namespace,
+            ownerReferences: [{ apiVersion: "v1", kind: "Pod", name, uid }],
+          },
+          status: {},
+        },
+        { signal },
+      );
+    await endpoint("running", await pod("running", "Running"));
+    await endpoint("ended", await pod("ended", "Succeeded"));
+    await endpoint("gone", "11111111-1111-1111-1111-111111111111");
+    await pod("replaced", "Running");
+    await endpoint("replaced", "22222222-2222-2222-2222-222222222222");
+    await cluster.operate();
+    await expectEventually(
+      async () =>
+        (await client.list(resources.ciliumEndpoints, { signal })).items.map(
+          ({ metadata }) => metadata.name,
+        ),
+      ["running"],
+    );
+  }));
+
+test("an API server that goes away and comes back is taken up again", () =>
+  withCluster(async (cluster) => {
+    await cluster.operate();
+    await addNode(cluster, "a");
+    await expectNodes(cluster, { a: "10.244.0.0/24 fd00:10:244::/64" });
+    await cluster.api.restart();
+    // Connections of the old server's time would fail once.
+    await addNode({ ...cluster, client: cluster.api.connect() }, "bb");
+    await expectNodes(cluster, {
+      a: "10.244.0.0/24 fd00:10:244::/64",
+      bb: "10.244.1.0/24 fd00:10:244:1::/64",
+    });
+  }));
+
+test("the process tells of itself over HTTP and ends at SIGTERM with status 0", () =>
+  withCluster(async ({ api }) => {
+    const main = join(import.meta.dirname, "main.ts");
+    const flags = ["operator-prometheus-serve-addr", "operator-api-serve-addr"].flatMap((key) => [
+      `--${key}`,
+      "127.0.0.1:0",
+    ]);
+    const child = spawn(process.execPath, [main, "--kubeconfig", api.kubeconfig, ...flags], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    const exited = once(child, "exit");
+    const ports: Record<string, number> = {};
+    for await (const line of createInterface(child.stdout)) {
+      const { server, port, msg } = JSON.parse(line);
+      if (server) ports[server] = port;
+      if (msg === "operator is ready") break;
+    }
+    const get = (server: string, path: string) => fetch(`http://127.0.0.1:${ports[server]}${path}`);
+    const metrics = await (await get("metrics", "/metrics")).text();
+    assert.match(metrics, /^tsilium_operator_ipam_nodes\{state="total"\} 0$/m);
+    assert.equal((await get("health", "/healthz")).status, 200);
+    assert.equal((await get("health", "/other")).status, 404);
+    child.kill("SIGTERM");
+    assert.deepEqual(await exited, [0, null]);
+  }));
