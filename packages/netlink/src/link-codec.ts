@@ -14,6 +14,7 @@ const IFLA_OPERSTATE = 16;
 const IFLA_LINKINFO = 18;
 const IFLA_IFALIAS = 20;
 const IFLA_AF_SPEC = 26;
+const IFLA_GROUP = 27;
 const IFLA_NET_NS_FD = 28;
 const IFLA_EXT_MASK = 29;
 const IFLA_NUM_TX_QUEUES = 31;
@@ -47,6 +48,8 @@ export type LinkAttributes = {
   readonly master?: number;
   /** Descriptor of the network namespace to make it in, or move it to. */
   readonly netnsFd?: number;
+  /** Number shared by links that are to be treated alike (ip-link(8) group); 0 is the default one. */
+  readonly group?: number;
   readonly addrGenMode?: AddrGenMode;
   readonly alias?: string;
   /** Packets the transmit queue holds. */
@@ -131,6 +134,7 @@ function writeAttributes(writer: AttributeWriter, link: LinkAttributes): void {
     .u32(IFLA_TXQLEN, link.txQueueLength)
     .u32(IFLA_NUM_TX_QUEUES, link.txQueues)
     .u32(IFLA_NUM_RX_QUEUES, link.rxQueues)
+    .u32(IFLA_GROUP, link.group)
     .u32(IFLA_NET_NS_FD, link.netnsFd)
     .raw(IFLA_IFALIAS, link.alias === undefined ? undefined : new TextEncoder().encode(link.alias));
   const { addrGenMode, kind } = link;

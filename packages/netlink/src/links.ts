@@ -84,6 +84,19 @@ export class LinkChanges {
     });
   }
 
+  /**
+   * Deletes every link of a group at once; false when it has none. The kernel waits for its grace periods once
+   * per call, about 20 ms, however many links go. @throws NetlinkError EOPNOTSUPP when one cannot be deleted
+   */
+  deleteGroup(group: number): boolean {
+    return this.#changes.change({
+      type: RTM_DELLINK,
+      payload: encodeLink({ group }),
+      about: `delete links of group ${group}`,
+      already: ["ENODEV"],
+    });
+  }
+
   /** A name addresses a link by itself, unless the message gives it a new one. */
   #address(device: DeviceRef, change: LinkChange): LinkAttributes {
     if (typeof device === "string" && change.name === undefined) return { name: device };

@@ -70,6 +70,23 @@ test("links are made, found, changed and deleted; deleting what is gone is false
   assert.equal(rtnl.links.get("port"), undefined, "a veth's peer goes with it");
 });
 
+test("the links of a group are deleted in about the time of one", () => {
+  using topology = new Topology();
+  const { rtnl } = topology.netns("one");
+  const kind = { type: "veth" } as const;
+  for (let number = 0; number < 32; number++)
+    rtnl.links.add({ name: `v${number}`, kind, group: 7 });
+  rtnl.links.add({ name: "stays", kind: { type: "bridge" } });
+  const startedAt = performance.now();
+  assert.equal(rtnl.links.deleteGroup(7), true);
+  assert.ok(performance.now() - startedAt < 32 * 10, "one wait, not 32");
+  assert.deepEqual(
+    rtnl.links.list().map(({ name }) => name),
+    ["lo", "stays"],
+  );
+  assert.equal(rtnl.links.deleteGroup(7), false);
+});
+
 test("addresses, routes, neighbours and rules of both families come and go", () => {
   using topology = new Topology();
   const { rtnl } = wired(topology).one;
