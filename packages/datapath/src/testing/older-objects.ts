@@ -13,17 +13,12 @@ export function buildOlderObjects(directory: string): string {
   const objects = join(directory, "objects");
   cpSync(join(projectRoot(), "bpf"), sources, { recursive: true });
   mkdirSync(objects);
-  // A field that has since gone moves all that follow it.
-  edit(
-    join(sources, "maps/conntrack.h"),
-    "\t__u64 expires_ns;",
-    "\t__u64 expires_ns;\n\t__u64 gone_since;",
-  );
-  edit(
-    join(sources, "maps/nat.h"),
-    "\t__u64 expires_ns;\n\t__be32 address;",
-    "\t__u64 gone_since;\n\t__u64 expires_ns;\n\t__be32 address;",
-  );
+  // The same size, since a larger struct could exceed the verifier's stack, but every field elsewhere.
+  moveDeadline(join(sources, "maps/conntrack.h"), {
+    struct: "conntrack_entry",
+    before: "__u16 flags;",
+  });
+  moveDeadline(join(sources, "maps/nat.h"), { struct: "nat_entry4", before: "}" });
   for (const source of globSync(join(sources, "*.bpf.c"))) {
     const output = join(objects, `${basename(source, ".bpf.c")}.o`);
     const includes = [`-I${sources}`, `-I/usr/include/${multiarch}-linux-gnu`];
@@ -43,8 +38,16 @@ export function buildOlderObjects(directory: string): string {
   return objects;
 }
 
-function edit(path: string, from: string, to: string): void {
+/** Puts the entry's first field, its deadline, in front of another one. */
+function moveDeadline(path: string, { struct, before }: { struct: string; before: string }): void {
+  const deadline = "\t__u64 expires_ns;\n";
   const text = readFileSync(path, "utf8");
-  if (!text.includes(from)) throw new Error(`${path} no longer holds: ${from}`);
-  writeFileSync(path, text.replaceAll(from, to));
+  const start = text.indexOf(`struct ${struct} {`);
+  const from = text.indexOf(deadline, start);
+  const rest = text.slice(from + deadline.length);
+  const line = new RegExp(`^\\t?${before.replace(/[{}]/g, "\\$&")}`, "m").exec(rest);
+  if (start < 0 || from < 0 || !line)
+    throw new Error(`${path} no longer has struct ${struct} as it was`);
+  const moved = rest.slice(0, line.index) + deadline + rest.slice(line.index);
+  writeFileSync(path, text.slice(0, from) + moved);
 }
