@@ -288,9 +288,9 @@ export class KubeClient implements Disposable {
     }
   }
 
-  /** A path outside of the resources, "/version" or "/readyz": the answer as text. */
-  async raw(path: string, options: CallOptions): Promise<string> {
-    return this.#transport.text({ method: "GET", target: path, signal: options.signal });
+  /** Any path with its query, "/version" or a list as a Table: the answer as text. */
+  async raw(path: string, options: CallOptions & { readonly accept?: string }): Promise<string> {
+    return this.#transport.text({ method: "GET", target: path, ...options });
   }
 
   [Symbol.dispose](): void {

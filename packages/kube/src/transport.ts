@@ -10,6 +10,8 @@ export type Call = {
   readonly target: string;
   readonly body?: unknown;
   readonly contentType?: string;
+  /** Default application/json. */
+  readonly accept?: string;
   readonly signal: AbortSignal;
   /** From sending to the last byte of the answer (of its head, for a stream). Default 30 s. */
   readonly timeoutMs?: number;
@@ -121,7 +123,7 @@ export class Transport implements Disposable {
     const { token } = this.#options;
     const bearer = typeof token === "function" ? token() : token;
     return {
-      Accept: "application/json",
+      Accept: call.accept ?? "application/json",
       "User-Agent": "tsilium",
       ...(bearer ? { Authorization: `Bearer ${bearer}` } : {}),
       ...(payload === undefined
