@@ -12,9 +12,9 @@ import {
 } from "@tsilium/ebpf";
 import { Address, describePacket, parsePacket } from "@tsilium/net";
 import { projectRoot } from "@tsilium/syscall";
-import { mappedBytes, prefixKey } from "../../packages/datapath/src/address-key.ts";
-import { loadTimeConstants } from "../../packages/datapath/src/constants.ts";
-import { endpointRow, hostRow } from "../../packages/datapath/src/endpoint-rows.ts";
+import { mappedBytes, prefixKey } from "../../packages/datapath/src/tables/address-key.ts";
+import { loadTimeConstants } from "../../packages/datapath/src/programs/constants.ts";
+import { endpointRow, hostRow } from "../../packages/datapath/src/tables/endpoint-rows.ts";
 import * as abi from "../../packages/datapath/src/gen/abi.ts";
 import type { DatapathConfig } from "../../packages/datapath/src/model.ts";
 import { Counters } from "./counters.ts";

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { encode, loadCollection } from "@tsilium/ebpf";
 import { Address, Prefix } from "@tsilium/net";
-import { mappedBytes, prefixKey } from "../../packages/datapath/src/address-key.ts";
+import { mappedBytes, prefixKey } from "../../packages/datapath/src/tables/address-key.ts";
 import * as abi from "../../packages/datapath/src/gen/abi.ts";
 import { compileTestObject } from "./compile.ts";
 import { applyConfig, TestNode } from "./node.ts";

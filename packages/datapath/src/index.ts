@@ -1,20 +1,26 @@
 // The datapath: what the agent and the CLI may do to, and read from, the node's eBPF programs and maps.
-export type { Conntrack } from "./conntrack.ts";
+export type { Conntrack } from "./tables/conntrack.ts";
 export { Datapath, type DatapathOptions } from "./datapath.ts";
-export { dropReasons, firstDropCode, reasonText } from "./drop-reasons.ts";
-export type { Endpoints } from "./endpoints.ts";
+export { dropReasons, firstDropCode, reasonText } from "./tables/drop-reasons.ts";
+export type { Endpoints } from "./tables/endpoints.ts";
 export { DatapathError, type DatapathErrorCode } from "./errors.ts";
-export type { HookKind } from "./hooks.ts";
-export type { IpcacheMap } from "./ipcache.ts";
+export type { HookKind } from "./programs/hooks.ts";
+export type { IpcacheMap } from "./tables/ipcache.ts";
 export type { DatapathLog } from "./log.ts";
-export type { Metrics } from "./metrics.ts";
+export type { Metrics } from "./tables/metrics.ts";
 export * from "./model.ts";
-export { deviceMtu, encapsulationOverhead, mtuProblem, routeMtu, type MtuFacts } from "./mtu.ts";
-export type { Nat } from "./nat.ts";
-export { NodeRoutes } from "./node-routes.ts";
-export type { NodesMap } from "./nodes.ts";
+export {
+  deviceMtu,
+  encapsulationOverhead,
+  mtuProblem,
+  routeMtu,
+  type MtuFacts,
+} from "./node/mtu.ts";
+export type { Nat } from "./tables/nat.ts";
+export { NodeRoutes } from "./node/node-routes.ts";
+export type { NodesMap } from "./tables/nodes.ts";
 export { openMaps, type PinnedMaps } from "./open-maps.ts";
 export { removeDatapath } from "./remove.ts";
-export { hostDevice } from "./routes.ts";
-export { tableSizes, type TableSizes } from "./sizing.ts";
-export type { SweepResult } from "./sweep.ts";
+export { hostDevice } from "./node/routes.ts";
+export { tableSizes, type TableSizes } from "./pinned/sizing.ts";
+export type { SweepResult } from "./tables/sweep.ts";

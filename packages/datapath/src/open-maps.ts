@@ -1,12 +1,12 @@
 // Reads the pinned maps while no agent runs: what the CLI shows then.
 import { BpfMap, TypedMap } from "@tsilium/ebpf";
 import type { MapCodecs } from "@tsilium/ebpf";
-import { Conntrack } from "./conntrack.ts";
-import { endpointEntry } from "./endpoint-rows.ts";
+import { Conntrack } from "./tables/conntrack.ts";
+import { endpointEntry } from "./tables/endpoint-rows.ts";
 import { DatapathError } from "./errors.ts";
 import { mapCodecs } from "./gen/abi.ts";
-import { listIpcache } from "./ipcache.ts";
-import { Metrics } from "./metrics.ts";
+import { listIpcache } from "./tables/ipcache.ts";
+import { Metrics } from "./tables/metrics.ts";
 import type {
   ConntrackEntry,
   EndpointEntry,
@@ -15,9 +15,9 @@ import type {
   NatEntry,
   NodeEntry,
 } from "./model.ts";
-import { Nat } from "./nat.ts";
-import { listNodes } from "./nodes.ts";
-import { Pins } from "./pins.ts";
+import { Nat } from "./tables/nat.ts";
+import { listNodes } from "./tables/nodes.ts";
+import { Pins } from "./pinned/pins.ts";
 
 /** Tables as pinned, with the same `list()` as the running datapath has. Holds no descriptors between calls. */
 export type PinnedMaps = {

@@ -3,10 +3,10 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { ClsactFilter } from "@tsilium/ebpf";
 import { Rtnl } from "@tsilium/netlink";
-import { deleteDevices } from "./devices.ts";
-import { detachLink } from "./hooks.ts";
-import { routeProtocolNumber } from "./node-routes.ts";
-import { Pins } from "./pins.ts";
+import { deleteDevices } from "./node/devices.ts";
+import { detachLink } from "./programs/hooks.ts";
+import { routeProtocolNumber } from "./node/node-routes.ts";
+import { Pins } from "./pinned/pins.ts";
 
 /**
  * Detaches every program pinned under `bpffs`, removes all pins there, our routes and our devices. Runs in the node's

@@ -4,10 +4,10 @@ import type { BpfMap, Codec } from "@tsilium/ebpf";
 import type { Address } from "@tsilium/net";
 import { clockMonotonicNs } from "@tsilium/syscall";
 import { fromIpv4Number, fromMappedBytes } from "./address-key.ts";
-import { conntrackEntry, conntrackFlags, conntrackKey4, conntrackKey6 } from "./gen/abi.ts";
-import type { ConntrackEntry as ConntrackRow, ConntrackKey4, ConntrackKey6 } from "./gen/abi.ts";
+import { conntrackEntry, conntrackFlags, conntrackKey4, conntrackKey6 } from "../gen/abi.ts";
+import type { ConntrackEntry as ConntrackRow, ConntrackKey4, ConntrackKey6 } from "../gen/abi.ts";
 import { anyAddress } from "./any-address.ts";
-import type { ConntrackEntry } from "./model.ts";
+import type { ConntrackEntry } from "../model.ts";
 import { addResults, sweepMap } from "./sweep.ts";
 import type { SweepResult } from "./sweep.ts";
 

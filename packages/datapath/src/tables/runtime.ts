@@ -1,6 +1,6 @@
 // What user space changes while programs run: the policy epoch and the trace switch.
 import type { TypedMap } from "@tsilium/ebpf";
-import type { Runtime } from "./gen/abi.ts";
+import type { Runtime } from "../gen/abi.ts";
 
 const onlySlot = 0;
 

@@ -2,9 +2,9 @@
 import { Mac } from "@tsilium/net";
 import type { Address } from "@tsilium/net";
 import { fromIpv4Number, fromMappedBytes, ipv4Number, mappedBytes } from "./address-key.ts";
-import { endpointFlags } from "./gen/abi.ts";
-import type { Endpoint } from "./gen/abi.ts";
-import type { EndpointEntry } from "./model.ts";
+import { endpointFlags } from "../gen/abi.ts";
+import type { Endpoint } from "../gen/abi.ts";
+import type { EndpointEntry } from "../model.ts";
 
 /** Identity of the node itself (Cilium's reserved:host). */
 const hostIdentity = 1;

@@ -1,8 +1,8 @@
 // From configuration to the load-time constants of bpf/config.h. The names there are the names here.
 import type { Address, Prefix } from "@tsilium/net";
-import { mtuProblem, routeMtu } from "./mtu.ts";
-import { DatapathError } from "./errors.ts";
-import type { DatapathConfig } from "./model.ts";
+import { mtuProblem, routeMtu } from "../node/mtu.ts";
+import { DatapathError } from "../errors.ts";
+import type { DatapathConfig } from "../model.ts";
 
 /** What a constant can be set to; numbers for network-order types are given as they are read. */
 export type ConstantValue = number | boolean | Uint8Array;

@@ -6,7 +6,7 @@
 import { Address } from "@tsilium/net";
 import type { Prefix } from "@tsilium/net";
 import { routeMtu } from "./mtu.ts";
-import type { DatapathConfig, RoutedNode } from "./model.ts";
+import type { DatapathConfig, RoutedNode } from "../model.ts";
 
 /** A route in the main table. `device` undefined: the kernel finds it from the gateway, which must be on-link. */
 export type DesiredRoute = {

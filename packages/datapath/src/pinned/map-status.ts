@@ -1,7 +1,7 @@
 // How full a map is, as far as that matters: one that evicts is never in trouble, one that refuses may soon be.
 import type { BpfMap } from "@tsilium/ebpf";
 import { countEntries } from "./migrate.ts";
-import type { PartStatus } from "./model.ts";
+import type { PartStatus } from "../model.ts";
 import { pressure, pressureAlarm } from "./sizing.ts";
 
 /** Kinds that refuse new entries when full, and therefore have a pressure. */

@@ -6,9 +6,9 @@
 import type { Address } from "@tsilium/net";
 import { NetlinkError } from "@tsilium/netlink";
 import type { Link, LinkKind, Rtnl } from "@tsilium/netlink";
-import type { DeviceIndexes } from "./constants.ts";
-import { DatapathError } from "./errors.ts";
-import type { DatapathConfig } from "./model.ts";
+import type { DeviceIndexes } from "../programs/constants.ts";
+import { DatapathError } from "../errors.ts";
+import type { DatapathConfig } from "../model.ts";
 import { deviceMtu } from "./mtu.ts";
 import { hostDevice } from "./routes.ts";
 import { applySysctls, keepRouterAdvertisements, sysctlsFor } from "./sysctls.ts";

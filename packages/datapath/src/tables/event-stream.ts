@@ -3,7 +3,7 @@
 import type { RingBuffer } from "@tsilium/ebpf";
 import { clockBoottimeNs } from "@tsilium/syscall";
 import { decodeEvent } from "./events.ts";
-import type { DropOrTraceEvent } from "./model.ts";
+import type { DropOrTraceEvent } from "../model.ts";
 
 /** Events a listener may lag behind before the oldest are thrown away. */
 const listenerCapacity = 16_384;

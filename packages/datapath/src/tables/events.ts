@@ -1,7 +1,7 @@
 // Drop and trace events as the programs send them through the ring buffer.
 import { decode } from "@tsilium/ebpf";
-import { event as eventCodec, direction as directions, eventKind } from "./gen/abi.ts";
-import type { DropOrTraceEvent } from "./model.ts";
+import { event as eventCodec, direction as directions, eventKind } from "../gen/abi.ts";
+import type { DropOrTraceEvent } from "../model.ts";
 
 /**
  * One record of the ring buffer; undefined for a record that is too short or of an unknown kind (a newer program's,

@@ -5,7 +5,7 @@ import { clockBoottimeNs } from "@tsilium/syscall";
 import { EventStream } from "./event-stream.ts";
 import type { EventSource } from "./event-stream.ts";
 import { decodeEvent } from "./events.ts";
-import { direction, event, eventKind } from "./gen/abi.ts";
+import { direction, event, eventKind } from "../gen/abi.ts";
 
 const hourNs = 3_600_000_000_000n;
 

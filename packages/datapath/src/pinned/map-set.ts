@@ -1,7 +1,7 @@
 // The pinned maps: opened when they fit, created when they do not, and filled from what an earlier version left.
 import { BpfMap, loadCollection } from "@tsilium/ebpf";
-import { DatapathError } from "./errors.ts";
-import type { DatapathLog } from "./log.ts";
+import { DatapathError } from "../errors.ts";
+import type { DatapathLog } from "../log.ts";
 import { onlyMap } from "./map-specs.ts";
 import type { DeclaredMap } from "./map-specs.ts";
 import { copyEntries } from "./migrate.ts";

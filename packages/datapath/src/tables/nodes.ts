@@ -2,9 +2,9 @@
 import type { TypedMap } from "@tsilium/ebpf";
 import type { Address } from "@tsilium/net";
 import { fromMappedBytes, mappedBytes } from "./address-key.ts";
-import { nodeFlags } from "./gen/abi.ts";
-import type { AddressKey, Node as NodeRow } from "./gen/abi.ts";
-import type { NodeEntry } from "./model.ts";
+import { nodeFlags } from "../gen/abi.ts";
+import type { AddressKey, Node as NodeRow } from "../gen/abi.ts";
+import type { NodeEntry } from "../model.ts";
 
 export class NodesMap {
   readonly #map: TypedMap<AddressKey, NodeRow>;

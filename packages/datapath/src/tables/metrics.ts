@@ -2,8 +2,8 @@
 import { codecs, decode, splitPerCpu } from "@tsilium/ebpf";
 import type { BpfMap } from "@tsilium/ebpf";
 import { reasonText } from "./drop-reasons.ts";
-import { direction as directions, metricsValue } from "./gen/abi.ts";
-import type { MetricsEntry } from "./model.ts";
+import { direction as directions, metricsValue } from "../gen/abi.ts";
+import type { MetricsEntry } from "../model.ts";
 
 /** Reads the metrics map: every (reason, direction) that has counted anything, in that order. */
 export class Metrics {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { natDirection, natFlags } from "./gen/abi.ts";
+import { natDirection, natFlags } from "../gen/abi.ts";
 import { isNatOver, partnerKey } from "./nat.ts";
 
 const forward = {

@@ -3,16 +3,16 @@
 import { loadCollection } from "@tsilium/ebpf";
 import type { BpfMap, Collection, CollectionSpec, Program } from "@tsilium/ebpf";
 import type { ConstantValue } from "./constants.ts";
-import { overlayDevice } from "./devices.ts";
-import type { NodeDevices } from "./devices.ts";
-import { DatapathError } from "./errors.ts";
+import { overlayDevice } from "../node/devices.ts";
+import type { NodeDevices } from "../node/devices.ts";
+import { DatapathError } from "../errors.ts";
 import { isInterfaceGone, otherHook } from "./hooks.ts";
 import type { Hook, HookPoint } from "./hooks.ts";
-import type { EndpointEntry, PartStatus } from "./model.ts";
+import type { EndpointEntry, PartStatus } from "../model.ts";
 import { programName } from "./objects.ts";
 import type { AttachPoint, ObjectSet } from "./objects.ts";
-import type { Pins } from "./pins.ts";
-import { hostDevice } from "./routes.ts";
+import type { Pins } from "../pinned/pins.ts";
+import { hostDevice } from "../node/routes.ts";
 
 type Parts = {
   readonly objects: ObjectSet;

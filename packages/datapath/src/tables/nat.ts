@@ -4,9 +4,9 @@ import type { BpfMap, Codec } from "@tsilium/ebpf";
 import { clockMonotonicNs } from "@tsilium/syscall";
 import { fromIpv4Number, fromMappedBytes } from "./address-key.ts";
 import { anyAddress } from "./any-address.ts";
-import { natDirection, natEntry4, natEntry6, natFlags, natKey4, natKey6 } from "./gen/abi.ts";
-import type { NatEntry4, NatEntry6, NatKey4, NatKey6 } from "./gen/abi.ts";
-import type { NatEntry } from "./model.ts";
+import { natDirection, natEntry4, natEntry6, natFlags, natKey4, natKey6 } from "../gen/abi.ts";
+import type { NatEntry4, NatEntry6, NatKey4, NatKey6 } from "../gen/abi.ts";
+import type { NatEntry } from "../model.ts";
 import { addResults, sweepMap } from "./sweep.ts";
 import type { SweepResult } from "./sweep.ts";
 

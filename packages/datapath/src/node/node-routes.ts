@@ -1,7 +1,7 @@
 // Keeps the routes to other nodes' pods. Routes of ours carry a protocol number of their own, so that those of nodes
 // which vanished while the agent was away can be told from the administrator's.
 import type { Route, RouteSpec, Rtnl } from "@tsilium/netlink";
-import type { DatapathConfig, RoutedNode } from "./model.ts";
+import type { DatapathConfig, RoutedNode } from "../model.ts";
 import { localRoutes, remoteRoutes } from "./routes.ts";
 import type { DesiredRoute } from "./routes.ts";
 

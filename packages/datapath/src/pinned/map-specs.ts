@@ -2,7 +2,7 @@
 import { CollectionSpec } from "@tsilium/ebpf";
 import type { MapSpec } from "@tsilium/ebpf";
 import { recordLayout } from "./btf-layout.ts";
-import { DatapathError } from "./errors.ts";
+import { DatapathError } from "../errors.ts";
 import { layoutHash } from "./layout.ts";
 import type { MapLayout, RecordLayout } from "./layout.ts";
 import type { TableSizes } from "./sizing.ts";

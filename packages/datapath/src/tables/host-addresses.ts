@@ -3,8 +3,8 @@ import type { TypedMap } from "@tsilium/ebpf";
 import type { Address } from "@tsilium/net";
 import { mappedBytes } from "./address-key.ts";
 import { hostRow } from "./endpoint-rows.ts";
-import { endpointFlags } from "./gen/abi.ts";
-import type { AddressKey, Endpoint } from "./gen/abi.ts";
+import { endpointFlags } from "../gen/abi.ts";
+import type { AddressKey, Endpoint } from "../gen/abi.ts";
 
 /** Makes the map's host entries exactly these addresses; entries of pods are left alone. Idempotent. */
 export function syncHostAddresses(

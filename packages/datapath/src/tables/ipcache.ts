@@ -2,8 +2,8 @@
 import type { TypedMap } from "@tsilium/ebpf";
 import type { Prefix } from "@tsilium/net";
 import { fromMappedBytes, fromPrefixKey, mappedBytes, prefixKey } from "./address-key.ts";
-import type { IpcacheKey, IpcacheEntry as IpcacheRow } from "./gen/abi.ts";
-import type { IpcacheEntry } from "./model.ts";
+import type { IpcacheKey, IpcacheEntry as IpcacheRow } from "../gen/abi.ts";
+import type { IpcacheEntry } from "../model.ts";
 
 type Parts = { readonly map: TypedMap<IpcacheKey, IpcacheRow>; readonly bumpEpoch: () => void };
 

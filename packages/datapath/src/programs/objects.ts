@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseObject } from "@tsilium/ebpf";
 import type { CollectionSpec } from "@tsilium/ebpf";
-import { DatapathError } from "./errors.ts";
+import { DatapathError } from "../errors.ts";
 
 /** Attach points by the name of their object file; the program is called `tsi_<name>`. */
 export const attachPoints = [

@@ -4,9 +4,9 @@ import type { TypedMap } from "@tsilium/ebpf";
 import type { Address } from "@tsilium/net";
 import { mappedBytes } from "./address-key.ts";
 import { addressesOf, endpointEntry, endpointRow, sameMapping } from "./endpoint-rows.ts";
-import { endpointFlags } from "./gen/abi.ts";
-import type { AddressKey, Endpoint } from "./gen/abi.ts";
-import type { EndpointEntry } from "./model.ts";
+import { endpointFlags } from "../gen/abi.ts";
+import type { AddressKey, Endpoint } from "../gen/abi.ts";
+import type { EndpointEntry } from "../model.ts";
 
 /** Attaches the pods' program to an endpoint's interface and takes it off again; both idempotent. */
 export type EndpointHook = {

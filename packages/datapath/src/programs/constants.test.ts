@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Address, Prefix } from "@tsilium/net";
 import { loadTimeConstants } from "./constants.ts";
-import { DatapathError } from "./errors.ts";
-import type { DatapathConfig } from "./model.ts";
+import { DatapathError } from "../errors.ts";
+import type { DatapathConfig } from "../model.ts";
 
 const config: DatapathConfig = {
   enableIpv4: true,

@@ -4,7 +4,7 @@ import { existsSync } from "node:fs";
 import { ClsactFilter, hasTcx, isBpfError, Link } from "@tsilium/ebpf";
 import type { Program } from "@tsilium/ebpf";
 import { withExpeditedGracePeriods } from "./grace-period.ts";
-import type { Direction } from "./pins.ts";
+import type { Direction } from "../pinned/pins.ts";
 
 /** One side of one interface. */
 export type HookPoint = {

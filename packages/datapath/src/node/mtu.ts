@@ -1,6 +1,6 @@
 // The one MTU calculator. Devices keep the underlay's MTU, so that local pods and reassembly lose nothing; routes
 // towards other nodes carry the smaller size that fits once this node's encapsulation is added.
-import type { DatapathConfig } from "./model.ts";
+import type { DatapathConfig } from "../model.ts";
 
 /** The facts of the configuration that sizes depend on. */
 export type MtuFacts = Pick<DatapathConfig, "mtu" | "routingMode" | "nodeIpv4" | "enableIpv6">;
