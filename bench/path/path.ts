@@ -7,6 +7,7 @@ import { microseconds, times, type Section } from "../report.ts";
 import { median, shuffled } from "../statistics.ts";
 import { redirectPeer, veth } from "./floors.ts";
 import { kinds, measure, startServer, type Kind, type Measurement } from "./netbench.ts";
+import { routed } from "./routed.ts";
 import { betweenPods } from "./tsilium.ts";
 import type { Family, Variant } from "./variant.ts";
 
@@ -14,16 +15,17 @@ export type PathOptions = {
   readonly rounds: number;
   /** Of one client run. */
   readonly durationMs: number;
-  readonly families: readonly Family[];
-  readonly kinds?: readonly Kind[];
 };
 
+const families: readonly Family[] = ["IPv4", "IPv6"];
+/** The variant that the others are compared with. */
 const floor = "bare veth";
+
 const titles: Readonly<Record<Kind, string>> = {
-  rr: "request/response (TCP)",
-  crr: "connect/request/close (TCP)",
-  stream: "stream (TCP)",
-  udp: "request/response (UDP)",
+  rr: "request/response over TCP (aim: local pods at most 1.12x)",
+  crr: "connect/request/close over TCP (aim: local pods at most 1.18x)",
+  stream: "stream over TCP",
+  udp: "request/response over UDP",
 };
 
 /** Builds every variant, measures them interleaved, and takes everything down again. */
@@ -35,19 +37,25 @@ export async function benchPath(options: PathOptions): Promise<Section[]> {
     veth(topology),
     redirectPeer(topology),
     betweenPods(tunnel, "local pods", 2),
-    betweenPods(native, "cross-node, native", 3),
-    betweenPods(tunnel, "cross-node, VXLAN", 3),
+    routed(topology),
+    betweenPods(native, "pods across nodes, native", 3),
+    betweenPods(tunnel, "pods across nodes, VXLAN", 3),
   ];
   const sections: Section[] = [];
-  for (const kind of options.kinds ?? kinds)
-    for (const family of options.families)
-      sections.push(await benchKind(variants, { ...options, kind, family }));
+  for (const kind of kinds) {
+    const byFamily = [];
+    for (const family of families)
+      byFamily.push(await measureAll(variants, { ...options, kind, family }));
+    sections.push(section(kind, byFamily, options));
+  }
   return sections;
 }
 
-type KindOptions = PathOptions & { readonly kind: Kind; readonly family: Family };
+type Measured = ReadonlyMap<string, readonly Measurement[]>;
+type RunOptions = PathOptions & { readonly kind: Kind; readonly family: Family };
 
-async function benchKind(variants: readonly Variant[], options: KindOptions): Promise<Section> {
+/** One measurement per round and variant, by variant. */
+async function measureAll(variants: readonly Variant[], options: RunOptions): Promise<Measured> {
   const { kind, family, rounds, durationMs } = options;
   const servers = await Promise.all(
     variants.map(({ serverNetns }) => startServer(serverNetns, kind)),
@@ -59,7 +67,7 @@ async function benchKind(variants: readonly Variant[], options: KindOptions): Pr
         const address = serverAddress[family];
         measured.get(name)?.push(await measure(clientNetns, { kind, address, durationMs }));
       }
-    return section(measured, options);
+    return measured;
   } finally {
     stop(servers);
   }
@@ -70,26 +78,38 @@ function stop(servers: readonly ChildProcess[]): void {
 }
 
 function section(
-  measured: ReadonlyMap<string, readonly Measurement[]>,
-  options: KindOptions,
+  kind: Kind,
+  byFamily: readonly Measured[],
+  { rounds, durationMs }: PathOptions,
 ): Section {
-  const { kind, family, rounds, durationMs } = options;
   const isStream = kind === "stream";
-  // Of a stream what matters is how much gets through: a ratio above 1 is slower in either case.
+  const what = isStream ? "inverted throughput" : "p50";
+  const columns = families.flatMap((family) => [
+    family,
+    ...(isStream ? ["Gbit/s"] : ["p50 us", "p99 us"]),
+  ]);
+  const names = [...(byFamily[0]?.keys() ?? [])];
+  return {
+    title: titles[kind],
+    note: `Client and server pinned to one CPU; ${rounds} interleaved rounds of ${durationMs} ms. The ratio is the median over rounds of ${what} against the bare veth pair of the same round: more is slower.`,
+    columns: ["", ...columns],
+    rows: names.map((name) => [
+      name,
+      ...byFamily.flatMap((measured) => cells(measured, { name, isStream })),
+    ]),
+  };
+}
+
+function cells(
+  measured: Measured,
+  { name, isStream }: { readonly name: string; readonly isStream: boolean },
+): string[] {
   const cost = (one: Measurement) => (isStream ? 1 / (one.bytesPerSecond ?? 0) : one.p50Ns);
   const base = (measured.get(floor) ?? []).map(cost);
-  const rows = [...measured].map(([name, all]) => {
-    const ratios = all.map((one, round) => cost(one) / (base[round] as number));
-    const middle = isStream
-      ? (median(all.map(({ bytesPerSecond = 0 }) => bytesPerSecond)) * 8e-9).toFixed(2)
-      : microseconds(median(all.map(({ p50Ns }) => p50Ns)));
-    const tail = microseconds(median(all.map(({ p99Ns }) => p99Ns)));
-    return [name, times(median(ratios)), middle, ...(isStream ? [] : [tail])];
-  });
-  return {
-    title: `${titles[kind]}, ${family}`,
-    note: `Client and server on one CPU; ${rounds} interleaved rounds of ${durationMs} ms; ratio: median over rounds of ${isStream ? "throughput" : "p50"} against the bare veth pair of the same round (more is slower).`,
-    columns: ["", "ratio", ...(isStream ? ["Gbit/s"] : ["p50 us", "p99 us"])],
-    rows,
-  };
+  const all = measured.get(name) ?? [];
+  const ratio = times(median(all.map((one, round) => cost(one) / (base[round] as number))));
+  if (isStream)
+    return [ratio, (median(all.map((one) => one.bytesPerSecond ?? 0)) * 8e-9).toFixed(2)];
+  const middle = (pick: (one: Measurement) => number) => microseconds(median(all.map(pick)));
+  return [ratio, middle((one) => one.p50Ns), middle((one) => one.p99Ns)];
 }

@@ -21,7 +21,7 @@ export async function benchPods(options: PodsOptions): Promise<Section[]> {
     interfaces: timeInterfaces(kernelRuns),
     datapath: await timeDatapath(kernelRuns),
   };
-  await using cluster = await TestCluster.up();
+  await using cluster = await TestCluster.up({ nodes: 1, config: { "log-level": "info" } });
   const config = writeConfig(cluster);
   const memory = () => `${(residentBytes(cluster.node.pid) / 2 ** 20).toFixed(0)} MB`;
   const memoryBefore = memory();
