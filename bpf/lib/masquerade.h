@@ -9,33 +9,24 @@
 #include "lib/nat_error.h"
 #include "lib/nat_rewrite.h"
 
-static __always_inline bool is_masquerading(enum family family)
-{
-	return family == IPV4
-		       ? enable_ipv4_masquerade && node_ipv4
-		       : enable_ipv6_masquerade && (node_ipv6.halves[0] || node_ipv6.halves[1]);
-}
-
 static __always_inline union v6addr node_address(enum family family)
 {
-	union v6addr address;
-
-	if (family == IPV4)
-		return mapped(node_ipv4);
-	address.halves[0] = node_ipv6.halves[0];
-	address.halves[1] = node_ipv6.halves[1];
-	return address;
+	return family == IPV4 ? mapped(node_ipv4) : constant_address(&node_ipv6);
 }
 
 static __always_inline union v6addr router_address(enum family family)
 {
-	union v6addr address;
+	return family == IPV4 ? mapped(router_ipv4) : constant_address(&router_ipv6);
+}
+
+/* Without an address of its own in this family the node has nothing to lend. */
+static __always_inline bool is_masquerading(enum family family)
+{
+	union v6addr node = node_address(family);
 
 	if (family == IPV4)
-		return mapped(router_ipv4);
-	address.halves[0] = router_ipv6.halves[0];
-	address.halves[1] = router_ipv6.halves[1];
-	return address;
+		return enable_ipv4_masquerade && node.words[3];
+	return enable_ipv6_masquerade && !no_address(&node);
 }
 
 /* ipv4-native-routing-cidr and its twin: whoever is in there can answer a pod's own address. */
@@ -71,22 +62,52 @@ static __always_inline bool has_port(const struct packet *pkt)
 	       pkt->protocol == PROTOCOL_SCTP;
 }
 
-/* The mapping's FORWARD tuple. An error travels with its flow's opposite packets: pkt's source port
- * is then already the port of the side it comes from (lib/parse_quoted.h), its address flow_origin.
- */
-static __always_inline struct nat_tuple forward_tuple(
-	const struct packet *pkt, const union v6addr *flow_origin)
+/* The flow as this packet travels it; of an error, as its flow's packets in that direction do. */
+static __always_inline struct nat_tuple flow_tuple(
+	const struct packet *pkt, enum nat_direction direction)
 {
 	return (struct nat_tuple){
-		.source = *flow_origin,
-		.destination = pkt->destination,
-		.source_port = pkt->source_port,
-		.destination_port = pkt->destination_port,
-		.protocol = pkt->protocol,
+		.key = {.source = pkt->flow_source,
+			.destination = pkt->destination,
+			.source_port = pkt->source_port,
+			.destination_port = pkt->destination_port,
+			.protocol = pkt->protocol,
+			.direction = direction},
 		.family = pkt->family,
-		.direction = NAT_FORWARD,
 		.tcp_flags = pkt->tcp_flags,
 	};
+}
+
+/* Puts target in the place of one end of the flow. 0, or the drop reason. */
+static __always_inline int rewrite_end(
+	struct packet *pkt, const enum packet_end end, const struct nat_entry6 *target)
+{
+	union v6addr *address = end == PACKET_SOURCE ? &pkt->source : &pkt->destination;
+	__be16 *port = end == PACKET_SOURCE ? &pkt->source_port : &pkt->destination_port;
+	struct rewrite rewrite = {
+		.from = end == PACKET_SOURCE ? pkt->flow_source : pkt->destination,
+		.to = target->address,
+		.from_port = *port,
+		.to_port = target->port,
+		.l4_offset = pkt->l4_offset,
+		.quoted_l3_offset = pkt->quoted_l3_offset,
+		.quoted_l4_offset = pkt->quoted_l4_offset,
+		.protocol = pkt->protocol,
+		.family = pkt->family,
+		.end = end,
+		.fragment = pkt->fragment,
+	};
+	int reason;
+
+	if (pkt->icmp_error)
+		reason = rewrite_error(pkt->skb, &rewrite);
+	else if (same_address(address, &target->address) && *port == target->port)
+		return 0;
+	else
+		reason = rewrite_packet(pkt->skb, &rewrite);
+	*address = target->address;
+	*port = target->port;
+	return reason;
 }
 
 /* Gives the packet the node's address and a port of its own. flags: enum nat_flags for a new
@@ -94,8 +115,8 @@ static __always_inline struct nat_tuple forward_tuple(
  */
 static __always_inline int masquerade(struct packet *pkt, __u16 flags)
 {
-	struct nat_tuple forward = forward_tuple(pkt, &pkt->flow_source);
-	struct nat_target target = {.address = node_address(pkt->family), .flags = flags};
+	struct nat_tuple forward = flow_tuple(pkt, NAT_FORWARD);
+	struct nat_entry6 target = {.address = node_address(pkt->family), .flags = flags};
 	int reason;
 
 	if (!nat_find(&forward, &target, !pkt->icmp_error)) {
@@ -108,10 +129,7 @@ static __always_inline int masquerade(struct packet *pkt, __u16 flags)
 		if (reason)
 			return reason;
 	}
-	if (pkt->icmp_error)
-		return rewrite_error(
-			pkt, PACKET_SOURCE, &forward.source, &target.address, target.port);
-	return rewrite_end(pkt, PACKET_SOURCE, &target.address, target.port);
+	return rewrite_end(pkt, PACKET_SOURCE, &target);
 }
 
 /* Gives a packet for the node back to the pod that it answers. Returns whether it does; *reason is
@@ -119,25 +137,12 @@ static __always_inline int masquerade(struct packet *pkt, __u16 flags)
  */
 static __always_inline bool unmasquerade(struct packet *pkt, int *reason)
 {
-	struct nat_tuple reverse = {
-		.source = pkt->flow_source,
-		.destination = pkt->destination,
-		.source_port = pkt->source_port,
-		.destination_port = pkt->destination_port,
-		.protocol = pkt->protocol,
-		.family = pkt->family,
-		.direction = NAT_REVERSE,
-		.tcp_flags = pkt->tcp_flags,
-	};
-	struct nat_target target = {};
+	struct nat_tuple reverse = flow_tuple(pkt, NAT_REVERSE);
+	struct nat_entry6 target = {};
 
 	if (!nat_find(&reverse, &target, !pkt->icmp_error))
 		return false;
-	if (pkt->icmp_error)
-		*reason = rewrite_error(pkt, PACKET_DESTINATION, &reverse.destination,
-			&target.address, target.port);
-	else
-		*reason = rewrite_end(pkt, PACKET_DESTINATION, &target.address, target.port);
+	*reason = rewrite_end(pkt, PACKET_DESTINATION, &target);
 	return true;
 }
 

@@ -20,73 +20,74 @@ static __always_inline __u16 random_port(void)
 	return nat_port_min + bpf_get_prandom_u32() % range;
 }
 
-/* ICMP echo: the id takes the place of the requester's port. A node's packet out is a request (the
- * responder's own id is never rewritten), so for ICMP the source port is the id as for the others.
+/* ICMP echo: the id takes the place of the requester's port. A packet that opens a mapping is a
+ * request (the responder's own id is never rewritten), so for ICMP too the source port is what
+ * gives way.
  */
 static __always_inline struct nat_tuple reverse_of(
-	const struct nat_tuple *forward, const union v6addr *address, __be16 port)
+	const struct nat_tuple *forward, const struct nat_entry6 *target)
 {
 	return (struct nat_tuple){
-		.source = forward->destination,
-		.destination = *address,
-		.source_port = forward->destination_port,
-		.destination_port = port,
-		.protocol = forward->protocol,
+		.key = {.source = forward->key.destination,
+			.destination = target->address,
+			.source_port = forward->key.destination_port,
+			.protocol = forward->key.protocol,
+			.direction = NAT_REVERSE},
 		.family = forward->family,
-		.direction = NAT_REVERSE,
 		.tcp_flags = forward->tcp_flags,
 	};
 }
 
-/* Whether node:port towards this remote is, or could be made, ours. */
+/* Whether replies to reverse's end are, or could be made, the flow's own. */
 static __always_inline bool claim_port(
-	const struct nat_tuple *forward, const union v6addr *node, __u16 flags, __be16 port)
+	const struct nat_tuple *forward, const struct nat_tuple *reverse, __u16 flags)
 {
-	struct nat_tuple reverse = reverse_of(forward, node, port);
-	struct nat_target back = {
-		.address = forward->source, .port = forward->source_port, .flags = flags};
-	struct nat_target holder;
+	struct nat_entry6 back = {
+		.address = forward->key.source, .port = forward->key.source_port, .flags = flags};
 
-	if (!nat_claim(&reverse, &back))
+	if (!nat_claim(reverse, &back))
 		return true;
 	/* Ours already when only the forward half was evicted: the connection goes on unharmed. */
-	return nat_find(&reverse, &holder, false) && holder.port == forward->source_port &&
-	       same_address(&holder.address, &forward->source);
+	return nat_find(reverse, &back, false) && back.port == forward->key.source_port &&
+	       same_address(&back.address, &forward->key.source);
 }
 
-/* Gives forward a mapping to a port of node's, the packet's own if it is free: many protocols and
- * all debugging get easier. SCTP's checksum does not survive another port (and there is no help to
- * redo it), so it gets its own or none. 0, or the drop reason. Global, verified once by itself: the
- * loop would multiply every caller's states.
+/* The way out, once the way back is claimed. Another CPU may have mapped the same flow meanwhile:
+ * then ours is given back and its taken.
  */
-__noinline int nat_allocate(struct nat_tuple *forward, struct nat_target *target)
+static __always_inline void complete(
+	const struct nat_tuple *forward, const struct nat_tuple *reverse, struct nat_entry6 *target)
 {
-	union v6addr node;
-	__be16 port;
+	target->port = reverse->key.destination_port;
+	if (nat_claim(forward, target) && nat_find(forward, target, false) &&
+		target->port != reverse->key.destination_port)
+		nat_release(reverse);
+}
+
+/* Gives forward a mapping to target's address and a port of its, the packet's own if that is free:
+ * many protocols and all debugging get easier. SCTP's checksum does not survive another port (and
+ * there is no help to redo it), so it gets its own or none. 0, or the drop reason.
+ */
+__noinline int nat_allocate(const struct nat_tuple *forward, struct nat_entry6 *target)
+{
+	struct nat_tuple reverse;
+	bool sctp;
 
 	if (!forward || !target)
 		return DROP_NO_NAT_MAPPING;
-	node = target->address;
-	port = forward->source_port;
+	sctp = forward->key.protocol == PROTOCOL_SCTP;
+	reverse = reverse_of(forward, target);
+	reverse.key.destination_port = forward->key.source_port;
+	if (!sctp && !is_masquerade_port(bpf_ntohs(forward->key.source_port)))
+		reverse.key.destination_port = bpf_htons(random_port());
 	for (int i = 0; i < NAT_TRIES; i++) {
-		bool usable = i > 0 || is_masquerade_port(bpf_ntohs(port)) ||
-			      forward->protocol == PROTOCOL_SCTP;
-
-		if (usable && claim_port(forward, &node, target->flags, port)) {
-			target->port = port;
-			if (!nat_claim(forward, target))
-				return 0;
-			/* Another CPU mapped the same flow first: give ours back, take its. */
-			if (nat_find(forward, target, false) && target->port != port) {
-				struct nat_tuple unused = reverse_of(forward, &node, port);
-
-				nat_release(&unused);
-			}
+		if (claim_port(forward, &reverse, target->flags)) {
+			complete(forward, &reverse, target);
 			return 0;
 		}
-		if (forward->protocol == PROTOCOL_SCTP)
+		if (sctp)
 			return DROP_NO_NAT_MAPPING;
-		port = bpf_htons(random_port());
+		reverse.key.destination_port = bpf_htons(random_port());
 	}
 	return DROP_NO_NAT_MAPPING;
 }

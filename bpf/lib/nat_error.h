@@ -12,96 +12,97 @@
 
 #include "lib/nat_rewrite.h"
 
-/* What changes within the quoted packet. */
-struct quoted_change {
-	const union v6addr *from;
-	const union v6addr *to;
-	__be16 from_port;
-	__be16 to_port;
-};
-
 /* Where the quoted L4 checksum is, 0 if it is not quoted (RFC 792 asks for eight bytes of L4 only)
  * or the packet had none.
  */
-static __always_inline __u32 quoted_checksum_offset(const struct packet *pkt)
+static __always_inline __u32 quoted_checksum_offset(
+	struct __sk_buff *skb, const struct rewrite *rewrite)
 {
-	__u32 offset = checksum_offset(pkt->family, pkt->protocol, pkt->quoted_l4_offset);
+	__u32 offset = checksum_offset(rewrite, rewrite->quoted_l4_offset);
 	__sum16 checksum;
 
-	if (!offset || bpf_skb_load_bytes(pkt->skb, offset, &checksum, sizeof(checksum)))
+	if (!offset || bpf_skb_load_bytes(skb, offset, &checksum, sizeof(checksum)))
 		return 0;
-	return pkt->protocol == IPPROTO_UDP && !checksum ? 0 : offset;
+	return rewrite->protocol == IPPROTO_UDP && !checksum ? 0 : offset;
 }
 
 static __always_inline long replace_quoted_checksum(
-	const struct packet *pkt, __u32 offset, const struct quoted_change *change)
+	struct __sk_buff *skb, const struct rewrite *rewrite, __u32 offset)
 {
-	if (has_pseudo_header(pkt->protocol) &&
-		bpf_l4_csum_replace(pkt->skb, offset, 0,
-			address_difference(pkt->family, change->from, change->to), 0))
+	if (has_pseudo_header(rewrite->protocol) &&
+		bpf_l4_csum_replace(
+			skb, offset, 0, address_difference(&rewrite->from, &rewrite->to), 0))
 		return -1;
 	return bpf_l4_csum_replace(
-		pkt->skb, offset, change->from_port, change->to_port, sizeof(change->to_port));
+		skb, offset, rewrite->from_port, rewrite->to_port, sizeof(rewrite->to_port));
 }
 
 /* The ICMP checksum covers all that is quoted. There, an IPv4 address and its header's checksum
  * cancel out, and so do a port, an address in the pseudo header and the L4 checksum, where that is
  * quoted.
  */
-static __always_inline long replace_error_checksum(const struct packet *pkt, __u32 offset,
-	const struct quoted_change *change, bool checksum_quoted)
+static __always_inline long replace_error_checksum(
+	struct __sk_buff *skb, const struct rewrite *rewrite, __u32 offset, bool checksum_quoted)
 {
-	const bool ipv6 = pkt->family == IPV6;
+	const bool ipv6 = rewrite->family == IPV6;
 
 	if (!checksum_quoted) {
-		if (ipv6 && bpf_l4_csum_replace(pkt->skb, offset, 0,
-				    address_difference(IPV6, change->from, change->to), 0))
+		if (ipv6 && bpf_l4_csum_replace(skb, offset, 0,
+				    address_difference(&rewrite->from, &rewrite->to), 0))
 			return -1;
-		return bpf_l4_csum_replace(pkt->skb, offset, change->from_port, change->to_port,
-			sizeof(change->to_port));
+		return bpf_l4_csum_replace(skb, offset, rewrite->from_port, rewrite->to_port,
+			sizeof(rewrite->to_port));
 	}
-	if (ipv6 || !has_pseudo_header(pkt->protocol))
+	if (ipv6 || !has_pseudo_header(rewrite->protocol))
 		return 0;
 	return bpf_l4_csum_replace(
-		pkt->skb, offset, 0, address_difference(IPV4, change->to, change->from), 0);
+		skb, offset, 0, address_difference(&rewrite->to, &rewrite->from), 0);
 }
 
 static __always_inline long replace_error_checksums(
-	const struct packet *pkt, const union v6addr *outer, const struct quoted_change *change)
+	struct __sk_buff *skb, const struct rewrite *rewrite, const union v6addr *outer)
 {
-	__u32 offset = pkt->l4_offset + offsetof(struct icmp_head, checksum);
-	__u32 quoted_offset = quoted_checksum_offset(pkt);
+	__u32 offset = rewrite->l4_offset + offsetof(struct icmp_head, checksum);
+	__u32 quoted_offset = quoted_checksum_offset(skb, rewrite);
 
-	if (pkt->family == IPV6 &&
-		bpf_l4_csum_replace(pkt->skb, offset, 0,
-			address_difference(IPV6, outer, change->to), BPF_F_PSEUDO_HDR))
+	if (rewrite->family == IPV6 &&
+		bpf_l4_csum_replace(
+			skb, offset, 0, address_difference(outer, &rewrite->to), BPF_F_PSEUDO_HDR))
 		return -1;
-	if (quoted_offset && replace_quoted_checksum(pkt, quoted_offset, change))
+	if (quoted_offset && replace_quoted_checksum(skb, rewrite, quoted_offset))
 		return -1;
-	return replace_error_checksum(pkt, offset, change, quoted_offset);
+	return replace_error_checksum(skb, rewrite, offset, quoted_offset);
 }
 
-/* Rewrites one outer end, and the opposite end of what is quoted, to to:to_port. 0, or the drop
- * reason. pkt's ports are the flow's: its quoted packet's, swapped.
- */
-static __always_inline int rewrite_error(struct packet *pkt, const enum packet_end end,
-	const union v6addr *quoted, const union v6addr *to, __be16 to_port)
+/* The outer address that gives way: a router on the path need not be the flow's own end. */
+static __always_inline long read_outer(
+	struct __sk_buff *skb, const struct rewrite *rewrite, union v6addr *outer)
 {
-	const enum packet_end quoted_end =
-		end == PACKET_SOURCE ? PACKET_DESTINATION : PACKET_SOURCE;
-	union v6addr *address = end == PACKET_SOURCE ? &pkt->source : &pkt->destination;
-	__be16 *port = end == PACKET_SOURCE ? &pkt->source_port : &pkt->destination_port;
-	__u32 offset = port_offset(pkt->family, pkt->protocol, pkt->quoted_l4_offset, quoted_end);
-	struct quoted_change change = {quoted, to, *port, to_port};
-	union v6addr outer = *address;
+	__u32 offset = address_offset(rewrite->family, L3_OFFSET, rewrite->end);
 
-	if (replace_error_checksums(pkt, &outer, &change) ||
-		bpf_skb_store_bytes(pkt->skb, offset, &to_port, sizeof(to_port), 0) ||
-		replace_address(pkt, pkt->quoted_l3_offset, quoted_end, quoted, to) ||
-		replace_address(pkt, L3_OFFSET, end, &outer, to))
+	if (rewrite->family == IPV6)
+		return bpf_skb_load_bytes(skb, offset, outer, sizeof(*outer));
+	*outer = mapped(0);
+	return bpf_skb_load_bytes(skb, offset, &outer->words[3], sizeof(outer->words[3]));
+}
+
+/* Rewrites one outer end, and the opposite end of what is quoted. from, from_port: as quoted. 0, or
+ * the drop reason. Global, as rewrite_packet() is.
+ */
+__noinline int rewrite_error(struct __sk_buff *skb, const struct rewrite *rewrite)
+{
+	enum packet_end quoted_end;
+	union v6addr outer;
+
+	if (!rewrite || read_outer(skb, rewrite, &outer))
 		return DROP_WRITE_ERROR;
-	*address = *to;
-	*port = to_port;
+	quoted_end = rewrite->end == PACKET_SOURCE ? PACKET_DESTINATION : PACKET_SOURCE;
+	if (replace_error_checksums(skb, rewrite, &outer) ||
+		replace_port(skb, rewrite, rewrite->quoted_l4_offset, quoted_end) ||
+		replace_address(
+			skb, rewrite, rewrite->quoted_l3_offset, quoted_end, &rewrite->from) ||
+		replace_address(skb, rewrite, L3_OFFSET, rewrite->end, &outer))
+		return DROP_WRITE_ERROR;
 	return 0;
 }
 

@@ -18,35 +18,42 @@
 /* Which end of the packet is rewritten. */
 enum packet_end { PACKET_SOURCE, PACKET_DESTINATION };
 
-static __always_inline __u32 address_offset4(__u32 l3_offset, enum packet_end end)
-{
-	return l3_offset + (end == PACKET_SOURCE ? offsetof(struct iphdr, saddr)
-						 : offsetof(struct iphdr, daddr));
-}
-
-static __always_inline __u32 address_offset6(__u32 l3_offset, enum packet_end end)
-{
-	return l3_offset + (end == PACKET_SOURCE ? offsetof(struct ipv6hdr, saddr)
-						 : offsetof(struct ipv6hdr, daddr));
-}
+struct rewrite {
+	union v6addr from;
+	union v6addr to;
+	/* ICMP echo: ids. */
+	__be16 from_port;
+	__be16 to_port;
+	__u16 l4_offset;
+	/* Only of ICMP errors. */
+	__u16 quoted_l3_offset;
+	__u16 quoted_l4_offset;
+	/* Of the flow; an error's own is ICMP. */
+	__u8 protocol;
+	/* enum family, enum packet_end, enum fragment. */
+	__u8 family;
+	__u8 end;
+	__u8 fragment;
+	__u8 reserved[2];
+};
 
 /* Of the port, or of the id that stands for it. */
 static __always_inline __u32 port_offset(
-	enum family family, __u8 protocol, __u32 l4_offset, enum packet_end end)
+	const struct rewrite *rewrite, __u32 l4_offset, enum packet_end end)
 {
-	if (is_icmp(family, protocol))
+	if (is_icmp(rewrite->family, rewrite->protocol))
 		return l4_offset + offsetof(struct icmp_head, id);
 	return l4_offset + (end == PACKET_SOURCE ? 0 : 2);
 }
 
 /* Of the L4 checksum, 0 if it covers neither port nor address (SCTP). */
-static __always_inline __u32 checksum_offset(enum family family, __u8 protocol, __u32 l4_offset)
+static __always_inline __u32 checksum_offset(const struct rewrite *rewrite, __u32 l4_offset)
 {
-	if (protocol == IPPROTO_TCP)
+	if (rewrite->protocol == IPPROTO_TCP)
 		return l4_offset + offsetof(struct tcphdr, check);
-	if (protocol == IPPROTO_UDP)
+	if (rewrite->protocol == IPPROTO_UDP)
 		return l4_offset + offsetof(struct udphdr, check);
-	if (is_icmp(family, protocol))
+	if (is_icmp(rewrite->family, rewrite->protocol))
 		return l4_offset + offsetof(struct icmp_head, checksum);
 	return 0;
 }
@@ -57,87 +64,81 @@ static __always_inline bool has_pseudo_header(__u8 protocol)
 	return protocol != IPPROTO_ICMP;
 }
 
-/* The IPv4 header's own address and checksum. */
-static __always_inline long replace_address4(
-	struct __sk_buff *skb, __u32 l3_offset, enum packet_end end, __be32 from, __be32 to)
+/* What the sum over an address changes by. */
+static __always_inline __s64 address_difference(const union v6addr *from, const union v6addr *to)
 {
-	return bpf_l3_csum_replace(
-		       skb, l3_offset + offsetof(struct iphdr, check), from, to, sizeof(to)) ||
-	       bpf_skb_store_bytes(skb, address_offset4(l3_offset, end), &to, sizeof(to), 0);
+	/* Of two mapped addresses all but the last four bytes are the same. */
+	return bpf_csum_diff((__be32 *)from, sizeof(*from), (__be32 *)to, sizeof(*to), 0);
 }
 
-/* BPF_F_RECOMPUTE_CSUM for the packet's own address: replacing the L4 checksum with
+static __always_inline __u32 address_offset(
+	enum family family, __u32 l3_offset, enum packet_end end)
+{
+	if (family == IPV4)
+		return l3_offset + (end == PACKET_SOURCE ? offsetof(struct iphdr, saddr)
+							 : offsetof(struct iphdr, daddr));
+	return l3_offset + (end == PACKET_SOURCE ? offsetof(struct ipv6hdr, saddr)
+						 : offsetof(struct ipv6hdr, daddr));
+}
+
+/* The address in an IP header, and IPv4's header checksum.
+ * BPF_F_RECOMPUTE_CSUM for an IPv6 packet's own address: replacing the L4 checksum with
  * BPF_F_PSEUDO_HDR takes the difference out of CHECKSUM_COMPLETE, where IPv6 has no header checksum
  * that already did (kernel 6.16 has BPF_F_IPV6 for this, older ones refuse it). In a quoted packet
  * both are payload.
  */
-static __always_inline long replace_address6(
-	struct __sk_buff *skb, __u32 l3_offset, enum packet_end end, const union v6addr *to)
+static __always_inline long replace_address(struct __sk_buff *skb, const struct rewrite *rewrite,
+	__u32 l3_offset, enum packet_end end, const union v6addr *from)
 {
-	return bpf_skb_store_bytes(skb, address_offset6(l3_offset, end), to, sizeof(*to),
-		l3_offset == L3_OFFSET ? BPF_F_RECOMPUTE_CSUM : 0);
+	__u32 offset = address_offset(rewrite->family, l3_offset, end);
+	const union v6addr *to = &rewrite->to;
+
+	if (rewrite->family == IPV6)
+		return bpf_skb_store_bytes(skb, offset, to, sizeof(*to),
+			l3_offset == L3_OFFSET ? BPF_F_RECOMPUTE_CSUM : 0);
+	return bpf_l3_csum_replace(skb, l3_offset + offsetof(struct iphdr, check), from->words[3],
+		       to->words[3], sizeof(to->words[3])) ||
+	       bpf_skb_store_bytes(skb, offset, &to->words[3], sizeof(to->words[3]), 0);
 }
 
-/* What the sum over an address changes by. */
-static __always_inline __s64 address_difference(
-	enum family family, const union v6addr *from, const union v6addr *to)
+/* A UDP checksum of 0 means none (IPv4) and stays so. */
+static __always_inline long replace_l4_checksum(
+	struct __sk_buff *skb, const struct rewrite *rewrite)
 {
-	if (family == IPV4)
-		return bpf_csum_diff((__be32 *)&from->words[3], 4, (__be32 *)&to->words[3], 4, 0);
-	return bpf_csum_diff((__be32 *)from, sizeof(*from), (__be32 *)to, sizeof(*to), 0);
-}
-
-static __always_inline long replace_address(const struct packet *pkt, __u32 l3_offset,
-	enum packet_end end, const union v6addr *from, const union v6addr *to)
-{
-	if (pkt->family == IPV4)
-		return replace_address4(pkt->skb, l3_offset, end, from->words[3], to->words[3]);
-	return replace_address6(pkt->skb, l3_offset, end, to);
-}
-
-/* The L4 checksum, for an address in the pseudo header and a port in the packet. A UDP checksum of
- * 0 means none (IPv4) and stays so.
- */
-static __always_inline long replace_l4_checksum(const struct packet *pkt, const union v6addr *from,
-	const union v6addr *to, __be16 from_port, __be16 to_port)
-{
-	__u32 offset = checksum_offset(pkt->family, pkt->protocol, pkt->l4_offset);
-	__u64 flags = pkt->protocol == IPPROTO_UDP ? BPF_F_MARK_MANGLED_0 : 0;
+	__u32 offset = checksum_offset(rewrite, rewrite->l4_offset);
+	__u64 flags = rewrite->protocol == IPPROTO_UDP ? BPF_F_MARK_MANGLED_0 : 0;
 
 	if (!offset)
 		return 0;
-	if (has_pseudo_header(pkt->protocol) &&
-		bpf_l4_csum_replace(pkt->skb, offset, 0, address_difference(pkt->family, from, to),
-			flags | BPF_F_PSEUDO_HDR))
+	if (has_pseudo_header(rewrite->protocol) &&
+		bpf_l4_csum_replace(skb, offset, 0,
+			address_difference(&rewrite->from, &rewrite->to), flags | BPF_F_PSEUDO_HDR))
 		return -1;
-	if (from_port == to_port)
-		return 0;
-	return bpf_l4_csum_replace(pkt->skb, offset, from_port, to_port, flags | sizeof(to_port));
+	return bpf_l4_csum_replace(skb, offset, rewrite->from_port, rewrite->to_port,
+		flags | sizeof(rewrite->to_port));
 }
 
-/* 0, or the drop reason. Leaves pkt as it was parsed except for the end it rewrote. */
-static __always_inline int rewrite_end(
-	struct packet *pkt, const enum packet_end end, const union v6addr *to, __be16 to_port)
+static __always_inline long replace_port(
+	struct __sk_buff *skb, const struct rewrite *rewrite, __u32 l4_offset, enum packet_end end)
 {
-	union v6addr *address = end == PACKET_SOURCE ? &pkt->source : &pkt->destination;
-	__be16 *port = end == PACKET_SOURCE ? &pkt->source_port : &pkt->destination_port;
-	union v6addr from = *address;
-
-	if (*port == to_port && same_address(&from, to))
+	if (rewrite->from_port == rewrite->to_port)
 		return 0;
-	if (pkt->fragment != FRAGMENT_LATER) {
-		if (replace_l4_checksum(pkt, &from, to, *port, to_port))
-			return DROP_WRITE_ERROR;
-		if (*port != to_port &&
-			bpf_skb_store_bytes(pkt->skb,
-				port_offset(pkt->family, pkt->protocol, pkt->l4_offset, end),
-				&to_port, sizeof(to_port), 0))
-			return DROP_WRITE_ERROR;
-	}
-	if (replace_address(pkt, L3_OFFSET, end, &from, to))
+	return bpf_skb_store_bytes(skb, port_offset(rewrite, l4_offset, end), &rewrite->to_port,
+		sizeof(rewrite->to_port), 0);
+}
+
+/* 0, or the drop reason. Global, verified once by itself, and with a stack frame of its own. */
+__noinline int rewrite_packet(struct __sk_buff *skb, const struct rewrite *rewrite)
+{
+	if (!rewrite)
 		return DROP_WRITE_ERROR;
-	*address = *to;
-	*port = to_port;
+	/* A later fragment has neither port nor checksum: the first one's speak for all. */
+	if (rewrite->fragment != FRAGMENT_LATER &&
+		(replace_l4_checksum(skb, rewrite) ||
+			replace_port(skb, rewrite, rewrite->l4_offset, rewrite->end)))
+		return DROP_WRITE_ERROR;
+	if (replace_address(skb, rewrite, L3_OFFSET, rewrite->end, &rewrite->from))
+		return DROP_WRITE_ERROR;
 	return 0;
 }
 

@@ -103,7 +103,7 @@ static __always_inline int handle_solicitation(
 	const struct packet *pkt, const struct endpoint *endpoint)
 {
 	struct neighbour_message *message = header_at(pkt->skb, pkt->l4_offset, sizeof(*message));
-	union v6addr asker = pkt->source;
+	union v6addr asker = pkt->source, router = constant_address(&router_ipv6);
 	int reason;
 
 	if (!message || pkt->hops != 255)
@@ -113,8 +113,7 @@ static __always_inline int handle_solicitation(
 		return absorb(pkt);
 	if (!same_address(&asker, &endpoint->ipv6) && !is_link_local6(&asker))
 		return drop(pkt, DROP_INVALID_SOURCE);
-	if (message->target.halves[0] != router_ipv6.halves[0] ||
-		message->target.halves[1] != router_ipv6.halves[1])
+	if (!same_address(&message->target, &router))
 		return drop(pkt, DROP_UNKNOWN_TARGET);
 	reason = send_advertisement(pkt->skb, endpoint, &asker);
 	if (reason)
