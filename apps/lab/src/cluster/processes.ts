@@ -30,6 +30,8 @@ export function apiServer(lab: LabLayout, descriptors: readonly number[]): Proce
     command: [
       ...appCommand("apiserver", "apps/apiserver/src/main.ts"),
       ...["--data-dir", lab.apiserver, "--pki-dir", lab.pki],
+      // For its own controllers; everybody else comes by the inherited sockets, whose ports stay.
+      ...["--listen", "127.0.0.1:0"],
       ...descriptors.flatMap((_, at) => ["--listen-fd", String(3 + at)]),
       ...advertised.flatMap((address) => ["--advertise", `${address}:${apiServerPort}`]),
     ],
