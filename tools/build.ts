@@ -3,7 +3,16 @@
 //   node tools/build.ts [--quiet]
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, globSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  globSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { promisify } from "node:util";
 
@@ -49,10 +58,12 @@ function bpfSteps(): Step[] {
 }
 
 function nativeSteps(): Step[] {
-  return globSync(["apps/*/native/*.c", "bench/native/*.c", "tests/native/*.c"], { cwd: root }).map((source) => {
-    const headers = globSync(join(dirname(source), "*.h"), { cwd: root });
-    return clangStep(`dist/bin/${basename(source, ".c")}`, source, headers, nativeFlags);
-  });
+  return globSync(["apps/*/native/*.c", "bench/native/*.c", "tests/native/*.c"], { cwd: root }).map(
+    (source) => {
+      const headers = globSync(join(dirname(source), "*.h"), { cwd: root });
+      return clangStep(`dist/bin/${basename(source, ".c")}`, source, headers, nativeFlags);
+    },
+  );
 }
 
 function clangStep(output: string, source: string, headers: string[], flags: string[]): Step {
@@ -101,15 +112,24 @@ async function bundle(entries: Record<string, string>): Promise<void> {
       if (log.code !== "CIRCULAR_DEPENDENCY") defaultHandler(level, log);
     },
   });
-  await build.write({
+  const { output } = await build.write({
     dir: join(root, "dist/js"),
     format: "esm",
     sourcemap: true,
-    cleanDir: true,
     entryFileNames: "[name].mjs",
     chunkFileNames: "chunks/[name]-[hash].mjs",
   });
   await build.close();
+  pruneChunks(new Set(output.map(({ fileName }) => basename(fileName))));
+}
+
+/** A running lab may still load a chunk of the build it started from: old ones go only after a day. */
+function pruneChunks(current: ReadonlySet<string>): void {
+  const dayAgoMs = Date.now() - 86_400_000;
+  for (const path of globSync("dist/js/chunks/*", { cwd: root })) {
+    const old = !current.has(basename(path)) && statSync(join(root, path)).mtimeMs < dayAgoMs;
+    if (old) rmSync(join(root, path));
+  }
 }
 
 function hashOf(step: Step): string {

@@ -6,7 +6,13 @@ import { join } from "node:path";
 
 const root = join(import.meta.dirname, "..");
 const files = globSync(
-  ["bpf/**/*.{c,h}", "apps/*/native/*.{c,h}", "bench/native/*.{c,h}", "tests/native/*.{c,h}", "packages/*/testdata/*.c"],
+  [
+    "bpf/**/*.{c,h}",
+    "apps/*/native/*.{c,h}",
+    "bench/native/*.{c,h}",
+    "tests/native/*.{c,h}",
+    "packages/*/testdata/*.c",
+  ],
   { cwd: root },
 );
 const mode = process.argv.includes("--check") ? ["--dry-run", "--Werror"] : ["-i"];
