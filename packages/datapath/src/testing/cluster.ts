@@ -3,14 +3,13 @@
 //   pod 1, pod 2 == node 1 (172.18.0.2) --+
 //                                         br0 172.18.0.1 fabric 203.0.113.1 -- world 203.0.113.10
 //   pod 3, pod 4 == node 2 (172.18.0.3) --+
-import { execFile, execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, openSync, closeSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import { Address, Mac, Prefix } from "@tsilium/net";
-import { Rtnl } from "@tsilium/netlink";
-import { MNT_DETACH, mount, projectRoot, umount2, withNetns } from "@tsilium/syscall";
+import { MNT_DETACH, mount, projectRoot, umount2 } from "@tsilium/syscall";
+import { Topology } from "@tsilium/testkit";
+import type { Netns } from "@tsilium/testkit";
 import type { HookKind } from "../programs/hooks.ts";
 import type { DatapathConfig, EndpointEntry, IpcacheEntry } from "../model.ts";
 import { routeMtu } from "../node/mtu.ts";
@@ -19,7 +18,6 @@ import type { PeerCommands } from "./peer-process.ts";
 import { forkInside } from "./remote.ts";
 import type { Remote } from "./remote.ts";
 
-const run = promisify(execFile);
 const worldIpv4 = "203.0.113.10";
 const worldIpv6 = "2001:db8:113::10";
 const remoteNodeIdentity = 6;
@@ -48,12 +46,12 @@ export class TestCluster implements AsyncDisposable {
     process.env["TSILIUM_BPF_OBJECTS"] ?? join(projectRoot(), "dist/bpf");
   readonly world = { ipv4: worldIpv4, ipv6: worldIpv6 };
   readonly pods: Pod[] = [];
-  readonly #prefix = `tsit-${process.pid}-${Math.random().toString(36).slice(2, 6)}`;
+  readonly #topology = new Topology();
+  readonly #namespaces = new Map<string, Netns>();
   readonly #bpffs = mkdtempSync(join(tmpdir(), "tsit-bpf-"));
   readonly #options: ClusterOptions;
   readonly #nodes = new Map<number, Remote<NodeCommands>>();
   readonly #peers: Remote<PeerCommands>[] = [];
-  readonly #namespaces: string[] = [];
 
   private constructor(options: ClusterOptions) {
     this.#options = options;
@@ -83,8 +81,9 @@ export class TestCluster implements AsyncDisposable {
     return this.pods[number - 1] as Pod;
   }
 
+  /** Path of a namespace: "fabric", "world", "node-1", "pod-3". */
   netns(name: string): string {
-    return `/var/run/netns/${this.#prefix}-${name}`;
+    return this.#inside(name).path;
   }
 
   bpffs(node: number): string {
@@ -148,98 +147,95 @@ export class TestCluster implements AsyncDisposable {
     return peer;
   }
 
-  /** Packets that ping(8) lost, of those it sent. */
-  async pingLoss(netns: string, target: string, options: string[] = []): Promise<number> {
-    const args = [`--net=${netns}`, "ping", "-n", "-q", "-W1", ...options, target];
-    const { stdout } = await run("nsenter", args).catch((error: { stdout?: string }) => ({
-      stdout: error.stdout ?? "",
-    }));
+  /** Packets that ping(8) lost, of those it sent from a namespace. */
+  async pingLoss(from: string, target: string, options: string[] = []): Promise<number> {
+    const netns = [...this.#namespaces.values()].find(({ path }) => path === from);
+    if (!netns) throw new Error(`no namespace at ${from}`);
+    const { stdout, stderr } = await netns.exec("ping", ["-n", "-q", "-W1", ...options, target]);
     const counts = /(\d+) packets transmitted, (\d+) received/.exec(stdout);
-    if (!counts) throw new Error(`ping said: ${stdout}`);
+    if (!counts) throw new Error(`ping said: ${stdout}${stderr}`);
     return Number(counts[1]) - Number(counts[2]);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const process of [...this.#nodes.values(), ...this.#peers]) await process.kill();
-    for (const name of this.#namespaces) execFileSync("ip", ["netns", "delete", name]);
+    this.#topology[Symbol.dispose]();
     umount2(this.#bpffs, MNT_DETACH);
     rmSync(this.#bpffs, { recursive: true });
   }
 
+  #inside(name: string): Netns {
+    const netns = this.#namespaces.get(name);
+    if (!netns) throw new Error(`no namespace ${name} in this cluster`);
+    return netns;
+  }
+
+  #namespace(name: string): Netns {
+    const netns = this.#topology.netns(name);
+    this.#namespaces.set(name, netns);
+    return netns;
+  }
+
   #makeFabric(): void {
-    using fabric = this.#namespace("fabric");
-    using world = this.#namespace("world");
-    fabric.links.add({ name: "br0", kind: { type: "bridge" }, up: true });
-    addAddresses(fabric, "br0", ["172.18.0.1/24", "fc00:18::1/64"]);
-    this.#wire("fabric", "world0", { netns: "world", device: "eth0" });
-    fabric.links.set("world0", { up: true });
-    world.links.set("eth0", { up: true });
-    addAddresses(fabric, "world0", ["203.0.113.1/24", "2001:db8:113::1/64"]);
-    addAddresses(world, "eth0", [`${worldIpv4}/24`, `${worldIpv6}/64`]);
+    const fabric = this.#namespace("fabric");
+    const world = this.#namespace("world");
+    fabric.rtnl.links.add({ name: "br0", kind: { type: "bridge" }, up: true });
+    for (const address of ["172.18.0.1/24", "fc00:18::1/64", linkLocal(1)])
+      fabric.addAddress("br0", address);
+    this.#topology.wire(
+      {
+        netns: fabric,
+        device: "world0",
+        addresses: ["203.0.113.1/24", "2001:db8:113::1/64", linkLocal(1)],
+      },
+      { netns: world, device: "eth0", addresses: [`${worldIpv4}/24`, `${worldIpv6}/64`] },
+    );
     addDefaultRoutes(world, ["203.0.113.1", "2001:db8:113::1"]);
-    withNetns(this.netns("fabric"), () => {
-      writeFileSync("/proc/sys/net/ipv4/ip_forward", "1");
-      writeFileSync("/proc/sys/net/ipv6/conf/all/forwarding", "1");
-    });
+    fabric.sysctl("ipv4/ip_forward", 1);
+    fabric.sysctl("ipv6/conf/all/forwarding", 1);
   }
 
   #makeNode(number: number): void {
     mkdirSync(this.bpffs(number));
-    using node = this.#namespace(`node-${number}`);
-    using fabric = Rtnl.open({ netns: this.netns("fabric") });
-    this.#wire("fabric", `node${number}`, { netns: `node-${number}`, device: "eth0" });
-    fabric.links.set(`node${number}`, { up: true, master: "br0" });
-    node.links.set("eth0", { up: true });
-    addAddresses(node, "eth0", [`172.18.0.${number + 1}/24`, `fc00:18::${number + 1}/64`]);
+    const node = this.#namespace(`node-${number}`);
+    const fabric = this.#inside("fabric");
+    const port = `node${number}`;
+    const addresses = [
+      `172.18.0.${number + 1}/24`,
+      `fc00:18::${number + 1}/64`,
+      linkLocal(number + 1),
+    ];
+    this.#topology.wire(
+      { netns: fabric, device: port },
+      { netns: node, device: "eth0", addresses },
+    );
+    fabric.rtnl.links.set(port, { master: "br0" });
     addDefaultRoutes(node, ["172.18.0.1", "fc00:18::1"]);
   }
 
   #makePod(node: number, number: number): Pod {
-    const hostDevice = `lxc${number}`;
-    using pod = this.#namespace(`pod-${number}`);
-    using host = Rtnl.open({ netns: this.netns(`node-${node}`) });
-    this.#wire(`node-${node}`, hostDevice, { netns: `pod-${number}`, device: "eth0" });
-    host.links.set(hostDevice, { addrGenMode: "none" });
-    host.links.set(hostDevice, { up: true });
-    pod.links.set("eth0", { up: true });
-    const ipv4 = `10.244.${node - 1}.${number + 10}`;
-    const ipv6 = `fd00:10:244:${node - 1}::${number + 10}`;
-    addAddresses(pod, "eth0", [`${ipv4}/32`, `${ipv6}/128`]);
+    const device = `lxc${number}`;
+    const pod = this.#namespace(`pod-${number}`);
+    const host = this.#inside(`node-${node}`);
+    const ipv4 = Address.parse(`10.244.${node - 1}.${number + 10}`);
+    const ipv6 = Address.parse(`fd00:10:244:${node - 1}::${number + 10}`);
+    const addresses = [`${ipv4}/32`, `${ipv6}/128`];
+    this.#topology.wire({ netns: host, device }, { netns: pod, device: "eth0", addresses });
     const config = this.config(node);
-    for (const gateway of [config.routerIpv4, config.routerIpv6] as Address[]) {
-      pod.routes.add({ destination: Prefix.host(gateway), device: "eth0" });
-      const destination = Prefix.parse(gateway.family === 4 ? "0.0.0.0/0" : "::/0");
-      pod.routes.add({ destination, gateway, device: "eth0", mtu: routeMtu(config) });
-    }
-    const hostLink = host.links.get(hostDevice);
-    const podLink = pod.links.get("eth0");
+    const { routerIpv4, routerIpv6 } = config;
+    addPodRoutes(pod, [routerIpv4, routerIpv6] as Address[], routeMtu(config));
+    const hostLink = host.rtnl.links.get(device);
+    const podLink = pod.rtnl.links.get("eth0");
     const entry: EndpointEntry = {
       id: 100 + number,
       ifindex: hostLink?.index ?? 0,
       identity: 1000 + number,
-      ipv4: Address.parse(ipv4),
-      ipv6: Address.parse(ipv6),
+      ipv4,
+      ipv6,
       mac: podLink?.mac ?? Mac.random(),
       nodeMac: hostLink?.mac ?? Mac.random(),
     };
-    return { netns: this.netns(`pod-${number}`), ipv4, ipv6: String(entry.ipv6), node, entry };
-  }
-
-  /** A namespace of ours with loopback up. */
-  #namespace(name: string): Rtnl {
-    const full = `${this.#prefix}-${name}`;
-    execFileSync("ip", ["netns", "add", full]);
-    this.#namespaces.push(full);
-    const rtnl = Rtnl.open({ netns: this.netns(name) });
-    rtnl.links.set("lo", { up: true });
-    return rtnl;
-  }
-
-  #wire(netns: string, device: string, peer: { netns: string; device: string }): void {
-    const netnsFd = openSync(this.netns(peer.netns), "r");
-    using rtnl = Rtnl.open({ netns: this.netns(netns) });
-    rtnl.links.add({ name: device, kind: { type: "veth", peer: { name: peer.device, netnsFd } } });
-    closeSync(netnsFd);
+    return { netns: pod.path, ipv4: String(ipv4), ipv6: String(ipv6), node, entry };
   }
 
   async #tellOfNodes(number: number): Promise<void> {
@@ -294,24 +290,28 @@ function podCidrs(node: number): Prefix[] {
   return [Prefix.parse(`10.244.${node - 1}.0/24`), Prefix.parse(`fd00:10:244:${node - 1}::/64`)];
 }
 
-function addAddresses(rtnl: Rtnl, device: string, addresses: readonly string[]): void {
-  for (const text of addresses) {
-    const [address = "", length] = text.split("/");
-    rtnl.addresses.add({
-      device,
-      address: Address.parse(address),
-      length: Number(length),
-      noDad: true,
-    });
+/** As pods have them: the gateway is on the link, everything else behind it. */
+function addPodRoutes(pod: Netns, gateways: readonly Address[], mtu: number): void {
+  for (const gateway of gateways) {
+    pod.rtnl.routes.add({ destination: Prefix.host(gateway), device: "eth0" });
+    pod.rtnl.routes.add({ destination: everything(gateway), gateway, device: "eth0", mtu });
   }
 }
 
-function addDefaultRoutes(rtnl: Rtnl, gateways: readonly string[]): void {
-  for (const text of gateways) {
-    const gateway = Address.parse(text);
-    rtnl.routes.add({
-      destination: Prefix.parse(gateway.family === 4 ? "0.0.0.0/0" : "::/0"),
-      gateway,
-    });
-  }
+function addDefaultRoutes(netns: Netns, gateways: readonly string[]): void {
+  for (const gateway of gateways.map((text) => Address.parse(text)))
+    netns.rtnl.routes.add({ destination: everything(gateway), gateway });
+}
+
+/** The default route's destination, of an address's family. */
+function everything({ family }: Address): Prefix {
+  return Prefix.parse(family === 4 ? "0.0.0.0/0" : "::/0");
+}
+
+/**
+ * Routers need one on every link (RFC 4291 2.8): Linux solicits neighbours for packets that it forwards from its
+ * link-local address, and not at all when it has none. Wires of the testkit come without.
+ */
+function linkLocal(number: number): string {
+  return `fe80::${number}/64`;
 }
