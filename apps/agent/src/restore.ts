@@ -104,7 +104,7 @@ export async function removePodless({
   before,
   log,
 }: PodlessOptions): Promise<void> {
-  for (const endpoint of [...endpoints.table.values()]) {
+  for (const endpoint of endpoints.table.values().toArray()) {
     if (endpoint.podName === "" || endpoint.createdAt >= before) continue;
     const pod = pods.get(`${endpoint.namespace}/${endpoint.podName}`);
     if (pod?.metadata.uid === endpoint.podUid) continue;

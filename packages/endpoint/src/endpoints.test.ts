@@ -20,6 +20,7 @@ const draft = (containerId = "c1"): EndpointDraft => ({
   namespace: "shop",
   podName: "cart-0",
   podUid: "u-1",
+  identity: 0,
   labels: Labels.parse(["k8s:app=cart"]),
 });
 

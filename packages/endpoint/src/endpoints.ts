@@ -15,6 +15,7 @@ export type EndpointDraft = Pick<
   "netns" | "network" | "ipv4" | "ipv6" | "namespace" | "podName" | "podUid" | "labels"
 > & {
   readonly attachment: Attachment;
+  readonly identity: number;
   /** The pod's MAC address; a random one when absent. */
   readonly mac?: Mac | undefined;
 };
@@ -78,7 +79,6 @@ export class Endpoints {
       ifindex: 0,
       mac: rest.mac ?? Mac.random(),
       nodeMac: Mac.random(),
-      identity: 0,
       createdAt: new Date().toISOString(),
       attachedAt: undefined,
     };

@@ -85,6 +85,27 @@ test("a pod's interface has its addresses and routes at once, and goes with both
   );
 });
 
+test("many interfaces are removed as fast as one, and those that are gone do not matter", async () => {
+  const names = Array.from({ length: 50 }, (_, index) => `lxc${index}`);
+  const started = withNetns(path(node), () => {
+    const interfaces = new PodInterfaces(network);
+    for (const [index, interfaceName] of names.entries())
+      interfaces.create({
+        ...spec,
+        interfaceName,
+        containerInterface: `eth${index}`,
+        ipv4: undefined,
+        ipv6: undefined,
+      });
+    interfaces.remove("lxc7");
+    return { at: performance.now(), gone: names.map((name) => interfaces.removeTogether(name)) };
+  });
+  await Promise.all(started.gone);
+  const elapsedMs = performance.now() - started.at;
+  assert.deepEqual([links(node), links(pod)], [["lo"], ["lo"]]);
+  assert.ok(elapsedMs < 500, `${elapsedMs} ms`);
+});
+
 test("an address is usable at once, without duplicate address detection", () => {
   onNode((interfaces) => interfaces.create(spec));
   assert.doesNotMatch(

@@ -35,10 +35,15 @@ export type FoundInterface = {
   readonly addresses: readonly Prefix[];
 };
 
+/** Link group of interfaces about to be removed; nothing else uses the number ("ts"). */
+const leavingGroup = 0x7473;
+
 /** Makes and removes pods' interfaces from within the agent's network namespace. Synchronous, under a millisecond. */
 export class PodInterfaces implements Disposable {
   readonly network: PodNetwork;
   readonly #node: Rtnl;
+  /** Interfaces to be removed in the next turn of the event loop, with those who wait for it. */
+  #leaving: { readonly name: string; readonly gone: PromiseWithResolvers<void> }[] = [];
 
   constructor(network: PodNetwork) {
     this.network = network;
@@ -71,6 +76,17 @@ export class PodInterfaces implements Disposable {
     return this.#node.links.delete(interfaceName);
   }
 
+  /**
+   * Removes both ends, in one call with all others that are to be removed at the time: the kernel takes about
+   * 20 ms for a call, and no longer for many. Fine when they are gone. @throws NetlinkError
+   */
+  removeTogether(interfaceName: string): Promise<void> {
+    const gone = Promise.withResolvers<void>();
+    if (this.#leaving.length === 0) setImmediate(() => this.#removeLeaving());
+    this.#leaving.push({ name: interfaceName, gone });
+    return gone.promise;
+  }
+
   /** The node's end. */
   find(interfaceName: string): Link | undefined {
     return this.#node.links.get(interfaceName);
@@ -89,6 +105,25 @@ export class PodInterfaces implements Disposable {
       return { mac: link.mac, up: link.up, addresses };
     } finally {
       closeSync(netnsFd);
+    }
+  }
+
+  #removeLeaving(): void {
+    const leaving = this.#leaving;
+    this.#leaving = [];
+    for (const { name, gone } of leaving) {
+      try {
+        this.#node.links.set(name, { group: leavingGroup });
+      } catch (error) {
+        if (error instanceof NetlinkError && error.code === "ENODEV") gone.resolve();
+        else gone.reject(error);
+      }
+    }
+    try {
+      this.#node.links.deleteGroup(leavingGroup);
+      for (const { gone } of leaving) gone.resolve();
+    } catch (error) {
+      for (const { gone } of leaving) gone.reject(error);
     }
   }
 

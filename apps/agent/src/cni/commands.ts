@@ -73,9 +73,9 @@ export class EndpointCommands implements CniCommands {
     undo.defer(() => identities.release(identity.id));
     const pair = addresses.allocateNext(ownerOf(request));
     undo.defer(() => addresses.releasePair(pair));
-    const { id } = endpoints.create(draftOf(request, { labels, pair, pod: found?.pod }));
+    const { id } = endpoints.create(draftOf(request, { identity, pair, pod: found?.pod }));
     undo.defer(() => this.#dismantle(id));
-    endpoints.change(id, { state: "waiting-for-identity", identity: identity.id });
+    endpoints.change(id, { state: "waiting-for-identity" });
     await this.#connect(id, signal);
 
     const endpoint = endpoints.change(id, { attachedAt: new Date().toISOString() });
@@ -98,7 +98,7 @@ export class EndpointCommands implements CniCommands {
     const endpoint = endpoints.find(attachment);
     if (endpoint) await this.remove(endpoint.id);
     // An ADD of an agent that lost its state may have left an interface; its name says whose it is.
-    else interfaces.remove(hostInterfaceName(attachment));
+    else await interfaces.removeTogether(hostInterfaceName(attachment));
   }
 
   /** Removes an endpoint and everything it holds. */
@@ -197,7 +197,7 @@ export class EndpointCommands implements CniCommands {
     } catch (error) {
       log.warn({ ...subject(endpoint), error }, "the kernel still holds rows of an endpoint");
     }
-    interfaces.remove(endpoint.interfaceName);
+    await interfaces.removeTogether(endpoint.interfaceName);
     endpoints.remove(id);
   }
 
@@ -229,7 +229,7 @@ export class EndpointCommands implements CniCommands {
 
 function draftOf(
   { attachment, netns, config, pod: reference }: AddRequest,
-  { labels, pair, pod }: { labels: Labels; pair: AddressPair; pod: Pod | undefined },
+  { identity, pair, pod }: { identity: Identity; pair: AddressPair; pod: Pod | undefined },
 ): EndpointDraft {
   return {
     attachment,
@@ -240,7 +240,8 @@ function draftOf(
     namespace: reference?.namespace ?? "",
     podName: reference?.name ?? "",
     podUid: pod?.metadata.uid ?? "",
-    labels,
+    labels: identity.labels,
+    identity: identity.id,
     mac: wantedMac(pod),
   };
 }

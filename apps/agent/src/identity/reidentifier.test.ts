@@ -72,6 +72,7 @@ async function setUp(graceMs: number) {
     namespace: "shop",
     podName: "cart",
     podUid: "u",
+    identity: 0,
     labels,
   });
   endpoints.change(id, { state: "waiting-for-identity" });

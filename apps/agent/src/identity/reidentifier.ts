@@ -87,7 +87,7 @@ export class Reidentifier implements Disposable {
 
   /** Told that an identity lost its number to another with the same labels: its endpoints ask again. */
   supersede(identity: number): void {
-    for (const endpoint of [...this.#options.endpoints.table.values()]) {
+    for (const endpoint of this.#options.endpoints.table.values().toArray()) {
       if (endpoint.identity !== identity) continue;
       const { id: endpointId, labels } = endpoint;
       const attempt = (this.table.get(String(endpointId))?.attempt ?? 0) + 1;

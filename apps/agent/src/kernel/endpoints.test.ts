@@ -50,6 +50,7 @@ function setUp() {
     namespace: "shop",
     podName: "cart",
     podUid: "u",
+    identity: 0,
     labels: Labels.empty,
   });
   const settled = () => reconciler.settled(AbortSignal.timeout(1000));

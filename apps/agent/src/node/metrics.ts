@@ -37,8 +37,8 @@ export function registerNodeMetrics(metrics: Metrics, options: NodeMetricsOption
     "rows not in the kernel or the API server yet",
     ["reconciler"],
     () =>
-      reconcilers.map(({ name, ...reconciler }) => ({
-        labels: { reconciler: name },
+      reconcilers.map((reconciler) => ({
+        labels: { reconciler: reconciler.name },
         value: reconciler.status().pending,
       })),
   );

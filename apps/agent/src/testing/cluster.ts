@@ -33,6 +33,8 @@ const apiPort = 6443;
 export type ClusterOptions = {
   readonly nodes?: 1 | 2;
   readonly config?: Readonly<Record<string, string>>;
+  /** The agent to run; its source when absent. */
+  readonly agent?: string;
 };
 export type CniAnswer = { readonly status: number | null; readonly output: string };
 
@@ -45,14 +47,20 @@ export class TestNode {
   readonly #log: number;
   #agent: ChildProcess | undefined;
 
-  constructor(options: { name: string; netns: Netns; folder: string; args: readonly string[] }) {
-    const { name, netns, folder, args } = options;
+  constructor(options: {
+    name: string;
+    netns: Netns;
+    folder: string;
+    agent: string;
+    args: readonly string[];
+  }) {
+    const { name, netns, folder, agent, args } = options;
     this.name = name;
     this.netns = netns;
     this.runDir = join(folder, name);
     mkdirSync(this.runDir, { recursive: true });
     this.#log = openSync(join(folder, `${name}.log`), "a");
-    this.#args = [...args, "--k8s-node-name", name, "--run-dir", this.runDir];
+    this.#args = [agent, ...args, "--k8s-node-name", name, "--run-dir", this.runDir];
   }
 
   get pid(): number {
@@ -61,8 +69,7 @@ export class TestNode {
 
   /** Starts the agent; resolves when it serves CNI, or when it has ended. */
   async start(): Promise<void> {
-    const entry = process.env["TSILIUM_AGENT"] ?? join(root, "apps/agent/src/main.ts");
-    const agent = this.netns.spawn(process.execPath, [entry, ...this.#args], {
+    const agent = this.netns.spawn(process.execPath, this.#args, {
       stdio: ["ignore", this.#log, this.#log],
     });
     this.#agent = agent;
@@ -116,7 +123,7 @@ export class TestNode {
   /** GETs from the agent's socket: the status and the parsed body. */
   get<T>(path: string): Promise<{ status: number; body: T }> {
     return new Promise((resolve, reject) => {
-      request({ socketPath: join(this.runDir, "tsilium.sock"), path }, (response) => {
+      request({ socketPath: join(this.runDir, "tsilium.sock"), path, agent: false }, (response) => {
         let text = "";
         response.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
         response.on("end", () =>
@@ -194,14 +201,12 @@ export class TestCluster implements AsyncDisposable {
       process.execPath,
       [
         join(root, "apps/operator/src/main.ts"),
-        ...[
-          "--kubeconfig",
-          kubeconfig,
-          "--operator-prometheus-serve-addr",
-          "",
-          "--operator-api-serve-addr",
-          "",
-        ],
+        "--kubeconfig",
+        kubeconfig,
+        "--operator-prometheus-serve-addr",
+        "",
+        "--operator-api-serve-addr",
+        "",
         ...flags(poolConfig),
       ],
       { stdio: ["ignore", openSync(join(folder, "operator.log"), "a"), "inherit"] },
@@ -222,6 +227,7 @@ export class TestCluster implements AsyncDisposable {
         name,
         netns,
         folder,
+        agent: options.agent ?? join(root, "apps/agent/src/main.ts"),
         args: flags({ kubeconfig: `${kubeconfig}.node`, ...config }),
       });
       cleanUp.defer(() => node.stop("SIGKILL"));
@@ -320,14 +326,12 @@ async function startApiServer(
   const start = async () => {
     const args = [
       join(root, "apps/apiserver/src/main.ts"),
-      ...[
-        "--data-dir",
-        join(folder, "apiserver"),
-        "--pki-dir",
-        join(folder, "pki"),
-        "--listen",
-        `127.0.0.1:${port}`,
-      ],
+      "--data-dir",
+      join(folder, "apiserver"),
+      "--pki-dir",
+      join(folder, "pki"),
+      "--listen",
+      `127.0.0.1:${port}`,
       // Inherited descriptors are numbered from 3 on.
       ...listeners.flatMap((_, index) => ["--listen-fd", String(3 + index)]),
     ];
