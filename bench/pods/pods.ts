@@ -1,5 +1,4 @@
 // What a pod costs: CNI ADD and DEL as the runtime sees them, how many at once, the kernel's share, and memory.
-import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { projectRoot } from "@tsilium/syscall";
 import { TestCluster } from "../../apps/agent/src/testing/cluster.ts";
@@ -15,13 +14,12 @@ const kernelRuns = 20;
 
 /** One node with a real API server, operator and agent, and `pods` pods on it. */
 export async function benchPods(options: PodsOptions): Promise<Section[]> {
-  const bundle = join(projectRoot(), "dist/js/agent.mjs");
-  if (existsSync(bundle)) process.env["TSILIUM_AGENT"] ??= bundle;
+  const agent = join(projectRoot(), "dist/js/agent.mjs");
   const kernel = {
     interfaces: timeInterfaces(kernelRuns),
     datapath: await timeDatapath(kernelRuns),
   };
-  await using cluster = await TestCluster.up({ nodes: 1, config: { "log-level": "info" } });
+  await using cluster = await TestCluster.up({ agent, config: { "log-level": "info" } });
   const config = writeConfig(cluster);
   const memory = () => `${(residentBytes(cluster.node.pid) / 2 ** 20).toFixed(0)} MB`;
   const memoryBefore = memory();
