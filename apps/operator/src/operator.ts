@@ -4,7 +4,12 @@
 //                                        \-> node cleaner   --> deletes what deleted nodes leave
 //            every few minutes: sweep of CiliumEndpoints without a pod
 import { setTimeout as sleep } from "node:timers/promises";
-import { type KubeClient, reflectTable, resources } from "@tsilium/kube";
+import {
+  type CustomResourceDefinition,
+  type KubeClient,
+  reflectTable,
+  resources,
+} from "@tsilium/kube";
 import { Reconciler } from "@tsilium/tables";
 import { sweepEndpoints } from "./cleanup/endpoints.ts";
 import { NodeCleaner } from "./cleanup/nodes.ts";
@@ -94,22 +99,24 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
   };
 }
 
-/** The API server may come up after us: tried until it answers. */
+/** The API server may come up after us: asked twice a second until it answers. */
 async function installDefinitions({ client, log, signal }: OperatorOptions): Promise<void> {
-  for (const definition of definitions) {
+  let complained = false;
+  const install = async (definition: CustomResourceDefinition) => {
     const name = definition.metadata.name;
-    for (let delayMs = 100; ; delayMs = Math.min(delayMs * 2, 5_000)) {
+    for (let delayMs = 50; ; delayMs = Math.min(delayMs * 2, 500)) {
       try {
         const outcome = await installDefinition(client, definition, signal);
-        log.info({ definition: name, outcome }, "definition in place");
-        break;
+        return log.info({ definition: name, outcome }, "definition in place");
       } catch (error) {
         signal.throwIfAborted();
-        log.warn({ definition: name, error }, "cannot install a definition, will retry");
+        if (!complained) log.warn({ definition: name, error }, "cannot install it yet, will retry");
+        complained = true;
         await sleep(delayMs, undefined, { signal });
       }
     }
-  }
+  };
+  await Promise.all(definitions.map(install));
 }
 
 async function sweepForEver(

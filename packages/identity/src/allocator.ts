@@ -73,6 +73,8 @@ export class IdentityAllocator {
     signal.addEventListener("abort", () => this.#keeper[Symbol.dispose](), { once: true });
     void reflect(client, resources.ciliumIdentities, {
       signal,
+      // At a cluster's start the kind may not be defined for a second.
+      retry: { minMs: 50, maxMs: 1_000 },
       handlers: {
         upsert: (object) => {
           observer?.event();

@@ -46,6 +46,8 @@ export class NodeDiscovery {
     signal.addEventListener("abort", () => reject(signal.reason as Error), { once: true });
     void reflect(client, resources.ciliumNodes, {
       signal,
+      // At a cluster's start the kind may not be defined for a second.
+      retry: { minMs: 50, maxMs: 1_000 },
       handlers: {
         upsert: (object) => {
           observer?.event();
