@@ -42,7 +42,7 @@ struct connection {
 	uint64_t bytes_to_send; // of /bytes/N
 };
 
-static const char *pod = "", *namespace = "", *node = "";
+static const char *pod = "", *pod_namespace = "", *node = "";
 static struct socket listeners[MAX_LISTENERS];
 static int listener_count, epoll_fd;
 static bool accepting = true;
@@ -87,7 +87,7 @@ static void append_parties(struct bytes *out, const char *protocol,
 	bytes_print(out, "{");
 	append_member(out, "pod", pod);
 	bytes_print(out, ",");
-	append_member(out, "namespace", namespace);
+	append_member(out, "namespace", pod_namespace);
 	bytes_print(out, ",");
 	append_member(out, "node", node);
 	bytes_print(out, ",\"protocol\":\"%s\"", protocol);
@@ -440,9 +440,13 @@ static void parse(int argc, char **argv)
 		if (found == 'p')
 			pod = optarg;
 		else if (found == 's')
-		namespace = optarg;
-		else if (found == 'n') node = optarg;
-		else exit(1);
+			pod_namespace = optarg;
+		else if (found == 'n')
+			node = optarg;
+		else if (found == 'r')
+			ready_fd = atoi(optarg);
+		else
+			exit(1);
 	}
 	for (int i = optind; i < argc; i++)
 		open_port(argv[i]);

@@ -33,7 +33,9 @@ function registerLifeCycle(lab: Command): void {
       await down(labName(command));
     });
   named(lab.command("kubeconfig"))
-    .description("print the path of the lab's kubeconfig: export KUBECONFIG=$(tsilium lab kubeconfig)")
+    .description(
+      "print the path of the lab's kubeconfig: export KUBECONFIG=$(tsilium lab kubeconfig)",
+    )
     .action(async (_options, command: Command) => {
       const { runningLab } = await import("./state.ts");
       console.log(runningLab(labName(command)).lab.kubeconfig);
@@ -43,7 +45,11 @@ function registerLifeCycle(lab: Command): void {
 function registerObjects(lab: Command): void {
   namespaced(named(lab.command("apply")))
     .description("create or change objects")
-    .requiredOption("-f, --filename <file>", "file with YAML or JSON documents, - for stdin (repeatable)", collect)
+    .requiredOption(
+      "-f, --filename <file>",
+      "file with YAML or JSON documents, - for stdin (repeatable)",
+      collect,
+    )
     .action(async (options, command: Command) => {
       const { apply } = await import("./commands/apply.ts");
       await apply(labName(command), options);
@@ -52,12 +58,17 @@ function registerObjects(lab: Command): void {
     .description("delete objects and wait until they are gone")
     .argument("[kind]", "instead of -f: a kind, or KIND/NAME")
     .argument("[names...]")
-    .option("-f, --filename <file>", "file with YAML or JSON documents, - for stdin (repeatable)", collect, [])
+    .option(
+      "-f, --filename <file>",
+      "file with YAML or JSON documents, - for stdin (repeatable)",
+      collect,
+      [],
+    )
     .option("--timeout <duration>", "how long to wait", duration, 60_000)
     .option("--grace-period <seconds>", "instead of the pods' own", wholeNumber)
     .action(async (kind: string | undefined, names: string[], options, command: Command) => {
       const { deleteObjects } = await import("./commands/delete.ts");
-      await deleteObjects(labName(command), { kind, names, ...options });
+      await deleteObjects(labName(command), { ...options, kind, names });
     });
   output(namespaced(named(lab.command("get"))), ["table", "wide", "json", "yaml", "name"])
     .description("print objects")
@@ -67,7 +78,7 @@ function registerObjects(lab: Command): void {
     .option("-l, --selector <labels>", "only objects with these labels")
     .action(async (kind: string, name: string | undefined, options, command: Command) => {
       const { get } = await import("./commands/get.ts");
-      await get(labName(command), { kind, name, ...options });
+      await get(labName(command), { ...options, kind, name });
     });
   namespaced(named(lab.command("wait")))
     .description("wait until a lab has caught up with what was applied")
@@ -95,7 +106,7 @@ function registerExec(lab: Command): void {
     .option("-t, --tty", "for kubectl's sake: a terminal is used where there is one")
     .action(async (pod: string, argv: string[], options, command: Command) => {
       const { execInPod } = await import("./commands/exec.ts");
-      await execInPod(labName(command), { pod, argv, ...options });
+      await execInPod(labName(command), { ...options, pod, argv });
     });
   const node = named(lab.command("node")).description("a lab's nodes");
   named(node.command("exec"))
@@ -124,7 +135,10 @@ function named(command: Command): Command {
 }
 
 function namespaced(command: Command): Command {
-  return command.option("-n, --namespace <namespace>", 'default: "default", or what a manifest says');
+  return command.option(
+    "-n, --namespace <namespace>",
+    'default: "default", or what a manifest says',
+  );
 }
 
 function output(command: Command, formats: readonly string[]): Command {

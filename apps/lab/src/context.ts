@@ -23,5 +23,9 @@ export function labContext(lab: string, node: string): LabContext {
 export function nodeNumber(name: string): number {
   const number = /^node-([1-9]\d{0,2})$/.exec(name)?.[1];
   if (number) return Number(number);
-  throw new LabError("no_such_node", `"${name}" is not a lab's node`, "Nodes are node-1, node-2, ...");
+  throw new LabError(
+    "no_such_node",
+    `"${name}" is not a lab's node`,
+    "Nodes are node-1, node-2, ...",
+  );
 }

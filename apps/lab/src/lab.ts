@@ -203,7 +203,9 @@ export class Lab {
   }
 
   #tooLate(what: string): LabError {
-    const missing = this.#nodes.map(({ name }) => name).filter((name) => !this.#readyNodes.has(name));
+    const missing = this.#nodes
+      .map(({ name }) => name)
+      .filter((name) => !this.#readyNodes.has(name));
     return new LabError(
       "start_failed",
       `${what} did not become ready within ${startPatienceMs / 1000} s${missing.length > 0 ? ` (${missing.join(", ")})` : ""}`,

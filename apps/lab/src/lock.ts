@@ -1,6 +1,14 @@
 // Who may make or remove things of a lab: the owner of an abstract socket named after it. The kernel gives it
 // up with its owner, however that one ends.
-import { AF_UNIX, bind, close, isSyscallError, SOCK_STREAM, sockaddrUn, socket } from "@tsilium/syscall";
+import {
+  AF_UNIX,
+  bind,
+  close,
+  isSyscallError,
+  SOCK_STREAM,
+  sockaddrUn,
+  socket,
+} from "@tsilium/syscall";
 import type { LabLayout } from "./layout.ts";
 
 export class LabLock implements Disposable {

@@ -1,5 +1,11 @@
 // Cluster DNS as objects: a Deployment of our own server and the Service everybody knows it by.
-import { type Deployment, type KubeClient, KubeError, resources, type Service } from "@tsilium/kube";
+import {
+  type Deployment,
+  type KubeClient,
+  KubeError,
+  resources,
+  type Service,
+} from "@tsilium/kube";
 import { worldAddresses } from "../layout.ts";
 import { dnsImage } from "../kubelet/image.ts";
 
@@ -67,7 +73,9 @@ export async function installDns(
     if (!KubeError.isAlreadyExists(error)) throw error;
   };
   await client.create(resources.services, dnsService(), { signal }).catch(unlessThere);
-  await client.create(resources.deployments, dnsDeployment(kubeconfig), { signal }).catch(unlessThere);
+  await client
+    .create(resources.deployments, dnsDeployment(kubeconfig), { signal })
+    .catch(unlessThere);
 }
 
 export async function isDnsReady(client: KubeClient, signal: AbortSignal): Promise<boolean> {

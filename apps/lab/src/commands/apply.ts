@@ -22,7 +22,11 @@ export async function apply(name: string, options: ApplyOptions): Promise<void> 
   }
 }
 
-async function applyOne(lab: LabClient, manifest: Manifest, wanted: string | undefined): Promise<string> {
+async function applyOne(
+  lab: LabClient,
+  manifest: Manifest,
+  wanted: string | undefined,
+): Promise<string> {
   const { client, signal } = lab;
   const kind = requiredKind(lab.kinds, manifest);
   const namespace = namespaceOf(kind, manifest, wanted);

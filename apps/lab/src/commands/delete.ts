@@ -30,7 +30,11 @@ export async function deleteObjects(name: string, options: DeleteOptions): Promi
   const { gracePeriod: gracePeriodSeconds } = options;
   const grace = gracePeriodSeconds === undefined ? {} : { gracePeriodSeconds };
   for (const { kind, name: object, namespace } of doomed) {
-    const found = await lab.client.delete(kind, object, { namespace, signal: lab.signal, ...grace });
+    const found = await lab.client.delete(kind, object, {
+      namespace,
+      signal: lab.signal,
+      ...grace,
+    });
     console.log(`${displayName(kind, object)} ${found ? "deleted" : "was not there"}`);
   }
   await untilGone(lab, doomed, options.timeout);
@@ -57,9 +61,13 @@ function fromWords(lab: LabClient, { kind: word = "", names, namespace }: Delete
   return all.map((name) => ({ kind, name, namespace: where }));
 }
 
-async function untilGone(lab: LabClient, doomed: readonly Doomed[], timeoutMs: number): Promise<void> {
+async function untilGone(
+  lab: LabClient,
+  doomed: readonly Doomed[],
+  timeoutMs: number,
+): Promise<void> {
   const deadline = performance.now() + timeoutMs;
-  for (let left = [...doomed]; ; ) {
+  for (let left = [...doomed]; ;) {
     const still = await Promise.all(left.map((entry) => isThere(lab, entry)));
     left = left.filter((_, at) => still[at]);
     if (left.length === 0) return;

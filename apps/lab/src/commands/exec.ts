@@ -59,14 +59,24 @@ export function execInWorld(name: string, argv: readonly string[]): void {
 
 function become(args: readonly string[], environment: Readonly<Record<string, string>> = {}): void {
   const runner = runnerPath();
-  const defined = Object.entries(process.env).filter((entry): entry is [string, string] => entry[1] !== undefined);
+  const defined = Object.entries(process.env).filter(
+    (entry): entry is [string, string] => entry[1] !== undefined,
+  );
   process.execve?.(runner, [runner, ...args], { ...Object.fromEntries(defined), ...environment });
-  throw new LabError("missing_kernel_feature", "this Node cannot execve", "Use the project's own: `npm run build`.");
+  throw new LabError(
+    "missing_kernel_feature",
+    "this Node cannot execve",
+    "Use the project's own: `npm run build`.",
+  );
 }
 
 function knownNode(lab: LabLayout, nodes: readonly string[], node: string): NodeLayout {
   if (nodes.includes(node)) return lab.node(nodeNumber(node));
-  throw new LabError("no_such_node", `lab "${lab.name}" has no node "${node}"`, `It has ${nodes.join(", ")}.`);
+  throw new LabError(
+    "no_such_node",
+    `lab "${lab.name}" has no node "${node}"`,
+    `It has ${nodes.join(", ")}.`,
+  );
 }
 
 type Found = { readonly init: ProcessIdentity; readonly node: NodeLayout; readonly uid: string };
@@ -78,19 +88,34 @@ async function findContainer(lab: LabLayout, options: ExecOptions): Promise<Foun
     const pod = await getPod(client, options);
     const init = initOf(pod, options);
     if (typeof init !== "string")
-      return { init, node: lab.node(nodeNumber(pod.spec.nodeName ?? "")), uid: pod.metadata.uid ?? "" };
-    if (performance.now() > deadline || !mayRunSoon(pod)) throw new LabError("no_such_container", init);
+      return {
+        init,
+        node: lab.node(nodeNumber(pod.spec.nodeName ?? "")),
+        uid: pod.metadata.uid ?? "",
+      };
+    if (performance.now() > deadline || !mayRunSoon(pod))
+      throw new LabError("no_such_container", init);
     await sleep(50);
   }
 }
 
-async function getPod(client: KubeClient, { pod, namespace = "default" }: ExecOptions): Promise<Pod> {
+async function getPod(
+  client: KubeClient,
+  { pod, namespace = "default" }: ExecOptions,
+): Promise<Pod> {
   const name = pod.replace(/^pods?\//, "");
   try {
-    return await client.get(resources.pods, name, { namespace, signal: AbortSignal.timeout(10_000) });
+    return await client.get(resources.pods, name, {
+      namespace,
+      signal: AbortSignal.timeout(10_000),
+    });
   } catch (error) {
     if (!KubeError.isNotFound(error)) throw error;
-    throw new LabError("no_such_pod", `there is no pod "${name}" in namespace "${namespace}"`, "Name the namespace with -n.");
+    throw new LabError(
+      "no_such_pod",
+      `there is no pod "${name}" in namespace "${namespace}"`,
+      "Name the namespace with -n.",
+    );
   }
 }
 
@@ -103,7 +128,8 @@ function initOf(pod: Pod, { container }: ExecOptions): ProcessIdentity | string 
   const wanted = container ?? pod.spec.containers[0]?.name;
   const status = pod.status?.containerStatuses?.find(({ name }) => name === wanted);
   const names = pod.spec.containers.map(({ name }) => name);
-  if (!wanted || !names.includes(wanted)) return `the pod has no container "${wanted}": it has ${names.join(", ")}`;
+  if (!wanted || !names.includes(wanted))
+    return `the pod has no container "${wanted}": it has ${names.join(", ")}`;
   const id = /^tsilium-lab:\/\/(\d+)-(\d+)$/.exec(status?.containerID ?? "");
   const init = id && { pid: Number(id[1]), startTime: id[2] as string };
   if (init && status?.state?.running && isAlive(init)) return init;

@@ -47,16 +47,29 @@ function pathOf(kind: DiscoveredKind, name: string | undefined, options: GetOpti
     : `${path}?labelSelector=${encodeURIComponent(options.selector)}`;
 }
 
-async function fetchObjects(lab: LabClient, path: string, kind: DiscoveredKind): Promise<KubeObject> {
+async function fetchObjects(
+  lab: LabClient,
+  path: string,
+  kind: DiscoveredKind,
+): Promise<KubeObject> {
   const answer = JSON.parse(await lab.client.raw(path, { signal: lab.signal })) as KubeObject;
   if (!("items" in answer)) return answer;
   const { metadata, items } = answer as unknown as KubeList<KubeObject>;
   const typed = { apiVersion: apiVersionOf(kind), kind: kind.kind };
-  const list = { apiVersion: "v1", kind: "List", metadata, items: items.map((item) => ({ ...typed, ...item })) };
+  const list = {
+    apiVersion: "v1",
+    kind: "List",
+    metadata,
+    items: items.map((item) => ({ ...typed, ...item })),
+  };
   return list as unknown as KubeObject;
 }
 
-async function printObjects(answer: KubeObject, kind: DiscoveredKind, { output }: GetOptions): Promise<void> {
+async function printObjects(
+  answer: KubeObject,
+  kind: DiscoveredKind,
+  { output }: GetOptions,
+): Promise<void> {
   if (output === "json") return void process.stdout.write(`${JSON.stringify(answer, null, 2)}\n`);
   if (output === "yaml")
     return void process.stdout.write((await import("js-yaml")).dump(answer, { noRefs: true }));
@@ -66,7 +79,10 @@ async function printObjects(answer: KubeObject, kind: DiscoveredKind, { output }
 
 function printTable(answer: Table, kind: DiscoveredKind, options: GetOptions): void {
   if (answer.rows.length === 0) {
-    const where = kind.namespaced && !options.allNamespaces ? ` in ${options.namespace ?? "default"} namespace` : "";
+    const where =
+      kind.namespaced && !options.allNamespaces
+        ? ` in ${options.namespace ?? "default"} namespace`
+        : "";
     console.error(`No resources found${where}.`);
     return;
   }
@@ -77,7 +93,12 @@ function printTable(answer: Table, kind: DiscoveredKind, options: GetOptions): v
   process.stdout.write(
     table(answer.rows, [
       ...(withNamespace
-        ? [["NAMESPACE", (row: Table["rows"][number]) => row.object.metadata?.namespace ?? ""] as const]
+        ? [
+            [
+              "NAMESPACE",
+              (row: Table["rows"][number]) => row.object.metadata?.namespace ?? "",
+            ] as const,
+          ]
         : []),
       ...shown.map(
         ({ name, at }) =>

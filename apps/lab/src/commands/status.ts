@@ -18,7 +18,13 @@ export async function status(name: string, command: Command): Promise<void> {
     const { ipv4, ipv6 } = lab.node(nodeNumber(node));
     return { name: node, ready: readyNodes.includes(node), ipv4, ipv6 };
   });
-  const data = { ...rest, kubeconfig: lab.kubeconfig, folder: lab.folder, nodes: nodeRows, processes: rows };
+  const data = {
+    ...rest,
+    kubeconfig: lab.kubeconfig,
+    folder: lab.folder,
+    nodes: nodeRows,
+    processes: rows,
+  };
   if (await printStructured(command, data)) return;
   process.stdout.write(
     facts([

@@ -8,7 +8,11 @@ import { appCommand } from "../runner/runner.ts";
 import type { LabOptions, UpMessage } from "../up-protocol.ts";
 import { needRoot } from "./root.ts";
 
-export type UpOptions = { readonly nodes: number; readonly set: readonly string[]; readonly wait?: true };
+export type UpOptions = {
+  readonly nodes: number;
+  readonly set: readonly string[];
+  readonly wait?: true;
+};
 
 const interrupted = 130;
 
@@ -97,7 +101,10 @@ function outcome(daemon: ChildProcess, begun: number): Promise<void> {
   });
   daemon.once("error", reject);
   daemon.once("exit", (status, signal) =>
-    reject(failure ?? new LabError("start_failed", `the lab's daemon ended (${signal ?? `status ${status}`})`)),
+    reject(
+      failure ??
+        new LabError("start_failed", `the lab's daemon ended (${signal ?? `status ${status}`})`),
+    ),
   );
   return promise;
 }

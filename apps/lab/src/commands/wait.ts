@@ -44,12 +44,18 @@ async function untilReady(lab: LabClient, options: WaitOptions): Promise<void> {
 }
 
 function tooLate({ timeout }: WaitOptions, late: readonly string[]): LabError {
-  return new LabError("timeout", `not ready after ${timeout / 1000} s:\n${late.map((line) => `  ${line}`).join("\n")}`);
+  return new LabError(
+    "timeout",
+    `not ready after ${timeout / 1000} s:\n${late.map((line) => `  ${line}`).join("\n")}`,
+  );
 }
 
 async function untilInKernels(name: string, lab: LabClient, options: WaitOptions): Promise<void> {
   const { lab: layout, state } = runningLab(name);
-  const sockets = state.nodes.map((node) => ({ node, socket: layout.node(nodeNumber(node)).socket }));
+  const sockets = state.nodes.map((node) => ({
+    node,
+    socket: layout.node(nodeNumber(node)).socket,
+  }));
   const deadline = performance.now() + options.timeout;
   let version = await currentVersion(lab);
   for (let round = 0; round < mostRounds; round++) {
@@ -62,7 +68,9 @@ async function untilInKernels(name: string, lab: LabClient, options: WaitOptions
 }
 
 async function currentVersion(lab: LabClient): Promise<string> {
-  const page = JSON.parse(await lab.client.raw("/api/v1/namespaces?limit=1", { signal: lab.signal })) as {
+  const page = JSON.parse(
+    await lab.client.raw("/api/v1/namespaces?limit=1", { signal: lab.signal }),
+  ) as {
     metadata: { resourceVersion: string };
   };
   return page.metadata.resourceVersion;
@@ -89,7 +97,11 @@ async function barrier(
 }
 
 /** undefined: the agent has it all in its kernel; else what lags. */
-function askBarrier(socketPath: string, version: string, timeoutMs: number): Promise<string | undefined> {
+function askBarrier(
+  socketPath: string,
+  version: string,
+  timeoutMs: number,
+): Promise<string | undefined> {
   return new Promise((resolve) => {
     const path = `/v1/barrier?resourceVersion=${encodeURIComponent(version)}`;
     const signal = AbortSignal.timeout(Math.ceil(timeoutMs));
@@ -100,7 +112,11 @@ function askBarrier(socketPath: string, version: string, timeoutMs: number): Pro
       answer.on("error", (error) => resolve(error.message));
     });
     asked.on("error", (error) =>
-      resolve(signal.aborted ? "the agent has not caught up" : `the agent does not answer: ${error.message}`),
+      resolve(
+        signal.aborted
+          ? "the agent has not caught up"
+          : `the agent does not answer: ${error.message}`,
+      ),
     );
     asked.end();
   });

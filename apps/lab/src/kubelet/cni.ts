@@ -49,13 +49,24 @@ export async function cniAdd(node: NodeLayout, attachment: Attachment): Promise<
   const config = readConfig(node);
   let result: CniResult = {};
   for (const plugin of config.plugins) {
-    const text = await execute({ command: "ADD", node, attachment, plugin, config, previous: result });
+    const text = await execute({
+      command: "ADD",
+      node,
+      attachment,
+      plugin,
+      config,
+      previous: result,
+    });
     try {
       result = JSON.parse(text) as CniResult;
     } catch (cause) {
-      throw new CniError("bad_answer", `${plugin.type} ADD printed no JSON: ${text.slice(0, 200)}`, {
-        cause,
-      });
+      throw new CniError(
+        "bad_answer",
+        `${plugin.type} ADD printed no JSON: ${text.slice(0, 200)}`,
+        {
+          cause,
+        },
+      );
     }
   }
   return result;
@@ -89,7 +100,10 @@ function configFile(node: NodeLayout): string | undefined {
 function readConfig(node: NodeLayout): NetworkConfig {
   const file = configFile(node);
   if (!file)
-    throw new CniError("not_configured", `no CNI configuration in ${node.cniConfDir}: the agent is not ready`);
+    throw new CniError(
+      "not_configured",
+      `no CNI configuration in ${node.cniConfDir}: the agent is not ready`,
+    );
   const config = JSON.parse(readFileSync(file, "utf8")) as NetworkConfig & PluginConfig;
   return file.endsWith(".conflist") ? config : { ...config, plugins: [config] };
 }
@@ -136,7 +150,10 @@ async function execute(execution: Execution): Promise<string> {
 function failure(what: string, output: string, errors: string): CniError {
   try {
     const { code, msg, details } = JSON.parse(output) as Record<string, unknown>;
-    return new CniError(code as number, `${what}: ${String(msg)}${details ? `: ${String(details)}` : ""}`);
+    return new CniError(
+      code as number,
+      `${what}: ${String(msg)}${details ? `: ${String(details)}` : ""}`,
+    );
   } catch {
     return new CniError("bad_answer", `${what} failed: ${(errors || output).trim().slice(0, 500)}`);
   }

@@ -147,7 +147,11 @@ export class ContainerKeeper {
           const name = `${kind[0]?.toUpperCase()}${kind.slice(1)}`;
           event("Warning", "Unhealthy", `${name} probe failed: ${why}`);
           if (!final) return;
-          event("Normal", "Killing", `Container ${this.name} failed ${kind} probe, will be restarted`);
+          event(
+            "Normal",
+            "Killing",
+            `Container ${this.name} failed ${kind} probe, will be restarted`,
+          );
           void this.stop(graceMs);
         },
       },

@@ -151,7 +151,10 @@ export function fieldOf(path: string, { pod, hostIps, podIps }: PodFacts): strin
   return fields[path] ?? "";
 }
 
-function missing(message: string, { optional = false }: { readonly optional?: boolean }): undefined {
+function missing(
+  message: string,
+  { optional = false }: { readonly optional?: boolean },
+): undefined {
   if (!optional) throw new ContainerConfigError(message);
   return undefined;
 }

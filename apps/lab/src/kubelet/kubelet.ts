@@ -72,7 +72,11 @@ export class Kubelet {
 
   #upsert(pod: Pod): void {
     const uid = pod.metadata.uid ?? "";
-    if (isDnsPod(pod)) this.#noteDns(uid, (pod.status?.podIPs ?? []).map(({ ip }) => ip));
+    if (isDnsPod(pod))
+      this.#noteDns(
+        uid,
+        (pod.status?.podIPs ?? []).map(({ ip }) => ip),
+      );
     const known = this.#workers.get(uid);
     if (known) return known.update(pod);
     const context = this.#contexts.get(pod.spec.nodeName ?? "");

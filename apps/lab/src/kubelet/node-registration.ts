@@ -115,7 +115,8 @@ export class NodeRegistration {
           type: "Ready",
           status: "False",
           reason: "KubeletNotReady",
-          message: "container runtime network not ready: the agent has installed no CNI configuration",
+          message:
+            "container runtime network not ready: the agent has installed no CNI configuration",
           ...times,
         };
   }
@@ -125,7 +126,11 @@ export class NodeRegistration {
     const spec = { holderIdentity: node.name, leaseDurationSeconds, renewTime: nowMicro() };
     const options = { namespace: leaseNamespace, signal };
     try {
-      await client.patch(resources.leases, node.name, { ...options, type: "merge", patch: { spec } });
+      await client.patch(resources.leases, node.name, {
+        ...options,
+        type: "merge",
+        patch: { spec },
+      });
     } catch (error) {
       if (!KubeError.isNotFound(error)) throw error;
       await client.create(resources.leases, { metadata: { name: node.name }, spec }, options);

@@ -62,6 +62,7 @@ export class PodWorker {
     this.#pod = pod;
     this.#context = context;
     this.#status = new StatusWriter(context.client, pod, context.signal);
+    context.signal.addEventListener("abort", () => this.#abandon(), { once: true });
     this.done = this.#live();
     this.update(pod);
   }
@@ -111,7 +112,11 @@ export class PodWorker {
   async #setUp(): Promise<boolean> {
     const { slots, place, log } = this.#context;
     this.#changed();
-    for (let delayMs = 250; !this.#stop.signal.aborted; delayMs = Math.min(delayMs * 2, longestRetryMs)) {
+    for (
+      let delayMs = 250;
+      !this.#stop.signal.aborted;
+      delayMs = Math.min(delayMs * 2, longestRetryMs)
+    ) {
       try {
         this.#sandbox = await slots.run(async () =>
           this.#stop.signal.aborted ? undefined : await createSandbox(this.#pod, place),
@@ -224,6 +229,12 @@ export class PodWorker {
     }
   }
 
+  /** The lab is being taken down: containers end by their cgroup, and nothing is started again or reported. */
+  #abandon(): void {
+    this.#deletedInApi = true;
+    this.#stop.abort();
+  }
+
   /** Removes the sandbox, again and again: what CNI has attached must be detached. */
   async #tearDown(): Promise<void> {
     const { dns, log, signal } = this.#context;
@@ -246,7 +257,11 @@ export class PodWorker {
   async #deleteInApi(): Promise<void> {
     const { client, signal, log } = this.#context;
     const { name = "", namespace } = this.#pod.metadata;
-    for (let delayMs = 50; !signal.aborted && !this.#deletedInApi; delayMs = Math.min(delayMs * 2, 2000)) {
+    for (
+      let delayMs = 50;
+      !signal.aborted && !this.#deletedInApi;
+      delayMs = Math.min(delayMs * 2, 2000)
+    ) {
       try {
         await client.delete(resources.pods, name, {
           namespace,

@@ -35,7 +35,9 @@ export async function probeOnce(
     }
     return "the probe has no exec, httpGet or tcpSocket";
   } catch (error) {
-    return patience.aborted ? `no answer within ${probe.timeoutSeconds ?? 1} s` : (error as Error).message;
+    return patience.aborted
+      ? `no answer within ${probe.timeoutSeconds ?? 1} s`
+      : (error as Error).message;
   }
 }
 
@@ -91,7 +93,9 @@ function get(
   request.once("response", (response) => {
     response.resume();
     const status = response.statusCode ?? 0;
-    resolve(status >= 200 && status < 400 ? undefined : `HTTP probe failed with statuscode: ${status}`);
+    resolve(
+      status >= 200 && status < 400 ? undefined : `HTTP probe failed with statuscode: ${status}`,
+    );
   });
   request.once("error", reject);
   request.end();

@@ -49,11 +49,7 @@ async function untilStarted(
   return false;
 }
 
-async function keepAlive(
-  probe: Probe,
-  options: ProberOptions,
-  signal: AbortSignal,
-): Promise<void> {
+async function keepAlive(probe: Probe, options: ProberOptions, signal: AbortSignal): Promise<void> {
   let failures = 0;
   for await (const outcome of outcomes(probe, options, signal)) {
     failures = outcome === undefined ? 0 : failures + 1;

@@ -42,7 +42,13 @@ export async function createSandbox(pod: Pod, place: SandboxPlace): Promise<Sand
     return { ...common, netns: node.netns, ips, attachment: undefined, result: undefined };
   }
   const netns = lab.podNetns(id.slice(0, 12));
-  const attachment = { containerId: id, netns, podName: name, podNamespace: namespace, podUid: uid };
+  const attachment = {
+    containerId: id,
+    netns,
+    podName: name,
+    podNamespace: namespace,
+    podUid: uid,
+  };
   createNamespace(netns);
   try {
     using rtnl = Rtnl.open({ netns });

@@ -1,6 +1,13 @@
 // The ConfigMaps and Secrets that a pod refers to, read when a container starts: changes reach a restarted
 // container, not a running one.
-import { type KubeClient, KubeError, type KubeObject, type Pod, resources, type Resource } from "@tsilium/kube";
+import {
+  type KubeClient,
+  KubeError,
+  type KubeObject,
+  type Pod,
+  resources,
+  type Resource,
+} from "@tsilium/kube";
 import { referencesOf, type Sources } from "./environment.ts";
 
 /** What does not exist is left out. @throws KubeError when the API server cannot be asked. */

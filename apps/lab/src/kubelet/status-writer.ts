@@ -28,7 +28,7 @@ export class StatusWriter {
   }
 
   async #drain(): Promise<void> {
-    for (let delayMs = 50; this.#wanted && !this.#signal.aborted; ) {
+    for (let delayMs = 50; this.#wanted && !this.#signal.aborted;) {
       const status = this.#wanted();
       this.#wanted = undefined;
       const done = await this.#write(status);
@@ -57,7 +57,12 @@ export class StatusWriter {
       return true;
     } catch (error) {
       // A pod that is gone, or another one of the same name, has no use for it.
-      return error instanceof KubeError && error.status >= 400 && error.status < 500 && error.status !== 429;
+      return (
+        error instanceof KubeError &&
+        error.status >= 400 &&
+        error.status < 500 &&
+        error.status !== 429
+      );
     }
   }
 }

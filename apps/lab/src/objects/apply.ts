@@ -53,7 +53,11 @@ function mergeDifference(last: Fields, live: Fields, wanted: Fields): Fields | u
   for (const [key, value] of Object.entries(wanted)) {
     const [before, now] = [last[key], live[key]];
     if (isFields(value)) {
-      const inner = mergeDifference(isFields(before) ? before : {}, isFields(now) ? now : {}, value);
+      const inner = mergeDifference(
+        isFields(before) ? before : {},
+        isFields(now) ? now : {},
+        value,
+      );
       if (inner || now === undefined) patch[key] = inner ?? {};
     } else if (!covers(now, value) && value !== null) patch[key] = value;
   }
@@ -63,7 +67,11 @@ function mergeDifference(last: Fields, live: Fields, wanted: Fields): Fields | u
 /** Whether `now` says all that `value` says: elements of lists may have been given defaults. */
 function covers(now: Json, value: Json): boolean {
   if (Array.isArray(value))
-    return Array.isArray(now) && now.length === value.length && value.every((entry, at) => covers(now[at], entry));
+    return (
+      Array.isArray(now) &&
+      now.length === value.length &&
+      value.every((entry, at) => covers(now[at], entry))
+    );
   if (isFields(value))
     return isFields(now) && Object.entries(value).every(([key, entry]) => covers(now[key], entry));
   return isDeepStrictEqual(now, value);

@@ -20,7 +20,10 @@ export async function discover(client: KubeClient, signal: AbortSignal): Promise
   const groups = JSON.parse(await client.raw("/apis", { signal })) as {
     groups: { preferredVersion: { groupVersion: string } }[];
   };
-  const paths = ["/api/v1", ...groups.groups.map((group) => `/apis/${group.preferredVersion.groupVersion}`)];
+  const paths = [
+    "/api/v1",
+    ...groups.groups.map((group) => `/apis/${group.preferredVersion.groupVersion}`),
+  ];
   const lists = await Promise.all(
     paths.map(async (path) => kindsOf(JSON.parse(await client.raw(path, { signal })))),
   );
@@ -32,7 +35,10 @@ function kindsOf(list: {
   readonly resources: readonly ListedResource[];
 }): DiscoveredKind[] {
   const at = list.groupVersion.lastIndexOf("/");
-  const [group, version] = [list.groupVersion.slice(0, Math.max(at, 0)), list.groupVersion.slice(at + 1)];
+  const [group, version] = [
+    list.groupVersion.slice(0, Math.max(at, 0)),
+    list.groupVersion.slice(at + 1),
+  ];
   return list.resources
     .filter(({ name }) => !name.includes("/"))
     .map(({ name, singularName, kind, namespaced, shortNames = [] }) => ({
@@ -46,7 +52,9 @@ export function kindByWord(kinds: readonly DiscoveredKind[], word: string): Disc
   const [name = "", ...groupParts] = word.toLowerCase().split(".");
   const group = groupParts.join(".");
   const found = kinds.find(
-    (kind) => kind.words.includes(name) && (group === "" || kind.group === group || `${kind.version}.${kind.group}` === group),
+    (kind) =>
+      kind.words.includes(name) &&
+      (group === "" || kind.group === group || `${kind.version}.${kind.group}` === group),
   );
   if (found) return found;
   const known = [...new Set(kinds.map(({ plural }) => plural))].toSorted().join(", ");

@@ -21,7 +21,9 @@ export function parseManifests(text: string, source: string): Manifest[] {
   try {
     documents = loadAll(text) as unknown[];
   } catch (cause) {
-    throw new LabError("bad_manifest", `${source}: ${(cause as Error).message}`, undefined, { cause });
+    throw new LabError("bad_manifest", `${source}: ${(cause as Error).message}`, undefined, {
+      cause,
+    });
   }
   return documents
     .filter((document) => document !== null && document !== undefined)
@@ -46,6 +48,11 @@ function readText(file: string): string {
   try {
     return readFileSync(file === "-" ? 0 : file, "utf8");
   } catch (cause) {
-    throw new LabError("bad_manifest", `cannot read ${file}: ${(cause as Error).message}`, undefined, { cause });
+    throw new LabError(
+      "bad_manifest",
+      `cannot read ${file}: ${(cause as Error).message}`,
+      undefined,
+      { cause },
+    );
   }
 }

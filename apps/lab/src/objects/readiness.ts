@@ -29,7 +29,8 @@ function reasonOf({ spec, status }: Pod): string {
   const states = [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])];
   for (const { name, state } of states) {
     const why = state?.waiting ?? (state?.terminated?.exitCode ? state.terminated : undefined);
-    if (!why?.reason || why.reason === "PodInitializing" || why.reason === "ContainerCreating") continue;
+    if (!why?.reason || why.reason === "PodInitializing" || why.reason === "ContainerCreating")
+      continue;
     return `container ${name}: ${why.reason}${why.message ? `: ${why.message}` : ""}`;
   }
   const trouble = (status?.conditions ?? []).find(
@@ -44,14 +45,20 @@ function laggingDeployment({ metadata, spec, status = {} }: Deployment): string[
   const wanted = spec.replicas ?? 1;
   const seen = (status.observedGeneration ?? 0) >= (metadata.generation ?? 1);
   const { updatedReplicas = 0, availableReplicas = 0, replicas = 0 } = status;
-  if (seen && updatedReplicas === wanted && availableReplicas === wanted && replicas === wanted) return [];
-  return [`deployment ${metadata.namespace}/${metadata.name}: ${availableReplicas} of ${wanted} pods are ready`];
+  if (seen && updatedReplicas === wanted && availableReplicas === wanted && replicas === wanted)
+    return [];
+  return [
+    `deployment ${metadata.namespace}/${metadata.name}: ${availableReplicas} of ${wanted} pods are ready`,
+  ];
 }
 
 function laggingDaemonSet({ metadata, status = {} }: DaemonSet): string[] {
   const seen = (status.observedGeneration ?? 0) >= (metadata.generation ?? 1);
   const { desiredNumberScheduled = 0, numberAvailable = 0, updatedNumberScheduled = 0 } = status;
-  const complete = numberAvailable === desiredNumberScheduled && updatedNumberScheduled === desiredNumberScheduled;
+  const complete =
+    numberAvailable === desiredNumberScheduled && updatedNumberScheduled === desiredNumberScheduled;
   if (seen && complete) return [];
-  return [`daemonset ${metadata.namespace}/${metadata.name}: ${numberAvailable} of ${desiredNumberScheduled} pods are ready`];
+  return [
+    `daemonset ${metadata.namespace}/${metadata.name}: ${numberAvailable} of ${desiredNumberScheduled} pods are ready`,
+  ];
 }

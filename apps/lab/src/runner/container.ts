@@ -48,7 +48,10 @@ export async function startContainer(spec: ContainerSpec): Promise<RunningContai
   const report = await readReport(child.stdio[3] as Readable);
   if (report.error !== undefined) throw new ContainerStartError(report.error, await exited);
   // One that ended already has no identity left; its exit says all there is to say.
-  const init = (report.pid === undefined ? undefined : identify(report.pid)) ?? { pid: 0, startTime: "" };
+  const init = (report.pid === undefined ? undefined : identify(report.pid)) ?? {
+    pid: 0,
+    startTime: "",
+  };
   return {
     init,
     exited,

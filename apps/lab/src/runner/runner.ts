@@ -22,7 +22,9 @@ export function runnerPath(): string {
 export function appCommand(name: string, source: string): string[] {
   const root = projectRoot();
   const script =
-    process.env["TSILIUM_FROM_SOURCE"] === "1" ? join(root, source) : join(root, "dist/js", `${name}.mjs`);
+    process.env["TSILIUM_FROM_SOURCE"] === "1"
+      ? join(root, source)
+      : join(root, "dist/js", `${name}.mjs`);
   if (!existsSync(script))
     throw new LabError("not_built", `${script} is missing`, "Run `npm run build`.");
   return [process.execPath, script];

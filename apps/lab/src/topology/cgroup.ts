@@ -30,6 +30,8 @@ export async function removeCgroup(folder: string, patienceMs = 10_000): Promise
     if (performance.now() > deadline)
       throw new Error(`processes in ${folder} do not die (uninterruptible sleep?)`);
     await sleep(delayMs);
+    // Again: somebody may have moved a process in meanwhile.
+    killCgroup(folder);
   }
   removeFolders(folder);
 }

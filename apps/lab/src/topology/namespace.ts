@@ -1,5 +1,14 @@
 // Network namespaces with names, as `ip netns` has them: a file in /run/netns with the namespace mounted on it.
-import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import {
   CLONE_NEWNET,
   isSyscallError,
