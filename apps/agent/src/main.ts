@@ -151,6 +151,7 @@ async function run({ values: config, sources }: LoadedConfig, stop: AbortSignal)
   );
   nodeParts.set(node.routes);
   commands.set(node.commands);
+  parts.defer(() => cni.stop());
   startup.ready();
 
   await new Promise<void>((resolve) =>
@@ -177,5 +178,10 @@ function load(): LoadedConfig {
 const stopping = new AbortController();
 for (const signal of ["SIGTERM", "SIGINT"] as const)
   process.on(signal, () => stopping.abort(signal));
-await run(load(), stopping.signal);
+try {
+  await run(load(), stopping.signal);
+} catch (error) {
+  // Whatever it waited for when it was told to stop ends with that.
+  if (!stopping.signal.aborted) throw error;
+}
 process.exit(0);

@@ -51,6 +51,8 @@ export type EndpointCommandsOptions = {
 
 /** Cilium's annotation for a MAC address of one's own choice. */
 const macAnnotation = "cni.cilium.io/mac-address";
+/** The API server has this long for what ADD must know of a pod; the runtime tries again. */
+const apiPatienceMs = 10_000;
 /** What removal waits for at most before it goes on regardless: rows leave by the reconciler's retries then. */
 const removalPatienceMs = 10_000;
 
@@ -67,9 +69,10 @@ export class EndpointCommands implements CniCommands {
     const startedAt = performance.now();
     await using undo = new AsyncDisposableStack();
 
-    const found = request.pod ? await pods.find(request.pod, signal) : undefined;
+    const askable = AbortSignal.any([signal, AbortSignal.timeout(apiPatienceMs)]);
+    const found = request.pod ? await pods.find(request.pod, askable) : undefined;
     const labels = found ? labelsOf(found.pod, found.namespace) : initLabels;
-    const identity = await identities.allocate(labels, signal);
+    const identity = await identities.allocate(labels, askable);
     undo.defer(() => identities.release(identity.id));
     const pair = addresses.allocateNext(ownerOf(request));
     undo.defer(() => addresses.releasePair(pair));

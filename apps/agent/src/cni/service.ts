@@ -1,4 +1,5 @@
 // Answers what the CNI plugin posts: decodes, waits for the agent to be ready, dispatches, formats.
+import { setTimeout as sleep } from "node:timers/promises";
 import {
   type AddRequest,
   type AddResult,
@@ -46,18 +47,26 @@ const startPatienceMs = 60_000;
 /** An ADD that takes longer is undone: the plugin gives up at 110 s. */
 const addPatienceMs = 90_000;
 
+const stopPatienceMs = 10_000;
+
 export class CniService {
   readonly #options: CniServiceOptions;
   readonly #turns = new Turns();
+  #stopping = false;
   readonly #adding = new Map<string, AbortController>();
 
   constructor(options: CniServiceOptions) {
     this.#options = options;
   }
 
-  /** Commands under way, by attachment. */
-  get busy(): number {
-    return this.#turns.size;
+  /**
+   * Refuses further commands (runtimes try again, and find the next agent) and lets those under way end, for
+   * ten seconds at most.
+   */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    const deadline = performance.now() + stopPatienceMs;
+    while (this.#turns.size > 0 && performance.now() < deadline) await sleep(10);
   }
 
   /** The answer to a posted request; never throws. `signal` fires when the plugin goes away. */
@@ -88,6 +97,7 @@ export class CniService {
 
   async #serve(request: CniRequest, signal: AbortSignal): Promise<string> {
     const commands = await this.#ready(request.command, signal);
+    if (this.#stopping) throw new CniError(cniCode.tryAgainLater, "the agent is stopping");
     switch (request.command) {
       case "ADD":
         return formatResult(await this.#add(commands, request, signal), request.config.cniVersion);

@@ -5,7 +5,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync } from "node:fs";
-import { request } from "node:http";
+import { type IncomingMessage, request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -120,6 +120,11 @@ export class TestNode {
     return { status, output };
   }
 
+  /** GETs a stream of lines from the agent's socket; asked for with the first `next`. */
+  stream(path: string): AsyncGenerator<string, undefined> {
+    return linesOf(join(this.runDir, "tsilium.sock"), path);
+  }
+
   /** GETs from the agent's socket: the status and the parsed body. */
   get<T>(path: string): Promise<{ status: number; body: T }> {
     return new Promise((resolve, reject) => {
@@ -136,6 +141,18 @@ export class TestNode {
         .on("error", reject)
         .end();
     });
+  }
+}
+
+/** Lines of a chunked answer. */
+async function* linesOf(socketPath: string, path: string): AsyncGenerator<string, undefined> {
+  const asked = request({ socketPath, path, agent: false }).end();
+  const [response] = (await once(asked, "response")) as [IncomingMessage];
+  let pending = "";
+  for await (const chunk of response.setEncoding("utf8") as AsyncIterable<string>) {
+    const lines = (pending + chunk).split("\n");
+    pending = lines.pop() as string;
+    yield* lines;
   }
 }
 
