@@ -12,7 +12,7 @@ import { writeKubeconfig } from "./cluster/kubeconfig.ts";
 import { ApiListeners } from "./cluster/listeners.ts";
 import { installDns, isDnsReady } from "./cluster/dns-objects.ts";
 import { agent, apiServer, labSettings, operator, worldEcho } from "./cluster/processes.ts";
-import { WorldDns } from "./dns/world.ts";
+import { startWorldDns } from "./dns/world.ts";
 import { LabError } from "./error.ts";
 import { Kubelet } from "./kubelet/kubelet.ts";
 import {
@@ -79,6 +79,7 @@ export class Lab {
     this.#makePlaces();
     const { pki, listeners } = await this.#makeAccess();
     this.#startProcesses(listeners);
+    this.#resources.use(await startWorldDns(this.#layout, this.log));
     const client = this.#resources.use(await this.#connect(pki, listeners.port));
     await this.#until(signal, "the API server", () => isServing(client, signal));
     this.#say(`API server at ${this.#server}`);
@@ -172,7 +173,6 @@ export class Lab {
     this.#supervisor.start(operator(lab, join(lab.folder, "operator.kubeconfig"), settings));
     for (const node of this.#nodes) this.#supervisor.start(agent(lab, node, settings));
     this.#supervisor.start(worldEcho(lab));
-    this.#resources.use(WorldDns.listen(lab, this.log));
   }
 
   async #connect(pki: Pki, port: number): Promise<KubeClient> {
