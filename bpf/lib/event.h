@@ -45,7 +45,7 @@ static __noinline int send_event(struct __sk_buff *skb, __u64 subject_packed, __
 	__u32 zero = 0;
 	struct event_rate *rate = bpf_map_lookup_elem(&tsi_event_rate, &zero);
 	struct event *event;
-	__u32 captured = skb->len;
+	__u32 last;
 
 	if (!rate)
 		return 0;
@@ -66,11 +66,13 @@ static __noinline int send_event(struct __sk_buff *skb, __u64 subject_packed, __
 	event->header.code = subject.code;
 	event->header.direction = subject.direction;
 	event->header.reply = subject.reply;
-	if (captured > EVENT_PACKET_BYTES)
-		captured = EVENT_PACKET_BYTES;
-	/* 6.1's verifier wants to see that the length is not zero; no frame is. */
-	if (captured > 0 && !bpf_skb_load_bytes(skb, 0, event->packet, captured))
-		event->header.captured_length = captured;
+	/* Verifier trick (6.1): it wants to see a length that is not zero in the register that is
+	 * used. Bounded as the last byte's offset, and one added after the check, it is.
+	 */
+	last = (skb->len < EVENT_PACKET_BYTES ? skb->len : EVENT_PACKET_BYTES) - 1;
+	barrier_var(last);
+	if (last < EVENT_PACKET_BYTES && !bpf_skb_load_bytes(skb, 0, event->packet, last + 1))
+		event->header.captured_length = last + 1;
 	bpf_ringbuf_submit(event, 0);
 	return 0;
 }

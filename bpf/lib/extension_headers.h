@@ -10,7 +10,7 @@
  * what keeps a crafted chain from buying unlimited work.
  */
 #define MAX_EXTENSION_HEADERS 6
-/* Bytes; also keeps offsets in the range in which the verifier follows packet pointers. */
+/* Bytes; within HEADERS_MASK. */
 #define MAX_EXTENSION_LENGTH 2048
 
 struct extension_walk {

@@ -40,16 +40,15 @@ static __always_inline struct nat_tuple reverse_of(
 
 /* Whether replies to reverse's end are, or could be made, the flow's own. */
 static __always_inline bool claim_port(
-	const struct nat_tuple *forward, const struct nat_tuple *reverse, __u16 flags)
+	const struct nat_tuple *forward, const struct nat_tuple *reverse, struct nat_entry6 *back)
 {
-	struct nat_entry6 back = {
-		.address = forward->key.source, .port = forward->key.source_port, .flags = flags};
-
-	if (!nat_claim(reverse, &back))
+	back->address = forward->key.source;
+	back->port = forward->key.source_port;
+	if (!nat_claim(reverse, back))
 		return true;
 	/* Ours already when only the forward half was evicted: the connection goes on unharmed. */
-	return nat_find(reverse, &back, false) && back.port == forward->key.source_port &&
-	       same_address(&back.address, &forward->key.source);
+	return nat_find(reverse, back, false) && back->port == forward->key.source_port &&
+	       same_address(&back->address, &forward->key.source);
 }
 
 /* The way out, once the way back is claimed. Another CPU may have mapped the same flow meanwhile:
@@ -58,6 +57,7 @@ static __always_inline bool claim_port(
 static __always_inline void complete(
 	const struct nat_tuple *forward, const struct nat_tuple *reverse, struct nat_entry6 *target)
 {
+	target->address = reverse->key.destination;
 	target->port = reverse->key.destination_port;
 	if (nat_claim(forward, target) && nat_find(forward, target, false) &&
 		target->port != reverse->key.destination_port)
@@ -71,17 +71,21 @@ static __always_inline void complete(
 __noinline int nat_allocate(const struct nat_tuple *forward, struct nat_entry6 *target)
 {
 	struct nat_tuple reverse;
+	__u16 flags;
 	bool sctp;
 
 	if (!forward || !target)
 		return DROP_NO_NAT_MAPPING;
+	flags = target->flags;
 	sctp = forward->key.protocol == PROTOCOL_SCTP;
 	reverse = reverse_of(forward, target);
 	reverse.key.destination_port = forward->key.source_port;
 	if (!sctp && !is_masquerade_port(bpf_ntohs(forward->key.source_port)))
 		reverse.key.destination_port = bpf_htons(random_port());
 	for (int i = 0; i < NAT_TRIES; i++) {
-		if (claim_port(forward, &reverse, target->flags)) {
+		/* One record for both ways, first the one back: the stack is short. */
+		target->flags = flags;
+		if (claim_port(forward, &reverse, target)) {
 			complete(forward, &reverse, target);
 			return 0;
 		}

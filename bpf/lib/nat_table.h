@@ -93,7 +93,8 @@ static __always_inline bool nat_find4(
 static __always_inline bool nat_find6(
 	const struct nat_tuple *tuple, struct nat_entry6 *target, bool refresh)
 {
-	struct nat_entry6 *entry = bpf_map_lookup_elem(&tsi_nat6, &tuple->key);
+	struct nat_key6 key = tuple->key;
+	struct nat_entry6 *entry = bpf_map_lookup_elem(&tsi_nat6, &key);
 
 	if (!entry)
 		return false;
@@ -114,35 +115,51 @@ __noinline bool nat_find(const struct nat_tuple *tuple, struct nat_entry6 *targe
 				     : nat_find6(tuple, target, refresh);
 }
 
+static __always_inline long nat_claim4(
+	const struct nat_tuple *tuple, const struct nat_entry6 *target)
+{
+	struct nat_key4 key = compact(&tuple->key);
+	struct nat_entry4 entry = {
+		.expires_ns = nat_deadline(tuple, 0),
+		.address = target->address.words[3],
+		.port = target->port,
+		.flags = target->flags,
+	};
+
+	return bpf_map_update_elem(&tsi_nat4, &key, &entry, BPF_NOEXIST);
+}
+
+/* Copies: to 6.1's verifier an argument's memory is not good for a map's key or value. */
+static __always_inline long nat_claim6(
+	const struct nat_tuple *tuple, const struct nat_entry6 *target)
+{
+	struct nat_key6 key = tuple->key;
+	struct nat_entry6 entry = *target;
+
+	entry.expires_ns = nat_deadline(tuple, 0);
+	return bpf_map_update_elem(&tsi_nat6, &key, &entry, BPF_NOEXIST);
+}
+
 /* Makes the entry unless there is one: 0, -EEXIST when the tuple is taken, or another error. */
-__noinline long nat_claim(const struct nat_tuple *tuple, struct nat_entry6 *target)
+__noinline long nat_claim(const struct nat_tuple *tuple, const struct nat_entry6 *target)
 {
 	if (!tuple || !target)
 		return -1;
-	target->expires_ns = nat_deadline(tuple, 0);
-	if (tuple->family == IPV4) {
-		struct nat_key4 key = compact(&tuple->key);
-		struct nat_entry4 entry = {
-			.expires_ns = target->expires_ns,
-			.address = target->address.words[3],
-			.port = target->port,
-			.flags = target->flags,
-		};
-
-		return bpf_map_update_elem(&tsi_nat4, &key, &entry, BPF_NOEXIST);
-	}
-	return bpf_map_update_elem(&tsi_nat6, &tuple->key, target, BPF_NOEXIST);
+	return tuple->family == IPV4 ? nat_claim4(tuple, target) : nat_claim6(tuple, target);
 }
 
-static __always_inline void nat_release(const struct nat_tuple *tuple)
+__noinline int nat_release(const struct nat_tuple *tuple)
 {
+	if (!tuple)
+		return 0;
 	if (tuple->family == IPV4) {
 		struct nat_key4 key = compact(&tuple->key);
 
-		bpf_map_delete_elem(&tsi_nat4, &key);
-		return;
+		return bpf_map_delete_elem(&tsi_nat4, &key);
 	}
-	bpf_map_delete_elem(&tsi_nat6, &tuple->key);
+	struct nat_key6 key = tuple->key;
+
+	return bpf_map_delete_elem(&tsi_nat6, &key);
 }
 
 #endif

@@ -105,18 +105,31 @@ static __always_inline void *packet_end(struct __sk_buff *skb)
 	return end;
 }
 
+/* Headers end well before this; a mask. */
+#define HEADERS_MASK 0xfff
+
+/* Verifier trick (6.1): it forgets that two registers hold the same offset, so a bound that was
+ * checked on one does not hold for the other. Masked in the very register that is used, it does.
+ */
+static __always_inline __u64 bounded(__u64 offset)
+{
+	asm volatile("%0 &= %1" : "+r"(offset) : "i"(HEADERS_MASK));
+	return offset;
+}
+
 /* The size bytes at offset, made linear if need be; NULL if the packet is shorter. Pointers from
  * earlier calls are void afterwards, so steps copy values out.
  */
 static __always_inline void *header_at(struct __sk_buff *skb, __u32 offset, __u32 size)
 {
-	void *header = packet_start(skb) + offset;
+	__u64 at = __builtin_constant_p(offset) ? offset : bounded(offset);
+	void *header = packet_start(skb) + at;
 
 	if (likely(header + size <= packet_end(skb)))
 		return header;
-	if (bpf_skb_pull_data(skb, offset + size))
+	if (bpf_skb_pull_data(skb, at + size))
 		return 0;
-	header = packet_start(skb) + offset;
+	header = packet_start(skb) + at;
 	return header + size <= packet_end(skb) ? header : 0;
 }
 
