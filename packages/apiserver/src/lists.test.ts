@@ -21,8 +21,8 @@ before(async () => {
 });
 after(async () => {
   client[Symbol.dispose]();
-  assert.deepEqual(api.faults, []);
   await api[Symbol.asyncDispose]();
+  assert.deepEqual(api.faults, []);
 });
 
 const names = (list: { readonly [field: string]: any }) =>

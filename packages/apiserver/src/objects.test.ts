@@ -8,8 +8,8 @@ before(async () => {
   api = await TestServer.start();
 });
 after(async () => {
-  assert.deepEqual(api.faults, []);
   await api[Symbol.asyncDispose]();
+  assert.deepEqual(api.faults, []);
 });
 
 test("a new object gets uid, creation time, generation and resource version from the server", async () => {

@@ -3,7 +3,7 @@ import { isRecord } from "../objects/json.ts";
 import { dnsSubdomain, type NameRule } from "../objects/names.ts";
 import type { ApiObject } from "../objects/object.ts";
 import type { Schema } from "../schema/structural.ts";
-import { compileSchema } from "../schema/validator.ts";
+import { validatorFor } from "../schema/validator.ts";
 import { ageColumn, nameColumn } from "../table/columns.ts";
 import type { Column, Kind, Strategy, Subresource } from "./kind.ts";
 
@@ -42,7 +42,7 @@ export function builtin(description: BuiltinDescription): Kind {
       {
         name: version,
         schema: description.schema,
-        validate: compileSchema(description.schema),
+        validate: validatorFor(description.schema),
         prune: false,
         columns: [nameColumn, ...(description.columns ?? [ageColumn])],
       },
@@ -66,12 +66,18 @@ export const commonFields: Kind["selectableFields"] = {
   "metadata.namespace": (object) => object.metadata.namespace ?? "",
 };
 
-/** Reads "spec.nodeName" as text; "" for what is not there. */
+/** Reads "spec.nodeName" as text; lists joined by commas, "" for what is not there or has no such form. */
 function fieldReader(path: string): (object: ApiObject) => string {
   const parts = path.split(".");
   return (object) => {
     let value: unknown = object;
     for (const part of parts) value = isRecord(value) ? value[part] : undefined;
-    return value === undefined || value === null ? "" : String(value);
+    return Array.isArray(value) ? value.map(scalarText).join(",") : scalarText(value);
   };
+}
+
+function scalarText(value: unknown): string {
+  const scalar =
+    typeof value === "string" || typeof value === "number" || typeof value === "boolean";
+  return scalar ? String(value) : "";
 }

@@ -3,7 +3,7 @@ import { field, type Cause } from "../errors.ts";
 import { isRecord } from "../objects/json.ts";
 import { dns1035Label, dnsLabel, dnsSubdomain } from "../objects/names.ts";
 import { timestamp, type ApiObject, type Fields } from "../objects/object.ts";
-import { compileSchema } from "../schema/validator.ts";
+import { schemaFault, validatorFor } from "../schema/validator.ts";
 import { structuralCauses, type Schema } from "../schema/structural.ts";
 import { ageColumn, jsonPath, nameColumn, age } from "../table/columns.ts";
 import { builtin, commonFields } from "./builtin.ts";
@@ -192,12 +192,8 @@ function schemaCauses(version: CrdVersion, at: string): Cause[] {
   if (schema === undefined) return [field.required(path, "schemas are required")];
   const causes = structuralCauses(schema, path);
   if (causes.length > 0) return causes;
-  try {
-    compileSchema(schema);
-    return [];
-  } catch (error) {
-    return [field.invalid(path, undefined, (error as Error).message)];
-  }
+  const fault = schemaFault(schema);
+  return fault === undefined ? [] : [field.invalid(path, undefined, fault)];
 }
 
 function changeCauses(now: Spec, old: Spec): Cause[] {
@@ -240,7 +236,7 @@ function toVersion(version: CrdVersion): Version {
   return {
     name: version.name,
     schema,
-    validate: compileSchema(schema),
+    validate: validatorFor(schema),
     prune: true,
     columns: [nameColumn, ...(version.additionalPrinterColumns?.map(toColumn) ?? [ageColumn])],
   };

@@ -168,11 +168,18 @@ const events: Kind = builtin({
   plural: "events",
   shortNames: ["ev"],
   schema: shape.object({
-    "involvedObject!": shape.anyObject,
+    "involvedObject!": shape.object({
+      kind: shape.string(),
+      namespace: shape.string(),
+      name: shape.string(),
+      uid: shape.string(),
+    }),
     reason: shape.string(),
     message: shape.string({ maxLength: 1024 }),
     type: shape.oneOf(["", "Normal", "Warning"]),
     count: shape.integer(0, 2 ** 31 - 1),
+    firstTimestamp: shape.string({ format: "date-time" }),
+    lastTimestamp: shape.string({ format: "date-time" }),
   }),
   selectable: [
     "involvedObject.kind",

@@ -11,19 +11,33 @@ export type Validator = (object: unknown) => Cause[];
 /** More than this many faults of one object are not told. */
 const maxCauses = 10;
 
-/** @throws Error when the schema itself is wrong (ajv's words). */
-export function compileSchema(schema: Schema): Validator {
-  // One instance per schema: ajv never forgets what an instance has compiled.
-  const ajv = new Ajv({
-    strict: false,
-    allErrors: true,
-    validateFormats: true,
-    verbose: true,
-    formats,
-    logger: false,
-  });
-  const validate = ajv.compile(toJsonSchema(schema));
-  return (object) => causesOf(validate, object);
+const options = { strict: false, allErrors: true, verbose: true, formats, logger: false } as const;
+
+/** A validator for a schema that is known to be good. It is compiled when it is first needed. */
+export function validatorFor(schema: Schema): Validator {
+  let validate: ValidateFunction | undefined;
+  return (object) => causesOf((validate ??= compile(schema)), object);
+}
+
+/** One instance per schema: ajv never forgets what an instance has compiled. */
+function compile(schema: Schema): ValidateFunction {
+  const ajv = new Ajv({ ...options, meta: false, validateSchema: false });
+  return ajv.compile(toJsonSchema(schema));
+}
+
+let metaSchema: Ajv | undefined;
+
+/** Why a schema cannot be used, in ajv's words; undefined when it can. */
+export function schemaFault(schema: Schema): string | undefined {
+  metaSchema ??= new Ajv(options);
+  const converted = toJsonSchema(schema);
+  if (!metaSchema.validateSchema(converted)) return metaSchema.errorsText(metaSchema.errors);
+  try {
+    compile(schema);
+    return undefined;
+  } catch (error) {
+    return (error as Error).message;
+  }
 }
 
 function causesOf(validate: ValidateFunction, object: unknown): Cause[] {

@@ -31,6 +31,7 @@ export function countColumn(name: string, value: (object: ApiObject) => unknown)
 /** "45s", "3m10s", "7h", "12d": kubectl's way to tell a duration. */
 export function age(since: string | undefined, nowMs = Date.now()): string {
   if (since === undefined) return "<unknown>";
+  if (Number.isNaN(Date.parse(since))) return "<invalid>";
   const seconds = Math.max(0, Math.floor((nowMs - Date.parse(since)) / 1000));
   const minutes = Math.floor(seconds / 60);
   const hours = Math.floor(minutes / 60);

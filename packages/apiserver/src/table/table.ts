@@ -64,8 +64,17 @@ function definition(column: Column): object {
 
 function row(json: string, version: Version, format: TableFormat): string {
   const object = JSON.parse(json) as ApiObject;
-  const cells = JSON.stringify(version.columns.map((column) => column.value(object) ?? ""));
+  const cells = JSON.stringify(version.columns.map((column) => cell(column, object)));
   return `{"cells":${cells}${include(json, object, format)}}`;
+}
+
+/** One odd object must not cost the whole list: what a column cannot read is told as such. */
+function cell(column: Column, object: ApiObject): unknown {
+  try {
+    return column.value(object) ?? "";
+  } catch {
+    return "<invalid>";
+  }
 }
 
 function include(json: string, object: ApiObject, format: TableFormat): string {

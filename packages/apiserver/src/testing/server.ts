@@ -1,6 +1,6 @@
 // An API server of its own for a test file, and a way to send it anything.
-import { mkdtempSync, rmSync } from "node:fs";
-import { request as httpsRequest } from "node:https";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { Agent, request as httpsRequest } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createPki, type Pki } from "../auth/pki.ts";
@@ -36,12 +36,16 @@ const users: readonly TokenUser[] = [
   { token: "nobody-token", name: "nobody", groups: [] },
 ];
 
+/** Where writing through to the disk costs nothing; durability has a test of its own. */
+export const memoryFolder = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
+
 export class TestServer implements AsyncDisposable {
   /** What the server held to be its own fault; a test ends with none. */
   readonly faults: unknown[];
   readonly folder: string;
   readonly pki: Pki;
   server: ApiServer;
+  readonly #agent = new Agent({ keepAlive: true });
 
   private constructor(folder: string, pki: Pki, parts: { server: ApiServer; faults: unknown[] }) {
     this.folder = folder;
@@ -51,7 +55,7 @@ export class TestServer implements AsyncDisposable {
   }
 
   static async start(): Promise<TestServer> {
-    const folder = mkdtempSync(join(tmpdir(), "tsilium-apiserver-"));
+    const folder = mkdtempSync(join(memoryFolder, "tsilium-apiserver-"));
     const pki = await createPki(join(folder, "pki"));
     const faults: unknown[] = [];
     return new TestServer(folder, pki, { server: await open(folder, pki, faults), faults });
@@ -75,7 +79,8 @@ export class TestServer implements AsyncDisposable {
         method,
         path,
         ca: this.pki.ca,
-        agent: false,
+        // A certificate belongs to a connection, a token to a request.
+        agent: call.tls ? false : this.#agent,
         ...call.tls,
         headers: {
           ...(token ? { Authorization: `Bearer ${token}` } : {}),
@@ -116,6 +121,7 @@ export class TestServer implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#agent.destroy();
     await this.server[Symbol.asyncDispose]();
     rmSync(this.folder, { recursive: true });
   }
