@@ -205,15 +205,17 @@ const refusals: [
   ["GC without the list of what to keep", "GC", { cniVersion: "1.1.0" }, 7, /valid-attachments/],
 ];
 
-for (const [sentence, command, overrides, code, words] of refusals) {
-  test(`${sentence} is refused with code ${code} and leaves nothing`, async () => {
-    const before = await census(lab, "node-1");
-    await runtime.makeNetns("bad");
-    const answer = await runtime.command(command, "bad", overrides);
-    assert.equal(answer.status, 1, answer.text);
-    assert.equal(answer.json?.["code"], code, answer.text);
-    assert.match(answer.text, words);
-    await runtime.removeNetns("bad");
-    assert.deepEqual(await census(lab, "node-1"), before);
-  });
-}
+test("bad input of every kind is refused with the right code and leaves nothing", async (t) => {
+  const before = await census(lab, "node-1");
+  await runtime.makeNetns("bad");
+  for (const [sentence, command, overrides, code, words] of refusals) {
+    await t.test(`${sentence} is refused with code ${code}`, async () => {
+      const answer = await runtime.command(command, "bad", overrides);
+      assert.equal(answer.status, 1, answer.text);
+      assert.equal(answer.json?.["code"], code, answer.text);
+      assert.match(answer.text, words);
+    });
+  }
+  await runtime.removeNetns("bad");
+  assert.deepEqual(await census(lab, "node-1"), before);
+});

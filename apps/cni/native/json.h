@@ -27,6 +27,78 @@ static size_t json_skip_space(const char *text, size_t length, size_t at)
 	return at;
 }
 
+enum { JSON_MAX_DEPTH = 64 };
+
+// Steps over a number or a literal; false when it is neither.
+static bool json_skip_scalar(const char *text, size_t length, size_t *at)
+{
+	static const char *const literals[] = {"true", "false", "null"};
+	size_t start = *at;
+
+	for (size_t i = 0; i < sizeof(literals) / sizeof(*literals); i++) {
+		size_t size = strlen(literals[i]);
+
+		if (length - start >= size && memcmp(text + start, literals[i], size) == 0) {
+			*at += size;
+			return true;
+		}
+	}
+	while (*at < length && strchr("+-.eE0123456789", text[*at]) && text[*at])
+		(*at)++;
+	return *at > start;
+}
+
+// True when the whole text is one object whose brackets, strings, commas and colons are in place.
+// Numbers and escapes are looked at by the agent.
+static bool json_is_object(const char *text, size_t length)
+{
+	char open[JSON_MAX_DEPTH];
+	int depth = 0;
+	// What may come next: a value, a member's name, or what follows a value.
+	enum { VALUE, NAME, AFTER } expected = VALUE;
+	bool may_close = false;
+	size_t at = json_skip_space(text, length, 0);
+
+	if (at >= length || text[at] != '{')
+		return false;
+	for (; at < length; at = json_skip_space(text, length, at)) {
+		char c = text[at];
+
+		if (expected == AFTER && depth == 0)
+			return false;
+		if ((expected == AFTER || may_close) && (c == '}' || c == ']')) {
+			if (depth == 0 || open[--depth] != c)
+				return false;
+			expected = AFTER, may_close = false, at++;
+		} else if (expected == AFTER) {
+			if (c != ',')
+				return false;
+			expected = open[depth - 1] == '}' ? NAME : VALUE, at++;
+		} else if (expected == NAME) {
+			if (c != '"')
+				return false;
+			at = json_skip_space(
+				text, length, json_string_end(text, length, at + 1) + 1);
+			if (at >= length || text[at] != ':')
+				return false;
+			expected = VALUE, may_close = false, at++;
+		} else if (c == '{' || c == '[') {
+			if (depth == JSON_MAX_DEPTH)
+				return false;
+			open[depth++] = c == '{' ? '}' : ']';
+			expected = c == '{' ? NAME : VALUE, may_close = true, at++;
+		} else if (c == '"') {
+			at = json_string_end(text, length, at + 1) + 1;
+			expected = AFTER, may_close = false;
+		} else {
+			if (!json_skip_scalar(text, length, &at))
+				return false;
+			expected = AFTER, may_close = false;
+		}
+	}
+	return depth == 0 && expected == AFTER;
+}
+
 // Copies the value of outermost member `name` into `value` when it is a plain string that fits.
 static bool json_top_level_string(
 	const char *text, size_t length, const char *name, char *value, size_t capacity)

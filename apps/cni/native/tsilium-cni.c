@@ -322,6 +322,10 @@ int main(void)
 	read_settings(&input, &settings);
 	if (strcmp(command, "VERSION") == 0)
 		return print_versions(&settings);
+	// Without this, whoever sends noise would wait for an agent at a socket that nobody named.
+	if (!json_is_object(input.bytes, input.length))
+		fail(&settings, CNI_UNDECODABLE, "the network configuration is no JSON object",
+			"%zu bytes on stdin", input.length);
 
 	struct buffer body = request_body(&input);
 	bool patient = strcmp(command, "ADD") == 0 || strcmp(command, "CHECK") == 0;
