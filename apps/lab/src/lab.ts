@@ -4,7 +4,7 @@
 import { appendFileSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { createPki, type Pki } from "@tsilium/apiserver";
+import { createPki, type Pki } from "@tsilium/apiserver/pki.ts";
 import { KubeClient } from "@tsilium/kube";
 import { mount } from "@tsilium/syscall";
 import manifest from "../../../package.json" with { type: "json" };

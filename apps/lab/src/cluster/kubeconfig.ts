@@ -1,7 +1,7 @@
 // kubeconfig files: one for people, one for each of the lab's own clients.
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
-import type { Credentials } from "@tsilium/apiserver";
+import type { Credentials } from "@tsilium/apiserver/pki.ts";
 
 export type KubeconfigOptions = {
   readonly lab: string;
