@@ -1,6 +1,8 @@
 // Counts everything a pod brings into being on a node, so that a test can show that nothing is left.
-import { readdirSync } from "node:fs";
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
+import { isDeepStrictEqual } from "node:util";
 import type { Lab } from "./harness.ts";
 
 export type Census = {
@@ -12,6 +14,8 @@ export type Census = {
   readonly endpoints: number;
   readonly allocations: number;
   readonly agentDescriptors: number;
+  /** Maps, programs and links that the agent has open. */
+  readonly agentKernelObjects: Readonly<Record<string, number>>;
 };
 
 type ProcessRow = { name: string; pid: number };
@@ -24,17 +28,32 @@ export async function agentPid(lab: Lab, node: string): Promise<number> {
   return agent.pid;
 }
 
-/** Counts once, after a moment in which what is deleted asynchronously may go. */
+/** Counts once nothing changes any more: kernel objects go after an RCU grace period. */
 export async function census(lab: Lab, node: string): Promise<Census> {
-  let last: Census | undefined;
-  // Settled: two counts in a row agree. Kernel objects (links, programs) go after an RCU grace period.
-  for (let tries = 0; tries < 50; tries++) {
+  let last = await count(lab, node);
+  for (let tries = 0; tries < 10; tries++) {
+    await sleep(200);
     const next = await count(lab, node);
-    if (last && JSON.stringify(next) === JSON.stringify(last)) return next;
+    if (isDeepStrictEqual(next, last)) return next;
     last = next;
-    await sleep(100);
   }
-  return last as Census;
+  return last;
+}
+
+/**
+ * Fails unless the node comes back to what was counted before. It has ten seconds: an idle connection to the
+ * API server, opened on the way, is closed only after five.
+ */
+export async function assertCensus(lab: Lab, node: string, expected: Census): Promise<void> {
+  let last = await count(lab, node);
+  for (
+    const deadline = Date.now() + 10_000;
+    !isDeepStrictEqual(last, expected) && Date.now() < deadline;
+  ) {
+    await sleep(200);
+    last = await count(lab, node);
+  }
+  assert.deepEqual(last, expected);
 }
 
 async function count(lab: Lab, node: string): Promise<Census> {
@@ -54,7 +73,25 @@ async function count(lab: Lab, node: string): Promise<Census> {
     endpoints: endpoints.length,
     allocations: ipam.allocations.length,
     agentDescriptors: readdirSync(`/proc/${pid}/fd`).length,
+    agentKernelObjects: kernelObjects(pid),
   };
+}
+
+function kernelObjects(pid: number): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const fd of readdirSync(`/proc/${pid}/fdinfo`)) {
+    const kind = /^(map_id|prog_id|link_id):/m.exec(fdinfo(pid, fd))?.[1];
+    if (kind) counts[kind] = (counts[kind] ?? 0) + 1;
+  }
+  return counts;
+}
+
+function fdinfo(pid: number, fd: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/fdinfo/${fd}`, "utf8");
+  } catch {
+    return ""; // closed meanwhile
+  }
 }
 
 function countFiles(folder: string): number {

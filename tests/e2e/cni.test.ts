@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { CniRuntime, type Overrides } from "./cni-runtime.ts";
 import { Lab, run } from "./harness.ts";
-import { census } from "./census.ts";
+import { assertCensus, census } from "./census.ts";
 
 type Interface = { name: string; mac: string; sandbox?: string; mtu?: number };
 type EndpointRow = { container: { id: string; interface: string } };
@@ -119,7 +119,7 @@ test("GC removes the attachments that are not named", async () => {
   assert.deepEqual(ours, [keep.containerID]);
   await runtime.del("keep");
   for (const id of ["keep", "lose"]) await runtime.removeNetns(id);
-  assert.deepEqual(await census(lab, "node-1"), before);
+  await assertCensus(lab, "node-1", before);
 });
 
 test("64 ADDs at once give 64 pods different addresses", async () => {
@@ -130,7 +130,7 @@ test("64 ADDs at once give 64 pods different addresses", async () => {
   assert.equal(new Set(results.flatMap(({ ips }) => ips.map(({ address }) => address))).size, 128);
   await Promise.all(ids.map((id) => runtime.del(id)));
   await Promise.all(ids.map((id) => runtime.removeNetns(id)));
-  assert.deepEqual(await census(lab, "node-1"), before);
+  await assertCensus(lab, "node-1", before);
 });
 
 test("a second ADD for the same attachment is refused and harms nothing", async () => {
@@ -180,7 +180,7 @@ const refusals: [
     "a namespace that is gone",
     "ADD",
     { environment: { CNI_NETNS: "/var/run/netns/tsit-gone" } },
-    8,
+    3,
     /tsit-gone/,
   ],
   ["a namespace that is a file", "ADD", { environment: { CNI_NETNS: "/etc/passwd" } }, 8, /passwd/],
@@ -217,5 +217,5 @@ test("bad input of every kind is refused with the right code and leaves nothing"
     });
   }
   await runtime.removeNetns("bad");
-  assert.deepEqual(await census(lab, "node-1"), before);
+  await assertCensus(lab, "node-1", before);
 });
