@@ -46,6 +46,11 @@ export function sameJson(left: unknown, right: unknown): boolean {
   return true;
 }
 
+/** A copy that shares nothing. Several times faster than structuredClone on what is JSON. */
 export function cloneJson<T>(value: T): T {
-  return structuredClone(value);
+  if (Array.isArray(value)) return value.map(cloneJson) as T;
+  if (!isRecord(value)) return value;
+  const copy: Record<string, unknown> = {};
+  for (const key of Object.keys(value)) copy[key] = cloneJson(value[key]);
+  return copy as T;
 }
