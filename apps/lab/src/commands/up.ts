@@ -25,7 +25,7 @@ export async function up(name: string, options: UpOptions): Promise<void> {
   checkSettings(name, settings);
   const begun = performance.now();
   const daemon = startDaemon({ name, nodes: options.nodes, settings, wait: options.wait === true });
-  await follow(daemon, begun);
+  if (!(await follow(daemon, begun))) return;
   const seconds = ((performance.now() - begun) / 1000).toFixed(1);
   console.log(`lab "${name}" is ready after ${seconds} s`);
 }
@@ -66,16 +66,22 @@ function startDaemon(options: LabOptions): ChildProcess {
   });
 }
 
-/** Shows progress until the lab is ready. @throws LabError what the daemon failed of */
-async function follow(daemon: ChildProcess, begun: number): Promise<void> {
+/** Shows progress until the lab is ready; false when a signal ended it. @throws LabError what the daemon failed of */
+async function follow(daemon: ChildProcess, begun: number): Promise<boolean> {
+  let stopped = false;
   const interrupt = (signal: NodeJS.Signals) => {
     console.error(`${signal}: taking the lab down again`);
     process.exitCode = interrupted;
+    stopped = true;
     daemon.kill("SIGTERM");
   };
   process.on("SIGINT", interrupt).on("SIGTERM", interrupt).on("SIGHUP", interrupt);
   try {
     await outcome(daemon, begun);
+    return true;
+  } catch (error) {
+    if (stopped) return false;
+    throw error;
   } finally {
     process.off("SIGINT", interrupt).off("SIGTERM", interrupt).off("SIGHUP", interrupt);
   }
