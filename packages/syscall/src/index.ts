@@ -8,6 +8,7 @@ export { addressOf, nativeModulePath } from "./libc.ts";
 export * from "./memory.ts";
 export * from "./namespace.ts";
 export * from "./poll.ts";
+export * from "./process.ts";
 export * from "./root.ts";
 export * from "./sockaddr.ts";
 export * from "./socket.ts";
