@@ -8,6 +8,7 @@
 //                                        datapath (kernel)
 //
 // This file makes what can exist before the node is known; node/parts.ts makes the rest.
+import "./heap.ts";
 import { mkdirSync } from "node:fs";
 import { hostname, release } from "node:os";
 import { join } from "node:path";
