@@ -60,10 +60,12 @@ async function run({ values: config, sources }: LoadedConfig, stop: AbortSignal)
   });
   const healthBody = () => {
     const found = health.parts();
-    const addresses = nodeParts.current?.addresses ?? {};
+    const { ipv4, ipv6 } = nodeParts.current?.addresses ?? {};
     const node = {
       name: nodeName,
-      ...addresses,
+      // Absent in JSON until they are known.
+      ipv4: ipv4?.toString(),
+      ipv6: ipv6?.toString(),
       kernel: release(),
       uptimeSeconds: Math.round(process.uptime()),
     };
@@ -152,6 +154,7 @@ async function run({ values: config, sources }: LoadedConfig, stop: AbortSignal)
   );
   nodeParts.set(node.routes);
   commands.set(node.commands);
+  parts.defer(() => api.endStreams());
   parts.defer(() => cni.stop());
   startup.ready();
 

@@ -1,6 +1,5 @@
 // The parts of the agent that need to know their node: address pool, endpoints, datapath, and what keeps them
 // true. On a node that an agent has run on before, everything up to serving CNI happens without the API server.
-import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { EndpointPublisher, Endpoints, StateFiles } from "@tsilium/endpoint";
 import { type IdentityAllocator, labelFilter, podIdentityLabels } from "@tsilium/identity";
@@ -12,14 +11,13 @@ import type { NodeDiscovery, NodePublisher } from "@tsilium/node";
 import { Barrier } from "../barrier.ts";
 import { EndpointCommands } from "../cni/commands.ts";
 import { DeleteQueue } from "../cni/delete-queue.ts";
-import { installPlugin } from "../cni/install.ts";
 import { PodFinder } from "../cni/pods.ts";
 import { replayDelete } from "../cni/replay.ts";
 import type { CniCommands } from "../cni/service.ts";
 import type { AgentConfig } from "../config/keys.ts";
-import type { Health } from "../health.ts";
+import type { Health, PartHealth } from "../health.ts";
 import { Reidentifier } from "../identity/reidentifier.ts";
-import { endpointClaims, nodeClaims } from "../ipcache/claims.ts";
+import { keepClaims } from "../ipcache/keep-claims.ts";
 import { ClaimKeeper } from "../ipcache/keeper.ts";
 import type { Logger } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
@@ -27,13 +25,12 @@ import { adoptRestored, removePodless, restoreEndpoints } from "../restore.ts";
 import { Monitor } from "../rest/monitor.ts";
 import type { NodeParts } from "../rest/routes.ts";
 import type { Startup } from "../startup.ts";
-import { Sweeper } from "../sweeper.ts";
 import type { Watches } from "../watches.ts";
-import { loadNodeFacts, type NodeFacts, sameFacts, saveNodeFacts } from "./facts.ts";
-import { poolProblem, registerNodeHealth } from "./health.ts";
+import { poolProblem } from "./health.ts";
+import { keepHouse } from "./housekeeping.ts";
 import { Kernel } from "./kernel.ts";
-import { areComplete, type LocalNode } from "./local.ts";
-import { registerNodeMetrics } from "./metrics.ts";
+import { checkFacts, knowNode } from "./know.ts";
+import type { LocalNode } from "./local.ts";
 import { Reconcilers } from "./reconcilers.ts";
 import {
   followCiliumEndpoints,
@@ -89,9 +86,9 @@ export async function startNode(options: NodeOptions): Promise<AgentNode> {
 
   // What the node is
   startup.step("waiting for this node's Node and, from the operator, its pod CIDRs");
-  const factsFile = join(config["run-dir"], "state", "node.json");
-  const facts = await knowNode(factsFile, options);
-  const localAddresses = [facts.ipv4, facts.ipv6].filter((address) => address !== undefined);
+  const file = join(config["run-dir"], "state", "node.json");
+  const facts = await knowNode({ ...options, file });
+  const localAddresses = present(facts.ipv4, facts.ipv6);
 
   // Who is on it
   startup.step("restoring endpoints");
@@ -101,7 +98,7 @@ export async function startNode(options: NodeOptions): Promise<AgentNode> {
       onExpired: () => metrics.ipamEvents.inc({ action: "expired" }),
     }),
   );
-  for (const router of routersOf(facts)) ipam.allocate(router, "router");
+  for (const router of present(facts.routerIpv4, facts.routerIpv6)) ipam.allocate(router, "router");
   const files = new StateFiles(join(config["run-dir"], "state"));
   const endpoints = new Endpoints(files);
   restoreEndpoints({ files, endpoints, addresses: ipam, identities, log });
@@ -109,24 +106,14 @@ export async function startNode(options: NodeOptions): Promise<AgentNode> {
   // Which address is whose
   const ipcache = new Ipcache();
   const claims = new ClaimKeeper(ipcache);
-  const dualStack = families.length === 2;
-  claims.set(`node/${nodeName}`, nodeClaims({ ...facts, local: true, labels: {} }, dualStack));
   parts.use(
-    discovery.table.subscribe(
-      ({ kind, row }) => {
-        if (!row.local)
-          claims.set(`node/${row.name}`, kind === "delete" ? [] : nodeClaims(row, dualStack));
-      },
-      { replay: true },
-    ),
-  );
-  parts.use(
-    endpoints.table.subscribe(
-      ({ kind, row }) => {
-        claims.set(`endpoint/${row.id}`, kind === "delete" ? [] : endpointClaims(row));
-      },
-      { replay: true },
-    ),
+    keepClaims({
+      claims,
+      facts,
+      dualStack: families.length === 2,
+      nodes: discovery.table,
+      endpoints: endpoints.table,
+    }),
   );
 
   // What makes it so
@@ -197,46 +184,31 @@ export async function startNode(options: NodeOptions): Promise<AgentNode> {
     .catch(() => undefined);
 
   // What keeps it clean and tells of it
-  const sweeper = parts.use(
-    new Sweeper({
-      tables: [
-        { name: "conntrack", sweep: (signal) => datapath.conntrack.sweep(undefined, signal) },
-        { name: "nat", sweep: (signal) => datapath.nat.sweep(undefined, signal) },
-      ],
-      intervalMs: config["conntrack-gc-interval"],
+  parts.use(
+    keepHouse({
+      config,
+      health,
+      metrics,
       log,
-      onSweep: ({ table, deleted }) => {
-        metrics.conntrackSweeps.inc({ table });
-        metrics.conntrackSwept.inc({ table }, deleted);
-      },
+      stop,
+      datapath,
+      endpoints: endpoints.table,
+      ipam,
+      nodes: discovery.table,
+      identities: identities.table,
+      ipcache: ipcache.table,
+      reconcilers: reconcilers.all,
+      watches,
     }),
   );
-  sweeper.start();
-  registerNodeHealth(health, {
-    datapath,
-    endpoints: endpoints.table,
-    ipam,
-    sweeper,
-    reconcilers: reconcilers.all,
-  });
-  registerNodeMetrics(metrics, {
-    datapath,
-    endpoints: endpoints.table,
-    ipam,
-    nodes: discovery.table,
-    identities: identities.table,
-    ipcache: ipcache.table,
-    reconcilers: reconcilers.all,
-    watches,
-  });
-  const installed = installPlugin(config, stop);
-  health.register("cni", () => installed);
 
   // What waits for the API server
+  let inStep: Omit<PartHealth, "name"> = { state: "degraded", message: "hearing what there is" };
+  health.register("cluster", () => inStep);
   const catchUp = async () => {
     await heard;
-    await checkFacts(factsFile, facts, options);
-    parts_.use(identities.onSuperseded(({ from }) => reidentifier.supersede(from.id)));
+    await checkFacts(facts, { ...options, file });
+    held.use(identities.onSuperseded(({ from }) => reidentifier.supersede(from.id)));
     reidentifier.start();
     endpointPublisher.start();
     await followCiliumEndpoints({
@@ -248,11 +220,14 @@ export async function startNode(options: NodeOptions): Promise<AgentNode> {
     });
     reconcilers.startCluster();
     await removePodless({ endpoints, pods, remove, before: startedAt, log });
-    log.info("in step with the API server");
+    inStep = { state: "ok", message: "in step with the API server" };
+    log.info(inStep.message);
   };
-  const parts_ = parts.move();
-  catchUp().catch((error: unknown) => {
-    if (!stop.aborted) log.fatal({ error }, "cannot get in step with the API server");
+  const held = parts.move();
+  catchUp().catch((error: Error) => {
+    if (stop.aborted) return;
+    inStep = { state: "failed", message: error.message };
+    log.fatal({ error }, "cannot get in step with the API server");
   });
 
   return {
@@ -263,50 +238,14 @@ export async function startNode(options: NodeOptions): Promise<AgentNode> {
       ipcache,
       nodes: discovery.table,
       ipam,
-      addresses: textsOf(facts),
+      addresses: facts,
       monitor: new Monitor(datapath),
       barrier: new Barrier(watches, reconcilers.stages()),
     },
-    [Symbol.asyncDispose]: () => parts_[Symbol.asyncDispose](),
+    [Symbol.asyncDispose]: () => held[Symbol.asyncDispose](),
   };
 }
 
-/** What an earlier agent knew of this node if that still serves, otherwise what the API server says. */
-async function knowNode(file: string, options: NodeOptions): Promise<NodeFacts> {
-  const { nodeName, families, localNode, stop } = options;
-  const saved = loadNodeFacts(file, nodeName);
-  if (saved && areComplete(saved, families)) {
-    localNode.useRouters(saved);
-    return saved;
-  }
-  const facts = await localNode.learn(stop);
-  saveNodeFacts(file, facts);
-  return facts;
-}
-
-/** A node whose addresses or pod CIDRs are others by now cannot go on as it is: the next start learns them. */
-async function checkFacts(
-  file: string,
-  facts: NodeFacts,
-  { localNode, log, stop }: NodeOptions,
-): Promise<void> {
-  const current = await localNode.learn(stop);
-  if (sameFacts(facts, current)) return;
-  log.fatal(
-    { was: textsOf(facts), is: textsOf(current) },
-    "this node's addresses or pod CIDRs have changed: starting anew",
-  );
-  rmSync(file, { force: true });
-  process.exit(1);
-}
-
-function routersOf({ routerIpv4, routerIpv6 }: NodeFacts): Address[] {
-  return [routerIpv4, routerIpv6].filter((address) => address !== undefined);
-}
-
-function textsOf({ ipv4, ipv6 }: NodeFacts): { ipv4?: string; ipv6?: string } {
-  return {
-    ...(ipv4 ? { ipv4: ipv4.toString() } : {}),
-    ...(ipv6 ? { ipv6: ipv6.toString() } : {}),
-  };
+function present(...addresses: (Address | undefined)[]): Address[] {
+  return addresses.filter((address) => address !== undefined);
 }

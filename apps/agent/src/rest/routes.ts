@@ -31,7 +31,8 @@ export type NodeParts = {
   };
   readonly nodes: Table<Node>;
   readonly ipam: { readonly podCidrs: readonly Prefix[]; dump(): readonly Allocation[] };
-  readonly addresses: { readonly ipv4?: string; readonly ipv6?: string };
+  /** This node's underlay addresses. */
+  readonly addresses: { readonly ipv4: Address | undefined; readonly ipv6: Address | undefined };
   readonly monitor: Monitor;
   readonly barrier: Barrier;
 };

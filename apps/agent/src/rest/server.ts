@@ -73,9 +73,14 @@ export class ApiServer implements AsyncDisposable {
     }
   }
 
+  /** Ends every stream; whoever wants more asks again. */
+  endStreams(): void {
+    for (const stream of this.#streams) stream.abort(new Error("the agent stops"));
+  }
+
   /** Ends streams, lets requests that are being served finish, and closes the socket. */
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const stream of this.#streams) stream.abort(new Error("the agent stops"));
+    this.endStreams();
     await new Promise<void>((resolve) => {
       this.#server.close(() => resolve());
       this.#server.closeIdleConnections();
