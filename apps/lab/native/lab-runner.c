@@ -57,6 +57,7 @@ struct options {
 };
 
 static int report_fd = -1;
+static int life_fd = -1; // open as long as the runner lives: its other end tells when that is over
 static volatile sig_atomic_t passed_on_to;
 
 __attribute__((format(printf, 2, 3), noreturn)) static void fail(
@@ -237,6 +238,8 @@ __attribute__((noreturn)) static void be_init(const struct options *options)
 	}
 	if (report_fd >= 0)
 		close(report_fd);
+	if (life_fd >= 0)
+		close(life_fd);
 	pass_signals_on(program);
 	_exit(wait_for(program));
 }
@@ -351,6 +354,7 @@ static struct options parse(int argc, char **argv)
 		{"hostname", required_argument, NULL, 'h'}, {"cwd", required_argument, NULL, 'd'},
 		{"target", required_argument, NULL, 't'}, {"bind", required_argument, NULL, 'b'},
 		{"report-fd", required_argument, NULL, 'r'}, {"container", no_argument, NULL, 'c'},
+		{"life-fd", required_argument, NULL, 'l'},
 		{"overlay", required_argument, NULL, 'o'}, {"pass-report", no_argument, NULL, 'a'},
 		{"die-with-parent", no_argument, NULL, 'p'}, {0}};
 	struct options options = {0};
@@ -374,6 +378,8 @@ static struct options parse(int argc, char **argv)
 			options.pass_report = true;
 		else if (found == 'r')
 			report_fd = atoi(optarg);
+		else if (found == 'l')
+			life_fd = atoi(optarg);
 		else if (found == 'c')
 			options.container = true;
 		else if (found == 'p')
@@ -395,6 +401,8 @@ int main(int argc, char **argv)
 
 	if (report_fd >= 0)
 		fcntl(report_fd, F_SETFD, FD_CLOEXEC);
+	if (life_fd >= 0)
+		fcntl(life_fd, F_SETFD, FD_CLOEXEC);
 	take_defaults();
 	if (options.die_with_parent)
 		die_with_parent();

@@ -1,10 +1,10 @@
 // A container runtime's side of CNI (specification 1.1.0, sections 3 and 4): reads the node's configuration
 // and executes its plugins, one after another on ADD, in reverse on DEL.
-import { spawn } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { withNetns } from "@tsilium/syscall";
 import type { NodeLayout } from "../layout.ts";
+import { launch, type Launched } from "../runner/launch.ts";
 
 type PluginConfig = Readonly<Record<string, unknown>> & { readonly type: string };
 type NetworkConfig = {
@@ -159,9 +159,9 @@ function failure(what: string, output: string, errors: string): CniError {
   }
 }
 
-type Outcome = { readonly status: number | null; readonly output: string; readonly errors: string };
+type Outcome = { readonly status: number; readonly output: string; readonly errors: string };
 
-function run(
+async function run(
   path: string,
   options: {
     readonly environment: Readonly<Record<string, string>>;
@@ -169,20 +169,16 @@ function run(
     readonly netns: string;
   },
 ): Promise<Outcome> {
-  return new Promise((resolve, reject) => {
+  const { environment, input, netns } = options;
+  let child: Launched;
+  try {
     // A plugin runs in its node's namespace, as on a real host.
-    const child = withNetns(options.netns, () =>
-      spawn(path, { env: { ...options.environment }, timeout: patienceMs, killSignal: "SIGKILL" }),
-    );
-    let output = "";
-    let errors = "";
-    child.stdout.setEncoding("utf8").on("data", (text: string) => (output += text));
-    child.stderr.setEncoding("utf8").on("data", (text: string) => (errors += text));
-    child.once("error", (cause) =>
-      reject(new CniError("plugin_missing", `cannot run ${path}: ${cause.message}`, { cause })),
-    );
-    child.once("close", (status) => resolve({ status, output, errors }));
-    child.stdin.on("error", () => {}); // a plugin that does not read its input says why by itself
-    child.stdin.end(options.input);
-  });
+    child = withNetns(netns, () => launch({ path, argv: [path], environment, input }));
+  } catch (cause) {
+    throw new CniError("plugin_missing", `cannot run ${path}: ${(cause as Error).message}`, { cause });
+  }
+  const timer = setTimeout(() => child.signal("SIGKILL"), patienceMs);
+  const status = await child.exited;
+  clearTimeout(timer);
+  return { status, output: await child.read(1), errors: await child.read(2) };
 }

@@ -1,6 +1,7 @@
 // Kubernetes Events about pods and nodes: what a user reads when something does not come up. An event that
 // repeats is counted, not created again.
 import { type Event, type KubeClient, type KubeObject, resources } from "@tsilium/kube";
+import type { Slots } from "./slots.ts";
 import { now } from "./time.ts";
 
 export type EventFacts = {
@@ -15,18 +16,23 @@ const remembered = 1000;
 export class EventRecorder {
   readonly #client: KubeClient;
   readonly #signal: AbortSignal;
+  readonly #requests: Slots;
   readonly #host: string;
   readonly #known = new Map<string, { name: string; count: number }>();
 
-  constructor(client: KubeClient, host: string, signal: AbortSignal) {
-    this.#client = client;
+  constructor(
+    host: string,
+    context: { readonly client: KubeClient; readonly requests: Slots; readonly signal: AbortSignal },
+  ) {
     this.#host = host;
-    this.#signal = signal;
+    this.#client = context.client;
+    this.#requests = context.requests;
+    this.#signal = context.signal;
   }
 
   /** Sends an event and forgets it: one that cannot be written is lost, as in Kubernetes. */
   record(about: KubeObject & { readonly kind: string }, facts: EventFacts): void {
-    void this.#write(about, facts).catch(() => undefined);
+    void this.#requests.run(() => this.#write(about, facts)).catch(() => undefined);
   }
 
   async #write(about: KubeObject & { readonly kind: string }, facts: EventFacts): Promise<void> {

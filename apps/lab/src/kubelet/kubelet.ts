@@ -10,6 +10,7 @@ import { Slots } from "./slots.ts";
 
 /** Pods of one node that are set up at the same time: two cores are busy with this many. */
 const slotsPerNode = 8;
+const requestsAtOnce = 8;
 
 export type KubeletOptions = {
   readonly client: KubeClient;
@@ -26,6 +27,7 @@ export class Kubelet {
   readonly #stop = new AbortController();
   readonly #workers = new Map<string, PodWorker>();
   readonly #dns = new ClusterDns();
+  readonly #requests = new Slots(requestsAtOnce);
   readonly #dnsAddresses = new Map<string, readonly string[]>();
   readonly #contexts = new Map<string, WorkerContext>();
 
@@ -61,9 +63,11 @@ export class Kubelet {
   #contextOf(node: NodeLayout): WorkerContext {
     const { client, lab, programs, log } = this.#options;
     const { signal } = this.#stop;
+    const requests = this.#requests;
     return {
       place: { lab, node },
-      events: new EventRecorder(client, node.name, signal),
+      events: new EventRecorder(node.name, { client, requests, signal }),
+      requests,
       dns: this.#dns,
       slots: new Slots(slotsPerNode),
       ...{ client, programs, signal, log },

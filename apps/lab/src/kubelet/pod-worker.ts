@@ -32,6 +32,8 @@ export type WorkerContext = {
   readonly programs: Programs;
   /** Shared by all pods: how many are being set up at once. */
   readonly slots: Slots;
+  /** Shared by all pods: requests to the API server at once, since each may be a connection. */
+  readonly requests: Slots;
   /** The kubelet's end: no more requests after it. */
   readonly signal: AbortSignal;
   readonly log: (message: string) => void;
@@ -61,7 +63,7 @@ export class PodWorker {
     this.uid = pod.metadata.uid ?? "";
     this.#pod = pod;
     this.#context = context;
-    this.#status = new StatusWriter(context.client, pod, context.signal);
+    this.#status = new StatusWriter(pod, context);
     context.signal.addEventListener("abort", () => this.#abandon(), { once: true });
     this.done = this.#live();
     this.update(pod);
@@ -255,7 +257,7 @@ export class PodWorker {
   }
 
   async #deleteInApi(): Promise<void> {
-    const { client, signal, log } = this.#context;
+    const { client, signal, log, requests } = this.#context;
     const { name = "", namespace } = this.#pod.metadata;
     for (
       let delayMs = 50;
@@ -263,12 +265,9 @@ export class PodWorker {
       delayMs = Math.min(delayMs * 2, 2000)
     ) {
       try {
-        await client.delete(resources.pods, name, {
-          namespace,
-          gracePeriodSeconds: 0,
-          preconditions: { uid: this.uid },
-          signal,
-        });
+        const preconditions = { uid: this.uid };
+        const options = { namespace, gracePeriodSeconds: 0, preconditions, signal };
+        await requests.run(() => client.delete(resources.pods, name, options));
         return;
       } catch (error) {
         // Another pod has the name by now: ours is gone.

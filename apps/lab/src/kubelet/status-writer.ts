@@ -1,19 +1,25 @@
 // Writes one pod's status: the latest state, one request at a time, however fast the states follow.
+import type { Slots } from "./slots.ts";
 import { type KubeClient, KubeError, type Pod, type PodStatus, resources } from "@tsilium/kube";
 import { setTimeout as sleep } from "node:timers/promises";
 
+export type StatusWriterContext = {
+  readonly client: KubeClient;
+  /** Shared with other writers: requests at once. */
+  readonly requests: Slots;
+  readonly signal: AbortSignal;
+};
+
 export class StatusWriter {
-  readonly #client: KubeClient;
-  readonly #signal: AbortSignal;
+  readonly #context: StatusWriterContext;
   readonly #pod: Pod;
   #wanted: (() => PodStatus) | undefined;
   #written = "";
   #running: Promise<void> | undefined;
 
-  constructor(client: KubeClient, pod: Pod, signal: AbortSignal) {
-    this.#client = client;
+  constructor(pod: Pod, context: StatusWriterContext) {
     this.#pod = pod;
-    this.#signal = signal;
+    this.#context = context;
   }
 
   /** Has the status written soon, as `compute` answers by then. */
@@ -28,13 +34,19 @@ export class StatusWriter {
   }
 
   async #drain(): Promise<void> {
-    for (let delayMs = 50; this.#wanted && !this.#signal.aborted;) {
-      const status = this.#wanted();
-      this.#wanted = undefined;
-      const done = await this.#write(status);
-      if (done) continue;
-      this.#wanted ??= () => status;
-      await sleep(delayMs, undefined, { signal: this.#signal }).catch(() => undefined);
+    const { requests, signal } = this.#context;
+    for (let delayMs = 50; this.#wanted && !signal.aborted; ) {
+      let status: PodStatus | undefined;
+      // As of the moment of writing, which may be a while from now.
+      const done = await requests.run(() => {
+        status = this.#wanted?.();
+        this.#wanted = undefined;
+        return status ? this.#write(status) : Promise.resolve(true);
+      });
+      if (done || !status) continue;
+      const failed = status;
+      this.#wanted ??= () => failed;
+      await sleep(delayMs, undefined, { signal }).catch(() => undefined);
       delayMs = Math.min(delayMs * 2, 2000);
     }
     this.#running = undefined;
@@ -43,15 +55,16 @@ export class StatusWriter {
   async #write(status: PodStatus): Promise<boolean> {
     const text = JSON.stringify(status);
     if (text === this.#written) return true;
+    const { client, signal } = this.#context;
     const { name = "", namespace, uid } = this.#pod.metadata;
     try {
       // The UID makes it a conflict when another pod has the name by now.
-      await this.#client.patch(resources.pods, name, {
+      await client.patch(resources.pods, name, {
         type: "merge",
         namespace,
         subresource: "status",
         patch: { metadata: { uid }, status },
-        signal: this.#signal,
+        signal,
       });
       this.#written = text;
       return true;

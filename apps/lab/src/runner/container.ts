@@ -1,8 +1,7 @@
 // A container's process: the runner, waiting for it, and its init, which other programs enter.
-import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
-import type { Readable } from "node:stream";
 import { identify, type ProcessIdentity, signalProcess } from "../processes/identity.ts";
+import { launch, type Launched } from "./launch.ts";
 import { runnerPath } from "./runner.ts";
 
 export type ContainerSpec = {
@@ -41,69 +40,62 @@ export type RunningContainer = {
   kill(): void;
 };
 
-/** Starts a container. Resolves when its program runs (and is ready, where it reports that). @throws ContainerStartError */
+/** The runner writes here until the program runs: "pid N", and "error TEXT" when it does not. */
+const report = 3;
+/** Held by the runner as long as it lives. */
+const life = 4;
+
+/**
+ * Starts a container. Resolves when its program runs (and is ready, where it reports that).
+ * @throws ContainerStartError, SyscallError when there is not even a runner
+ */
 export async function startContainer(spec: ContainerSpec): Promise<RunningContainer> {
-  const child = spawnRunner(spec);
-  const exited = exitOf(child);
-  const report = await readReport(child.stdio[3] as Readable);
-  if (report.error !== undefined) throw new ContainerStartError(report.error, await exited);
+  const runner = launchRunner(spec);
+  const { pid, error } = parseReport(await runner.read(report));
+  if (error !== undefined) throw new ContainerStartError(error, await runner.exited);
   // One that ended already has no identity left; its exit says all there is to say.
-  const init = (report.pid === undefined ? undefined : identify(report.pid)) ?? {
-    pid: 0,
-    startTime: "",
-  };
+  const init = identify(pid) ?? { pid, startTime: "0" };
   return {
     init,
-    exited,
-    signal: (signal) => child.exitCode === null && child.kill(signal),
+    exited: runner.exited,
+    signal: (signal) => runner.signal(signal),
     kill: () => {
       // Init first: with it the kernel ends all that is in its PID namespace, and the runner still reports it.
-      if (!signalProcess(init, "SIGKILL")) child.kill("SIGKILL");
+      if (!signalProcess(init, "SIGKILL")) runner.signal("SIGKILL");
     },
   };
 }
 
-function spawnRunner(spec: ContainerSpec): ChildProcess {
-  const args = [
-    "run",
-    "--container",
-    "--die-with-parent",
-    ...["--report-fd", "3", "--netns", spec.netns, "--cgroup", spec.cgroup],
-    ...["--hostname", spec.hostname, "--cwd", spec.workingDir],
-    ...(spec.reportsReady ? ["--pass-report"] : []),
-    ...spec.overlays.flatMap((overlay) => ["--overlay", overlay]),
-    ...spec.binds.flatMap((bind) => ["--bind", bind]),
-    "--",
-    ...spec.argv,
-  ];
+function launchRunner(spec: ContainerSpec): Launched {
+  const path = runnerPath();
   const log = openSync(spec.logFile, "a", 0o600);
   try {
-    return spawn(runnerPath(), args, {
-      env: { ...spec.environment },
-      stdio: ["ignore", log, log, "pipe"],
+    return launch({
+      path,
+      argv: [
+        path,
+        ...["run", "--container", "--die-with-parent"],
+        ...["--report-fd", String(report), "--life-fd", String(life)],
+        ...["--netns", spec.netns, "--cgroup", spec.cgroup],
+        ...["--hostname", spec.hostname, "--cwd", spec.workingDir],
+        ...(spec.reportsReady ? ["--pass-report"] : []),
+        ...spec.overlays.flatMap((overlay) => ["--overlay", overlay]),
+        ...spec.binds.flatMap((bind) => ["--bind", bind]),
+        "--",
+        ...spec.argv,
+      ],
+      environment: spec.environment,
+      log,
+      extra: [report, life],
     });
   } finally {
     closeSync(log);
   }
 }
 
-function exitOf(child: ChildProcess): Promise<number> {
-  return new Promise((resolve) => {
-    child.once("error", () => resolve(128));
-    child.once("exit", (code) => resolve(code ?? 137));
-  });
-}
-
-/** What the runner writes until the program runs: "pid N", and "error TEXT" when it does not. */
-async function readReport(stream: Readable): Promise<{ pid?: number; error?: string }> {
-  let text = "";
-  try {
-    for await (const chunk of stream.setEncoding("utf8")) text += chunk as string;
-  } catch (error) {
-    return { error: (error as Error).message };
-  }
+function parseReport(text: string): { readonly pid: number; readonly error?: string } {
   const pid = /^pid (\d+)$/m.exec(text)?.[1];
   const error = /^error (.*)$/m.exec(text)?.[1];
-  if (error !== undefined) return { error };
-  return pid === undefined ? { error: "the runner could not be started" } : { pid: Number(pid) };
+  if (error !== undefined) return { pid: 0, error };
+  return pid === undefined ? { pid: 0, error: "the runner ended" } : { pid: Number(pid) };
 }

@@ -1,6 +1,6 @@
 // Programs inside a running container, without a terminal: for probes and hooks.
-import { spawn } from "node:child_process";
 import { isAlive, type ProcessIdentity } from "../processes/identity.ts";
+import { launch } from "./launch.ts";
 import { runnerPath } from "./runner.ts";
 
 export type ExecSpec = {
@@ -10,35 +10,37 @@ export type ExecSpec = {
   readonly signal: AbortSignal;
 };
 
-const longestOutput = 10_000;
+const [stdout, stderr, life] = [1, 2, 3] as const;
 
 /** Runs to its end. @throws Error when the container is gone or the signal aborts (then the program is killed). */
-export function runInside(
+export async function runInside(
   spec: ExecSpec,
 ): Promise<{ readonly status: number; readonly output: string }> {
-  const { promise, resolve, reject } = Promise.withResolvers<{ status: number; output: string }>();
-  if (!isAlive(spec.init)) return Promise.reject(new Error("the container is not running"));
-  const child = spawn(
-    runnerPath(),
-    [
-      ...["exec", "--die-with-parent", "--target", String(spec.init.pid), "--cgroup", spec.cgroup],
+  spec.signal.throwIfAborted();
+  if (!isAlive(spec.init)) throw new Error("the container is not running");
+  const path = runnerPath();
+  const child = launch({
+    path,
+    argv: [
+      path,
+      ...["exec", "--die-with-parent", "--life-fd", String(life)],
+      ...["--target", String(spec.init.pid), "--cgroup", spec.cgroup],
       "--",
       ...spec.command,
     ],
-    { env: {}, stdio: ["ignore", "pipe", "pipe"] },
-  );
-  let output = "";
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding("utf8").on("data", (text: string) => {
-      if (output.length < longestOutput) output += text;
-    });
-  }
+    environment: {},
+    extra: [life],
+  });
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
   const abort = () => {
-    child.kill("SIGKILL");
+    child.signal("SIGKILL");
     reject(spec.signal.reason as Error);
   };
   spec.signal.addEventListener("abort", abort, { once: true });
-  child.once("error", reject);
-  child.once("close", (code) => resolve({ status: code ?? 137, output }));
-  return promise.finally(() => spec.signal.removeEventListener("abort", abort));
+  try {
+    const status = await Promise.race([child.exited, aborted]);
+    return { status, output: (await child.read(stdout)) + (await child.read(stderr)) };
+  } finally {
+    spec.signal.removeEventListener("abort", abort);
+  }
 }
