@@ -155,7 +155,10 @@ export class Lab {
     const inCluster = `https://${fabricAddresses.ipv4}:${apiServerPort}`;
     const write = async (path: string, user: string, server: string, groups: string[]) =>
       writeKubeconfig(path, {
-        ...{ lab: lab.name, server, ca: pki.ca, user },
+        lab: lab.name,
+        server,
+        ca: pki.ca,
+        user,
         credentials: await pki.client(user, groups),
       });
     await write(lab.kubeconfig, "admin", this.#server, ["system:masters"]);

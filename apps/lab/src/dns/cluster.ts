@@ -22,7 +22,11 @@ export type ClusterView = {
 };
 
 /** `exists` with no records: the name is there, but not with this type (NODATA). */
-export type Found = { readonly exists: boolean; readonly records: readonly DnsRecord[]; readonly additional?: readonly DnsRecord[] };
+export type Found = {
+  readonly exists: boolean;
+  readonly records: readonly DnsRecord[];
+  readonly additional?: readonly DnsRecord[];
+};
 
 const ttl = 5;
 const none: Found = { exists: false, records: [] };
@@ -40,7 +44,8 @@ export function findInCluster(
   if (!view.hasNamespace(namespace)) return none;
   const inner = rest.slice(0, -2);
   if (inner.length === 0) return kind === "svc" || kind === "pod" ? nameAlone : none;
-  if (kind === "pod") return inner.length === 1 ? findPod(inner[0] as string, namespace, { question, view }) : none;
+  if (kind === "pod")
+    return inner.length === 1 ? findPod(inner[0] as string, namespace, { question, view }) : none;
   if (kind !== "svc") return none;
   const service = view.service(namespace, inner.at(-1) as string);
   return service ? findService(inner.slice(0, -1), service, { question, view, domain }) : none;
@@ -63,7 +68,12 @@ export function findReverse(
   });
   const targets = [...services, ...endpoints];
   if (targets.length === 0) return view.podsByAddress(address).length > 0 ? nameAlone : undefined;
-  const records = targets.map((target) => ({ name: question.name, ttl, type: "PTR" as const, target }));
+  const records = targets.map((target) => ({
+    name: question.name,
+    ttl,
+    type: "PTR" as const,
+    target,
+  }));
   return { exists: true, records: wants(question, "PTR") ? records : [] };
 }
 
@@ -89,7 +99,9 @@ function findPod(label: string, namespace: string, { question, view }: Context):
 
 /** "10-1-2-3" or "fd00-10-244--7": an address whose separators became dashes. */
 function addressOfLabel(label: string): Address | undefined {
-  return Address.tryParse(label.replaceAll("-", ".")) ?? Address.tryParse(label.replaceAll("-", ":"));
+  return (
+    Address.tryParse(label.replaceAll("-", ".")) ?? Address.tryParse(label.replaceAll("-", ":"))
+  );
 }
 
 function findService(inner: Name, service: Service, context: ZoneContext): Found {
@@ -111,17 +123,26 @@ function findService(inner: Name, service: Service, context: ZoneContext): Found
 
 function addressesOf(service: Service, context: Context): Address[] {
   if (!isHeadless(service)) return (service.spec.clusterIPs ?? []).flatMap(parseAddress);
-  return readyEndpoints(service, context).flatMap(({ addresses }) => addresses.flatMap(parseAddress));
+  return readyEndpoints(service, context).flatMap(({ addresses }) =>
+    addresses.flatMap(parseAddress),
+  );
 }
 
 function findEndpoint(label: string, service: Service, context: ZoneContext): Found {
-  const found = readyEndpoints(service, context).filter((endpoint) => labelsOf(endpoint).includes(label));
+  const found = readyEndpoints(service, context).filter((endpoint) =>
+    labelsOf(endpoint).includes(label),
+  );
   if (found.length === 0) return none;
   const addresses = found.flatMap((endpoint) =>
     // A host name stands for all of an endpoint's addresses, an address label for itself.
-    endpoint.hostname === label ? endpoint.addresses : endpoint.addresses.filter((text) => addressLabel(text) === label),
+    endpoint.hostname === label
+      ? endpoint.addresses
+      : endpoint.addresses.filter((text) => addressLabel(text) === label),
   );
-  return { exists: true, records: addressRecords(context.question, addresses.flatMap(parseAddress)) };
+  return {
+    exists: true,
+    records: addressRecords(context.question, addresses.flatMap(parseAddress)),
+  };
 }
 
 function findPort([port, protocol]: Name, service: Service, context: ZoneContext): Found {
@@ -141,11 +162,17 @@ function findPort([port, protocol]: Name, service: Service, context: ZoneContext
   return {
     exists: true,
     records: ports.map((entry) => ({
-      ...{ name: question.name, ttl, type: "SRV" as const, priority: 0, weight },
+      name: question.name,
+      ttl,
+      type: "SRV" as const,
+      priority: 0,
+      weight,
       port: entry.port,
       target: entry.target,
     })),
-    additional: ports.flatMap(({ target, addresses }) => addresses.map((address) => addressRecord(target, address))),
+    additional: ports.flatMap(({ target, addresses }) =>
+      addresses.map((address) => addressRecord(target, address)),
+    ),
   };
 }
 
@@ -163,12 +190,14 @@ function headlessPorts(service: Service, { view, domain }: ZoneContext): NamedPo
     (slice.ports ?? []).flatMap(({ port, ...rest }) =>
       port === undefined
         ? []
-        : (slice.endpoints ?? []).filter((endpoint) => isReady(endpoint, service)).map((endpoint) => ({
-            ...rest,
-            port,
-            target: [labelsOf(endpoint)[0] as string, ...base],
-            addresses: endpoint.addresses.flatMap(parseAddress),
-          })),
+        : (slice.endpoints ?? [])
+            .filter((endpoint) => isReady(endpoint, service))
+            .map((endpoint) => ({
+              ...rest,
+              port,
+              target: [labelsOf(endpoint)[0] as string, ...base],
+              addresses: endpoint.addresses.flatMap(parseAddress),
+            })),
     ),
   );
 }

@@ -18,7 +18,9 @@ export class Forwarder {
   async forward(bytes: Uint8Array, transport: Transport): Promise<Uint8Array | undefined> {
     for (const upstream of this.#upstreams) {
       try {
-        return await (transport === "udp" ? askDatagram(upstream, bytes) : askStream(upstream, bytes));
+        return await (transport === "udp"
+          ? askDatagram(upstream, bytes)
+          : askStream(upstream, bytes));
       } catch {
         // The next one may do better.
       }

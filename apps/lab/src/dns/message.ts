@@ -14,7 +14,14 @@ export const types = {
   ANY: 255,
 } as const;
 
-export const rcodes = { ok: 0, formatError: 1, serverFailure: 2, noSuchName: 3, notImplemented: 4, refused: 5 } as const;
+export const rcodes = {
+  ok: 0,
+  formatError: 1,
+  serverFailure: 2,
+  noSuchName: 3,
+  notImplemented: 4,
+  refused: 5,
+} as const;
 export type Rcode = (typeof rcodes)[keyof typeof rcodes];
 
 /** A name as its labels, lower-case; the root is empty. Labels are Latin-1: a byte is a character. */
@@ -51,7 +58,12 @@ export type DnsRecord = { readonly name: Name; readonly ttl: number } & (
       readonly target: Name;
     }
   | { readonly type: "TXT"; readonly texts: readonly string[] }
-  | { readonly type: "SOA"; readonly primary: Name; readonly mailbox: Name; readonly serial: number }
+  | {
+      readonly type: "SOA";
+      readonly primary: Name;
+      readonly mailbox: Name;
+      readonly serial: number;
+    }
 );
 
 export type Answer = {
@@ -108,20 +120,28 @@ export function parseQuery(bytes: Uint8Array): Parsed {
 function readName(bytes: Uint8Array, at: number): { labels: string[]; end: number } | undefined {
   const labels: string[] = [];
   let total = 0;
-  for (let offset = at; ; ) {
+  for (let offset = at; ;) {
     const length = bytes[offset];
     if (length === undefined || length > longestLabel) return undefined;
     offset++;
     if (length === 0) return { labels, end: offset };
     total += length + 1;
     if (total > longestName - 1 || offset + length > bytes.length) return undefined;
-    labels.push(Buffer.from(bytes.subarray(offset, offset + length)).toString("latin1").toLowerCase());
+    labels.push(
+      Buffer.from(bytes.subarray(offset, offset + length))
+        .toString("latin1")
+        .toLowerCase(),
+    );
     offset += length;
   }
 }
 
 /** The UDP size of an OPT record; undefined without one. */
-function readEdns(bytes: Uint8Array, from: number, records: number): number | "malformed" | undefined {
+function readEdns(
+  bytes: Uint8Array,
+  from: number,
+  records: number,
+): number | "malformed" | undefined {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let size: number | undefined;
   for (let record = 0, at = from; record < records; record++) {
@@ -136,7 +156,7 @@ function readEdns(bytes: Uint8Array, from: number, records: number): number | "m
 
 /** Where a name ends; it may end in a pointer, which is not followed. */
 function skipName(bytes: Uint8Array, at: number): number | undefined {
-  for (let offset = at; ; ) {
+  for (let offset = at; ;) {
     const length = bytes[offset];
     if (length === undefined) return undefined;
     if (length >= 0xc0) return offset + 2 <= bytes.length ? offset + 2 : undefined;

@@ -1,6 +1,14 @@
 // What a DNS server answers to a query: from its own zones, or from somebody else. The frame around both
 // servers of a lab, the cluster's and the world's.
-import { type Answer, encodeAnswer, encodeError, parseQuery, type Query, rcodes, udpLimit } from "./message.ts";
+import {
+  type Answer,
+  encodeAnswer,
+  encodeError,
+  parseQuery,
+  type Query,
+  rcodes,
+  udpLimit,
+} from "./message.ts";
 
 export type Transport = "udp" | "tcp";
 
@@ -38,4 +46,3 @@ export async function respond(
 export function emptyAnswer(rcode: Answer["rcode"]): Answer {
   return { rcode, authoritative: false, answers: [], authority: [], additional: [] };
 }
-

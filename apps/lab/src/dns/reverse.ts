@@ -15,7 +15,8 @@ export function addressOfReverseName(name: Name): Address | undefined {
 
 /** "10.0.0.1" -> 1.0.0.10.in-addr.arpa */
 export function reverseName(address: Address): Name {
-  if (address.family === 4) return [...address.toString().split(".").toReversed(), "in-addr", "arpa"];
+  if (address.family === 4)
+    return [...address.toString().split(".").toReversed(), "in-addr", "arpa"];
   const digits = Buffer.from(address.bytes).toString("hex");
   return [...digits].toReversed().concat("ip6", "arpa");
 }

@@ -1,5 +1,13 @@
 // The cluster as the API server tells it, in tables with the indexes that names need.
-import { type EndpointSlice, type KubeClient, objectKey, type Pod, reflectTable, resources, type Service } from "@tsilium/kube";
+import {
+  type EndpointSlice,
+  type KubeClient,
+  objectKey,
+  type Pod,
+  reflectTable,
+  resources,
+  type Service,
+} from "@tsilium/kube";
 import type { ClusterView } from "./cluster.ts";
 
 export type WatchedView = ClusterView & {
@@ -24,7 +32,8 @@ export function watchCluster(
       service: ({ metadata }: EndpointSlice) => [
         `${metadata.namespace}/${metadata.labels?.["kubernetes.io/service-name"]}`,
       ],
-      address: ({ endpoints = [] }: EndpointSlice) => endpoints.flatMap(({ addresses }) => [...addresses]),
+      address: ({ endpoints = [] }: EndpointSlice) =>
+        endpoints.flatMap(({ addresses }) => [...addresses]),
     },
   });
   const pods = reflectTable(client, resources.pods, {

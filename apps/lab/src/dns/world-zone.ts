@@ -8,7 +8,16 @@ import { readFileSync } from "node:fs";
 import { Address } from "@tsilium/net";
 import { worldAddresses } from "../layout.ts";
 import { addressRecord, wants } from "./cluster.ts";
-import { type Answer, type DnsRecord, type Name, parseName, type Question, rcodes, sameName, withinZone } from "./message.ts";
+import {
+  type Answer,
+  type DnsRecord,
+  type Name,
+  parseName,
+  type Question,
+  rcodes,
+  sameName,
+  withinZone,
+} from "./message.ts";
 
 export type ZoneRecord = {
   readonly name: string;
@@ -47,7 +56,11 @@ export function answerFromZone(question: Question, zone: readonly ZoneRecord[]):
     exists ||= found.length > 0;
     const alias = found.find(({ type }) => type === "CNAME");
     if (!alias || wants(question, "CNAME")) {
-      answers.push(...found.filter(({ type }) => wants(question, type)).flatMap((record) => toRecord(name, record)));
+      answers.push(
+        ...found
+          .filter(({ type }) => wants(question, type))
+          .flatMap((record) => toRecord(name, record)),
+      );
       break;
     }
     answers.push(...toRecord(name, alias));
@@ -63,7 +76,9 @@ function recordsOf(name: Name, zone: readonly ZoneRecord[]): ZoneRecord[] {
   if (exact.length > 0) return exact;
   const wild = zone
     .map((record) => ({ record, labels: parseName(record.name) }))
-    .filter(({ labels }) => labels[0] === "*" && (withinZone(name, labels.slice(1))?.length ?? 0) > 0);
+    .filter(
+      ({ labels }) => labels[0] === "*" && (withinZone(name, labels.slice(1))?.length ?? 0) > 0,
+    );
   const longest = Math.max(0, ...wild.map(({ labels }) => labels.length));
   return wild.filter(({ labels }) => labels.length === longest).map(({ record }) => record);
 }

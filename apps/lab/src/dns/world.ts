@@ -29,7 +29,9 @@ export async function startWorldDns(
     forward: async () => undefined,
   };
   const sockets = withNetns(lab.worldNetns, openDnsSockets);
-  const server = await DnsServer.start(sockets, source, (error) => log(`world DNS: ${String(error)}`));
+  const server = await DnsServer.start(sockets, source, (error) =>
+    log(`world DNS: ${String(error)}`),
+  );
   return {
     [Symbol.dispose]: () => {
       watcher.close();

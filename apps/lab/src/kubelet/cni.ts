@@ -175,7 +175,9 @@ async function run(
     // A plugin runs in its node's namespace, as on a real host.
     child = withNetns(netns, () => launch({ path, argv: [path], environment, input }));
   } catch (cause) {
-    throw new CniError("plugin_missing", `cannot run ${path}: ${(cause as Error).message}`, { cause });
+    throw new CniError("plugin_missing", `cannot run ${path}: ${(cause as Error).message}`, {
+      cause,
+    });
   }
   const timer = setTimeout(() => child.signal("SIGKILL"), patienceMs);
   const status = await child.exited;

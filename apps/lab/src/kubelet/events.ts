@@ -22,7 +22,11 @@ export class EventRecorder {
 
   constructor(
     host: string,
-    context: { readonly client: KubeClient; readonly requests: Slots; readonly signal: AbortSignal },
+    context: {
+      readonly client: KubeClient;
+      readonly requests: Slots;
+      readonly signal: AbortSignal;
+    },
   ) {
     this.#host = host;
     this.#client = context.client;

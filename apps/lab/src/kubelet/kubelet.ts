@@ -42,7 +42,11 @@ export class Kubelet {
     const { signal } = this.#stop;
     for (const node of nodes) {
       const registration = new NodeRegistration({
-        ...{ client, node, version, signal, log },
+        client,
+        node,
+        version,
+        signal,
+        log,
         readyChanged: (ready) => readyChanged(node, ready),
       });
       void registration.run();
@@ -65,12 +69,22 @@ export class Kubelet {
     const { signal } = this.#stop;
     const requests = this.#requests;
     return {
-      place: { lab, node },
-      events: new EventRecorder(node.name, { client, requests, signal }),
+      place: {
+        lab,
+        node,
+      },
+      events: new EventRecorder(node.name, {
+        client,
+        requests,
+        signal,
+      }),
       requests,
       dns: this.#dns,
       slots: new Slots(slotsPerNode),
-      ...{ client, programs, signal, log },
+      client,
+      programs,
+      signal,
+      log,
     };
   }
 

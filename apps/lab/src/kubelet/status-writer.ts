@@ -35,7 +35,7 @@ export class StatusWriter {
 
   async #drain(): Promise<void> {
     const { requests, signal } = this.#context;
-    for (let delayMs = 50; this.#wanted && !signal.aborted; ) {
+    for (let delayMs = 50; this.#wanted && !signal.aborted;) {
       let status: PodStatus | undefined;
       // As of the moment of writing, which may be a while from now.
       const done = await requests.run(() => {

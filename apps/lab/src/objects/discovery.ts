@@ -42,7 +42,11 @@ function kindsOf(list: {
   return list.resources
     .filter(({ name }) => !name.includes("/"))
     .map(({ name, singularName, kind, namespaced, shortNames = [] }) => ({
-      ...{ group, version, plural: name, kind, namespaced },
+      group,
+      version,
+      plural: name,
+      kind,
+      namespaced,
       words: [name, singularName || kind.toLowerCase(), ...shortNames],
     }));
 }

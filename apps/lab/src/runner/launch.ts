@@ -48,13 +48,16 @@ export function launch(spec: LaunchSpec): Launched {
     for (const [readEnd] of pipes.values()) close(readEnd);
     throw error;
   } finally {
-    for (const fd of [inputEnd, inputStart, ...[...pipes.values()].map(([, end]) => end)]) close(fd);
+    for (const fd of [inputEnd, inputStart, ...[...pipes.values()].map(([, end]) => end)])
+      close(fd);
   }
   return follow(pid, pipes);
 }
 
 function follow(pid: number, pipes: ReadonlyMap<number, readonly [number, number]>): Launched {
-  const texts = new Map([...pipes].map(([descriptor, [readEnd]]) => [descriptor, readAll(readEnd)]));
+  const texts = new Map(
+    [...pipes].map(([descriptor, [readEnd]]) => [descriptor, readAll(readEnd)]),
+  );
   let ended = false;
   const exited = Promise.all(texts.values()).then(async () => {
     const end = await reap(pid);
