@@ -43,12 +43,7 @@ test("ADD answers in the format of each specification version", async () => {
   const shapes: string[] = [];
   for (const cniVersion of ["0.3.1", "0.4.0", "1.0.0", "1.1.0"]) {
     const pod = await runtime.pod();
-    const result = (await runtime.add(pod, { cniVersion })) as unknown as {
-      cniVersion: string;
-      interfaces: object[];
-      ips: object[];
-      routes: object[];
-    };
+    const result = await runtime.add(pod, { cniVersion });
     assert.equal(result.cniVersion, cniVersion);
     shapes.push(
       [result.interfaces[1], result.ips[0], result.routes[1]]
@@ -69,9 +64,7 @@ test("sixty-four ADDs at once, and sixty-four DELs, all succeed and leave nothin
   const many = await Promise.all(Array.from({ length: 64 }, () => runtime.pod()));
   const before = await runtime.holdings();
   const results = await Promise.all(many.map((pod) => runtime.add(pod)));
-  const addresses = results.flatMap(({ ips }) =>
-    (ips as unknown as { address: string }[]).map(({ address }) => address),
-  );
+  const addresses = results.flatMap(({ ips }) => ips.map(({ address }) => address));
   assert.equal(new Set(addresses).size, 128);
   assert.ok((await runtime.endpoints()).every(({ state }) => state === "ready"));
   await Promise.all(many.map((pod) => runtime.remove(pod)));
@@ -220,6 +213,23 @@ test("a plugin that is killed while it adds leaves nothing", async () => {
   // The runtime deletes what it gave up on, whatever became of it.
   await runtime.remove(pod);
   assert.deepEqual(await runtime.holdings(), before);
+});
+
+test("a full pod CIDR is said so, changes nothing, and takes pods again when one leaves", async () => {
+  await using small = await TestCluster.up({ pools: { "cluster-pool-ipv4-mask-size": "29" } });
+  const crowded = new Runtime(small, small.node);
+  const first = await crowded.pod();
+  await crowded.add(first);
+  // Eight addresses: network, broadcast, router, and one is taken.
+  for (let free = 4; free > 0; free--) await crowded.add(await crowded.pod());
+  const before = await crowded.holdings();
+  const late = await crowded.pod();
+  const full = "103 no free address in the node's pod CIDR";
+  assert.equal(await crowded.failure("ADD", late.id, late.options), full);
+  assert.equal(await crowded.failure("STATUS", "none", {}), "50 pods cannot be added");
+  assert.deepEqual(await crowded.holdings(), before);
+  await crowded.remove(first);
+  await crowded.add(late);
 });
 
 test("nothing of this was an error of the agent's", () => {

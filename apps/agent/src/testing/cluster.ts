@@ -32,7 +32,10 @@ const apiPort = 6443;
 
 export type ClusterOptions = {
   readonly nodes?: 1 | 2;
+  /** Of the agents. */
   readonly config?: Readonly<Record<string, string>>;
+  /** Of the agents and the operator: cluster-pool-*. */
+  readonly pools?: Readonly<Record<string, string>>;
   /** The agent to run; its source when absent. */
   readonly agent?: string;
 };
@@ -224,7 +227,7 @@ export class TestCluster implements AsyncDisposable {
         "",
         "--operator-api-serve-addr",
         "",
-        ...flags(poolConfig),
+        ...flags({ ...poolConfig, ...options.pools }),
       ],
       { stdio: ["ignore", openSync(join(folder, "operator.log"), "a"), "inherit"] },
     );
@@ -236,6 +239,7 @@ export class TestCluster implements AsyncDisposable {
       await registerNode(client, name, index);
       const config = {
         ...poolConfig,
+        ...options.pools,
         "bpf-root": join(bpffs, name),
         "log-level": "debug",
         ...options.config,
