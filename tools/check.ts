@@ -7,9 +7,12 @@ const stages: Stage[] = [
   { name: "types", command: ["tsc", "-p", "tsconfig.json"] },
   {
     name: "lint",
-    command: ["oxlint", "--deny-warnings", "packages", "apps", "tests", "bench", "tools"],
+    command: ["oxlint", "--deny-warnings", "packages", "apps", "bpf", "tests", "bench", "tools"],
   },
-  { name: "format", command: ["oxfmt", "--check", "packages", "apps", "tests", "bench", "tools"] },
+  {
+    name: "format",
+    command: ["oxfmt", "--check", "packages", "apps", "bpf", "tests", "bench", "tools"],
+  },
   { name: "C format", command: ["node", "tools/format-c.ts", "--check"] },
   { name: "layers", command: ["node", "tools/layers.ts"] },
   { name: "generated files", command: ["node", "tools/gen-codecs.ts", "--check"] },

@@ -4,7 +4,7 @@ import { join } from "node:path";
 
 const root = join(import.meta.dirname, "..");
 for (const command of [
-  ["oxfmt", "packages", "apps", "tests", "bench", "tools"],
+  ["oxfmt", "packages", "apps", "bpf", "tests", "bench", "tools"],
   ["node", "tools/format-c.ts"],
 ]) {
   const { status } = spawnSync(command[0] as string, command.slice(1), {

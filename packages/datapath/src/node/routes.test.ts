@@ -10,6 +10,7 @@ const config = {
   enableIpv4: true,
   enableIpv6: true,
   nodeIpv4: Address.parse("172.18.0.2"),
+  nodeIpv6: Address.parse("fc00:18::2"),
   routerIpv4: Address.parse("10.244.0.1"),
   routerIpv6: Address.parse("fd00:10:244::1"),
   podCidrs: [Prefix.parse("10.244.0.0/24"), Prefix.parse("fd00:10:244::/64")],
@@ -33,10 +34,10 @@ const asText = (routes: DesiredRoute[]): string[] =>
     ].join(" "),
   );
 
-test("the node's own pods are behind tsi_host", () => {
+test("the node's own pods are behind tsi_host, and the host speaks to them with its own address", () => {
   assert.deepEqual(asText(localRoutes(config)), [
-    "10.244.0.0/24 via 10.244.0.1 dev tsi_host src 10.244.0.1",
-    "fd00:10:244::/64 via fe80::1 dev tsi_host src fd00:10:244::1",
+    "10.244.0.0/24 via 10.244.0.1 dev tsi_host src 172.18.0.2",
+    "fd00:10:244::/64 via fe80::1 dev tsi_host src fc00:18::2",
   ]);
 });
 
@@ -58,7 +59,7 @@ test("in native routing other nodes' pods are behind their node, if direct route
 
 test("a family that is switched off gets no routes", () => {
   assert.deepEqual(asText(localRoutes({ ...config, enableIpv6: false })), [
-    "10.244.0.0/24 via 10.244.0.1 dev tsi_host src 10.244.0.1",
+    "10.244.0.0/24 via 10.244.0.1 dev tsi_host src 172.18.0.2",
   ]);
 });
 

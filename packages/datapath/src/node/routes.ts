@@ -36,15 +36,22 @@ type RouteFacts = Pick<
   | "routerIpv6"
   | "mtu"
   | "nodeIpv4"
+  | "nodeIpv6"
   | "enableIpv4"
   | "enableIpv6"
 >;
 
-/** Routes to this node's own pods. */
+/**
+ * Routes to this node's own pods. The host speaks to them with its own address: a server on a wildcard UDP socket
+ * that a pod reached by the node's address then answers from that address and not from the router's.
+ */
 export function localRoutes(config: RouteFacts & Pick<DatapathConfig, "podCidrs">): DesiredRoute[] {
   return config.podCidrs
     .filter((cidr) => familyEnabled(config, cidr))
-    .map((cidr) => routeThroughHost(config, cidr, undefined));
+    .map((cidr) => ({
+      ...routeThroughHost(config, cidr, undefined),
+      source: cidr.family === 4 ? config.nodeIpv4 : config.nodeIpv6,
+    }));
 }
 
 /** Routes to the pods of another node; none in native routing when the underlay's own routers know the way. */
