@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { agentPid, assertCensus, census } from "./census.ts";
 import { CniRuntime } from "./cni-runtime.ts";
-import { echoPod, Lab, manifests, namespaceManifest, soak } from "./harness.ts";
+import { echoPod, Lab, manifests, namespaceManifest, root, soak } from "./harness.ts";
 
 test(`${soak ? 1000 : 200} ADD/DEL cycles leave as many links, maps, pins, addresses and descriptors as before`, async (t) => {
   await using lab = await Lab.up({ nodes: 1, name: `t${process.pid}churn` });
@@ -33,7 +33,7 @@ test("two hundred pods run on one node, and reach each other", async (t) => {
   const addresses = running.flatMap((pod) => (pod.status.podIPs ?? []).map(({ ip }) => ip));
   assert.equal(new Set(addresses).size, 400);
   const targets = addresses.map((address) => `tcp ${address} 8080 64`).join("\n");
-  const probe = await lab.exec("dense", "pod-7", ["dist/bin/probe"], { input: `${targets}\n` });
+  const probe = await lab.exec("dense", "pod-7", [`${root}/dist/bin/probe`], { input: `${targets}\n` });
   assert.deepEqual(
     probe.stdout.split("\n").filter((line) => line && !line.startsWith("ok ")),
     [],

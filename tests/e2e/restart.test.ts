@@ -5,7 +5,7 @@ import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { agentPid, assertCensus, census } from "./census.ts";
 import { CniRuntime } from "./cni-runtime.ts";
-import { echoPod, Lab, manifests, namespaceManifest } from "./harness.ts";
+import { echoPod, Lab, manifests, namespaceManifest, root } from "./harness.ts";
 
 type EndpointRow = {
   id: number;
@@ -43,7 +43,7 @@ test("while the agent is killed and returns, no packet is lost and new connectio
   const pings = [far4, near6].map((address) =>
     lab.exec("restart", "client", ["ping", "-q", "-i", "0.005", "-c", "1200", "-W", "2", address]),
   );
-  const connections = lab.exec("restart", "client", ["dist/bin/probe"], {
+  const connections = lab.exec("restart", "client", [`${root}/dist/bin/probe`], {
     input: Array.from(
       { length: 2000 },
       (_, at) => `tcp ${at % 2 ? far4 : near6} 8080 ${at}\n`,
