@@ -33,7 +33,8 @@ export function dnsDeployment(kubeconfig: string): Deployment {
               name: "dns",
               image: dnsImage,
               args: [
-                ...["--kubeconfig", kubeconfig],
+                "--kubeconfig",
+                kubeconfig,
                 ...upstreams.flatMap((address) => ["--upstream", address]),
               ],
               ports: [

@@ -29,9 +29,13 @@ export function apiServer(lab: LabLayout, descriptors: readonly number[]): Proce
     name: "apiserver",
     command: [
       ...appCommand("apiserver", "apps/apiserver/src/main.ts"),
-      ...["--data-dir", lab.apiserver, "--pki-dir", lab.pki],
+      "--data-dir",
+      lab.apiserver,
+      "--pki-dir",
+      lab.pki,
       // For its own controllers; everybody else comes by the inherited sockets, whose ports stay.
-      ...["--listen", "127.0.0.1:0"],
+      "--listen",
+      "127.0.0.1:0",
       ...descriptors.flatMap((_, at) => ["--listen-fd", String(3 + at)]),
       ...advertised.flatMap((address) => ["--advertise", `${address}:${apiServerPort}`]),
     ],
@@ -49,7 +53,8 @@ export function operator(lab: LabLayout, kubeconfig: string, settings: Settings)
     name: "operator",
     command: [
       ...appCommand("operator", "apps/operator/src/main.ts"),
-      ...["--kubeconfig", kubeconfig],
+      "--kubeconfig",
+      kubeconfig,
       ...known.flatMap(([key, value]) => [`--${key}`, value]),
     ],
     environment: environment(),

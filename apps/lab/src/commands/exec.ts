@@ -28,7 +28,11 @@ export async function execInPod(name: string, options: ExecOptions): Promise<voi
   const { lab } = runningLab(name);
   const { init, node, uid } = await findContainer(lab, options);
   become([
-    ...["exec", "--target", String(init.pid), "--cgroup", join(node.cgroup, "pods", uid)],
+    "exec",
+    "--target",
+    String(init.pid),
+    "--cgroup",
+    join(node.cgroup, "pods", uid),
     "--",
     ...options.argv,
   ]);

@@ -27,7 +27,15 @@ const tableType = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json
 /** @throws LabError "unknown_kind", KubeError "NotFound" */
 export async function get(labName: string, options: GetOptions): Promise<void> {
   using lab = await labClient(labName);
-  const [word = "", inWord] = options.kind.split("/");
+  const words = options.kind.split(",");
+  for (const [at, word] of words.entries()) {
+    if (at > 0) console.log("");
+    await getKind(lab, word, options);
+  }
+}
+
+async function getKind(lab: LabClient, kindWord: string, options: GetOptions): Promise<void> {
+  const [word = "", inWord] = kindWord.split("/");
   const kind = kindByWord(lab.kinds, word);
   const name = options.name ?? inWord;
   const path = pathOf(kind, name, options);
