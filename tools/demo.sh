@@ -39,9 +39,9 @@ show tsilium lab wait -n demo --for ready
 show tsilium lab get pods -n demo -o wide
 
 # The addresses of a pod: first IPv4, then IPv6.
-addresses() { tsilium lab get pod "$1" -n demo -o json | tr -d ' \n' | grep -o '"podIPs":\[[^]]*\]' | grep -o '"ip":"[^"]*"' | cut -d'"' -f4; }
-read -r -d '' near4 near6 < <(addresses near; printf '\0') || true
-read -r -d '' far4 far6 < <(addresses far; printf '\0') || true
+addresses() { tsilium lab get pod "$1" -n demo -o json | tr -d ' \n' | grep -o '"podIPs":\[[^]]*\]' | grep -o '"ip":"[^"]*"' | cut -d'"' -f4 | xargs; }
+read -r near4 near6 <<<"$(addresses near)"
+read -r far4 far6 <<<"$(addresses far)"
 
 say "Pod to pod on the same node, by redirect in eBPF: no bridge, no iptables"
 show tsilium lab exec -n demo client -- curl -sS "http://$near4:8080/"
@@ -68,9 +68,10 @@ say "kill -9 of node-1's agent while client pings far 100 times a second: nothin
 tsilium lab exec -n demo client -- ping -q -i 0.01 -c 300 -W 2 "$far4" >"/tmp/tsilium-demo-ping.$$" &
 ping_pid=$!
 sleep 0.7
-tsilium lab status -o json | tr -d ' \n' | grep -o '"name":"agent/node-1"[^}]*"pid":[0-9]*' | grep -o '[0-9]*$' | xargs -r kill -9
+show kill -9 "$(tsilium lab status | awk '$1 == "agent/node-1" { print $3 }')"
 wait $ping_pid || true
-cat "/tmp/tsilium-demo-ping.$$"; rm -f "/tmp/tsilium-demo-ping.$$"
+tail -n 3 "/tmp/tsilium-demo-ping.$$"; rm -f "/tmp/tsilium-demo-ping.$$"
+show tsilium lab status
 
 say "Packets forwarded and dropped on node-1, by reason"
 show tsilium --node node-1 bpf metrics list
