@@ -72,10 +72,12 @@ function clangStep(output: string, source: string, headers: string[], flags: str
     output,
     inputs: [source, ...headers],
     command: `clang-19 ${args.join(" ")}`,
-    // Written beside and renamed: a running lab keeps the file it has open.
+    // Written beside and renamed: a running lab keeps the file it has open, and two builds at once
+    // never rename each other's half-written one.
     run: async () => {
-      await run("clang-19", [...args, `${output}.new`], { cwd: root });
-      renameSync(join(root, `${output}.new`), join(root, output));
+      const written = `${output}.${process.pid}`;
+      await run("clang-19", [...args, written], { cwd: root });
+      renameSync(join(root, written), join(root, output));
     },
   };
 }
