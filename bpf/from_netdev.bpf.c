@@ -3,8 +3,7 @@
  * itself, tunnelled packets included, is the stack's; what is malformed too.
  *
  *   wire --> eth0 --> [here] --> local pod, addressed by itself        redirect_peer
- *                            --> local pod, answering a masqueraded    address restored,
- * redirect_peer
+ *                            --> local pod, answering a masqueraded    address restored, redirect_peer
  *                            --> own node                              the stack
  */
 #include "lib/deliver.h"

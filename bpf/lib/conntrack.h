@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* One entry per connection, found by packets of either direction with one lookup.
  *
- *            first packet                 reply                   FIN both ways, or RST
- *   (none) --------------> NEW (60 s) ------------> ESTABLISHED ----------------------> CLOSING (10
- * s) TCP without SYN ------------------> (8000 s)                               | ^ bare SYN      |
- *      +-----------------------------------------------------------------------------------+
+ *            first packet              reply                    FIN both ways, or RST
+ *   (none) ---------------> NEW (60 s) --------> ESTABLISHED ------------------------> CLOSING (10 s)
+ *      |   TCP without SYN                         (8000 s)                                |
+ *      +-----------------------------------------> ^             bare SYN                  |
+ *                           NEW <----------------------------------------------------------+
+ *
  * Everything but TCP lives 60 s from its last packet.
  */
 #ifndef TSI_LIB_CONNTRACK_H
