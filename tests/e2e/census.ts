@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
-import type { Lab } from "./harness.ts";
+import { type Lab, processPid } from "./harness.ts";
 
 export type Census = {
   readonly links: number;
@@ -19,14 +19,9 @@ export type Census = {
   readonly agentKernelObjects: Readonly<Record<string, number>>;
 };
 
-type ProcessRow = { name: string; pid: number };
-
-/** The agent's process on a node, as `tsilium lab status` knows it. */
-export async function agentPid(lab: Lab, node: string): Promise<number> {
-  const status = await lab.json<{ processes: ProcessRow[] }>("lab", "status", "--name", lab.name);
-  const agent = status.processes.find(({ name }) => name === `agent/${node}`);
-  if (!agent) throw new Error(`lab status names no agent/${node}`);
-  return agent.pid;
+/** The agent's process on a node. */
+export function agentPid(lab: Lab, node: string): Promise<number> {
+  return processPid(lab, `agent/${node}`);
 }
 
 /** Counts once nothing changes any more: kernel objects go after an RCU grace period. */

@@ -33,7 +33,9 @@ test("two hundred pods run on one node, and reach each other", async (t) => {
   const addresses = running.flatMap((pod) => (pod.status.podIPs ?? []).map(({ ip }) => ip));
   assert.equal(new Set(addresses).size, 400);
   const targets = addresses.map((address) => `tcp ${address} 8080 64`).join("\n");
-  const probe = await lab.exec("dense", "pod-7", [`${root}/dist/bin/probe`], { input: `${targets}\n` });
+  const probe = await lab.exec("dense", "pod-7", [`${root}/dist/bin/probe`], {
+    input: `${targets}\n`,
+  });
   assert.deepEqual(
     probe.stdout.split("\n").filter((line) => line && !line.startsWith("ok ")),
     [],

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 
 export const root = join(import.meta.dirname, "../..");
 export const soak = process.env["TSILIUM_SOAK"] === "1";
@@ -151,6 +152,38 @@ export class Lab {
     const result = await this.down();
     assert.equal(result.status, 0, `lab down: ${result.stderr}`);
   }
+}
+
+/** A process of the lab ("apiserver", "operator", "agent/node-1", ...), as `tsilium lab status` knows it. */
+export async function processPid(lab: Lab, name: string): Promise<number> {
+  const status = await lab.json<{ processes: { name: string; pid: number }[] }>(
+    "lab",
+    "status",
+    "--name",
+    lab.name,
+  );
+  const found = status.processes.find((row) => row.name === name);
+  assert.ok(found, `lab status names no ${name}`);
+  return found.pid;
+}
+
+/**
+ * Kills a process of the lab for good, does something while it is away, and waits until `returned` is true of
+ * the one that the lab starts in its place.
+ */
+export async function killProcess(
+  lab: Lab,
+  name: string,
+  options: { meanwhile?: () => Promise<void>; returned: () => Promise<boolean> },
+): Promise<void> {
+  const pid = await processPid(lab, name);
+  process.kill(pid, "SIGKILL");
+  await options.meanwhile?.();
+  for (const deadline = Date.now() + 20_000; Date.now() < deadline;) {
+    await sleep(100);
+    if ((await options.returned()) && (await processPid(lab, name)) !== pid) return;
+  }
+  assert.fail(`${name} did not return within 20 s`);
 }
 
 /** An echo pod's manifest, pinned to a node. */
