@@ -64,19 +64,16 @@ export class EndpointCommands implements CniCommands {
   }
 
   async add(request: AddRequest, signal: AbortSignal): Promise<AddResult> {
-    const { endpoints, pods, labelsOf, identities, addresses, log } = this.#options;
+    const { endpoints, identities, addresses, log } = this.#options;
     this.#refuseSecond(request.attachment);
     const startedAt = performance.now();
     await using undo = new AsyncDisposableStack();
 
-    const askable = AbortSignal.any([signal, AbortSignal.timeout(apiPatienceMs)]);
-    const found = request.pod ? await pods.find(request.pod, askable) : undefined;
-    const labels = found ? labelsOf(found.pod, found.namespace) : initLabels;
-    const identity = await identities.allocate(labels, askable);
+    const { pod, identity } = await this.#learn(request, signal);
     undo.defer(() => identities.release(identity.id));
     const pair = addresses.allocateNext(ownerOf(request));
     undo.defer(() => addresses.releasePair(pair));
-    const { id } = endpoints.create(draftOf(request, { identity, pair, pod: found?.pod }));
+    const { id } = endpoints.create(draftOf(request, { identity, pair, pod }));
     undo.defer(() => this.#dismantle(id));
     endpoints.change(id, { state: "waiting-for-identity" });
     await this.#connect(id, signal);
@@ -182,6 +179,27 @@ export class EndpointCommands implements CniCommands {
     return this.#options.health().filter(({ state }) => state === "failed");
   }
 
+  /** What only the API server can tell of a pod that is added. @throws CniError 11 when it takes too long */
+  async #learn(
+    { pod: reference }: AddRequest,
+    signal: AbortSignal,
+  ): Promise<{ pod: Pod | undefined; identity: Identity }> {
+    const { pods, labelsOf, identities } = this.#options;
+    const late = AbortSignal.timeout(apiPatienceMs);
+    const askable = AbortSignal.any([signal, late]);
+    try {
+      const found = reference ? await pods.find(reference, askable) : undefined;
+      const labels = found ? labelsOf(found.pod, found.namespace) : initLabels;
+      return { pod: found?.pod, identity: await identities.allocate(labels, askable) };
+    } catch (error) {
+      if (signal.aborted || !late.aborted) throw error;
+      throw new CniError(cniCode.tryAgainLater, "the API server did not answer", {
+        details: `within ${apiPatienceMs / 1000} s, for ${podName(reference)}`,
+        cause: error,
+      });
+    }
+  }
+
   async #connect(id: number, signal: AbortSignal): Promise<void> {
     const { endpoints, interfaces, inKernel } = this.#options;
     signal.throwIfAborted();
@@ -264,6 +282,10 @@ function wantedMac(pod: Pod | undefined): Mac | undefined {
 
 function listParts(parts: readonly PartHealth[]): string {
   return parts.map(({ name, message }) => `${name}: ${message}`).join("; ");
+}
+
+function podName(reference: AddRequest["pod"]): string {
+  return reference ? `pod ${reference.namespace}/${reference.name}` : "a container without a pod";
 }
 
 function ownerOf({ pod, attachment }: AddRequest): string {
