@@ -9,6 +9,7 @@ import {
   type Resource,
 } from "@tsilium/kube";
 import type { Table } from "@tsilium/tables";
+import { controllerOf } from "./objects.ts";
 
 export type CacheOptions<T> = Pick<ReflectOptions<T>, "signal" | "trim"> & {
   readonly indexes?: Readonly<Record<string, (object: T) => string[]>>;
@@ -18,7 +19,7 @@ export type CacheOptions<T> = Pick<ReflectOptions<T>, "signal" | "trim"> & {
 /** Every cache files its objects by controlling owner and by namespace. */
 const commonIndexes = {
   controller: (object: KubeObject) => {
-    const owner = object.metadata.ownerReferences?.find((reference) => reference.controller);
+    const owner = controllerOf(object);
     return owner ? [owner.uid] : [];
   },
   namespace: (object: KubeObject) => [object.metadata.namespace ?? ""],

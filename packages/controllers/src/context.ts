@@ -1,7 +1,6 @@
 // What all controllers share: the client, one cache per resource, the log, and the signal that ends them.
 import { resources, type KubeClient, type KubeObject, type Resource } from "@tsilium/kube";
 import { Cache } from "./cache.ts";
-import { WorkQueue } from "./work-queue.ts";
 
 export type Log = {
   info(fields: object, message: string): void;
@@ -41,8 +40,8 @@ export class Caches {
     this.definitions = cache(resources.customResourceDefinitions);
   }
 
-  all(): Cache<KubeObject>[] {
-    return Object.values(this) as unknown as Cache<KubeObject>[];
+  all(): readonly Cache<KubeObject>[] {
+    return Object.values(this);
   }
 }
 
@@ -52,25 +51,3 @@ export type Context = {
   readonly log: Log;
   readonly signal: AbortSignal;
 };
-
-/** A controller: constructed with what it watches, started once every cache is full. */
-export type Controller = {
-  readonly name: string;
-  start(): void;
-  stop(): Promise<void>;
-};
-
-/** A queue whose failures are logged under the controller's name. */
-export function queueOf(
-  context: Context,
-  name: string,
-  options: { readonly reconcile: (key: string) => Promise<void>; readonly concurrency?: number },
-): WorkQueue {
-  return new WorkQueue({
-    ...options,
-    onError: (key, error) => {
-      if (!context.signal.aborted)
-        context.log.warn({ err: error, controller: name, key }, "retrying");
-    },
-  });
-}

@@ -1,6 +1,7 @@
 // Every controller of a small cluster, started in one go once the caches are full.
 import type { KubeClient } from "@tsilium/kube";
-import { Caches, type Context, type Controller, type Log } from "./context.ts";
+import { Caches, type Context, type Log } from "./context.ts";
+import type { Controller } from "./controller.ts";
 import { DaemonSetController } from "./daemon-set.ts";
 import { DefinitionController } from "./definition.ts";
 import { DeploymentController } from "./deployment.ts";

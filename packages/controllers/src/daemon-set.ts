@@ -1,6 +1,5 @@
 // DaemonSet: one pod on every node that its template matches, replaced when the template changes.
 import {
-  KubeError,
   objectKey,
   resources,
   type DaemonSet,
@@ -8,13 +7,15 @@ import {
   type Pod,
   type Toleration,
 } from "@tsilium/kube";
-import { queueOf, type Context, type Controller } from "./context.ts";
+import type { Context } from "./context.ts";
+import { Controller } from "./controller.ts";
 import { templateHash } from "./deployment.ts";
-import { isActive, isReady, isTerminating, same } from "./objects.ts";
+import { isNamespaceGone } from "./failures.ts";
+import { isActive, isReady, isTerminating, keyOfController } from "./objects.ts";
 import { matchesNode, repellingTaint } from "./placement.ts";
-import { isNamespaceGone, podFrom } from "./replica-set.ts";
+import { podFrom } from "./replica-set.ts";
 import { share } from "./rollout.ts";
-import type { WorkQueue } from "./work-queue.ts";
+import { writeStatus } from "./status.ts";
 
 const hashLabel = "controller-revision-hash";
 
@@ -35,37 +36,27 @@ type Plan = {
   readonly wanted: readonly string[];
 };
 
-export class DaemonSetController implements Controller {
-  readonly name = "daemonset";
-  readonly #context: Context;
-  readonly #queue: WorkQueue;
-
+export class DaemonSetController extends Controller {
   constructor(context: Context) {
-    this.#context = context;
-    this.#queue = queueOf(context, this.name, { reconcile: (key) => this.#reconcile(key) });
+    super(context, { name: "daemonset" });
   }
 
-  start(): void {
-    const { daemonSets, pods, nodes } = this.#context.caches;
-    daemonSets.table.subscribe(({ row }) => this.#queue.add(objectKey(row)), { replay: true });
+  protected watch(): void {
+    const { daemonSets, pods, nodes } = this.context.caches;
+    daemonSets.table.subscribe(({ row }) => this.queue.add(objectKey(row)), { replay: true });
     pods.table.subscribe(({ row }) => {
-      const owner = row.metadata.ownerReferences?.find((reference) => reference.controller);
-      if (owner?.kind === "DaemonSet") this.#queue.add(`${row.metadata.namespace}/${owner.name}`);
+      const owner = keyOfController(row, "DaemonSet");
+      if (owner !== undefined) this.queue.add(owner);
     });
     nodes.table.subscribe(({ kind, row, previous }) => {
       const facts = (node: Node) => JSON.stringify([node.metadata.labels, node.spec?.taints]);
       if (kind === "upsert" && previous && facts(row) === facts(previous)) return;
-      for (const set of daemonSets.table.values()) this.#queue.add(objectKey(set));
+      for (const set of daemonSets.table.values()) this.queue.add(objectKey(set));
     });
-    this.#queue.start();
   }
 
-  async stop(): Promise<void> {
-    await this.#queue.stop();
-  }
-
-  async #reconcile(key: string): Promise<void> {
-    const { caches } = this.#context;
+  protected async reconcile(key: string): Promise<void> {
+    const { caches } = this.context;
     const set = caches.daemonSets.get(key);
     if (!set?.metadata.uid || isTerminating(set)) return;
     const active = caches.pods.ownedBy(set.metadata.uid).filter(isActive);
@@ -76,7 +67,7 @@ export class DaemonSetController implements Controller {
   }
 
   async #remove(pods: readonly Pod[]): Promise<void> {
-    const { client, caches, signal } = this.#context;
+    const { client, caches, signal } = this.context;
     await Promise.all(
       pods.map((pod) =>
         client.delete(resources.pods, pod.metadata.name ?? "", {
@@ -89,7 +80,7 @@ export class DaemonSetController implements Controller {
   }
 
   async #create(set: DaemonSet, nodeNames: readonly string[]): Promise<void> {
-    const { client, caches, signal } = this.#context;
+    const { client, caches, signal } = this.context;
     const template = podFrom(set.spec.template, { owner: set, kind: "DaemonSet" });
     const results = await Promise.allSettled(
       nodeNames.map((nodeName) =>
@@ -119,7 +110,7 @@ export class DaemonSetController implements Controller {
   }
 
   async #writeStatus(set: DaemonSet, wanted: readonly string[]): Promise<void> {
-    const { client, caches, signal } = this.#context;
+    const { caches } = this.context;
     const active = caches.pods.ownedBy(set.metadata.uid ?? "").filter(isActive);
     const there = active.filter((pod) => wanted.includes(pod.spec.nodeName ?? ""));
     const ready = there.filter(isReady).length;
@@ -135,17 +126,7 @@ export class DaemonSetController implements Controller {
       updatedNumberScheduled: there.filter((pod) => pod.metadata.labels?.[hashLabel] === hash)
         .length,
     };
-    if (same(status, set.status)) return;
-    try {
-      const written = await client.updateStatus(
-        resources.daemonSets,
-        { ...set, status },
-        { signal },
-      );
-      await caches.daemonSets.seen([written]);
-    } catch (error) {
-      if (!KubeError.isConflict(error) && !KubeError.isNotFound(error)) throw error;
-    }
+    await writeStatus(this.context, caches.daemonSets, { object: set, status });
   }
 }
 

@@ -1,41 +1,26 @@
 // CustomResourceDefinitions on their way out: the objects of their kind go first.
-import {
-  KubeError,
-  objectKey,
-  resources,
-  type CustomResourceDefinition,
-  type Resource,
-} from "@tsilium/kube";
-import { queueOf, type Context, type Controller } from "./context.ts";
+import { objectKey, resources, type CustomResourceDefinition, type Resource } from "@tsilium/kube";
+import type { Context } from "./context.ts";
+import { Controller } from "./controller.ts";
+import { ignoreNotFound } from "./failures.ts";
 import { isTerminating } from "./objects.ts";
-import type { WorkQueue } from "./work-queue.ts";
 
 const finalizer = "customresourcecleanup.apiextensions.k8s.io";
 const lookAgainMs = 200;
 
-export class DefinitionController implements Controller {
-  readonly name = "definition";
-  readonly #context: Context;
-  readonly #queue: WorkQueue;
-
+export class DefinitionController extends Controller {
   constructor(context: Context) {
-    this.#context = context;
-    this.#queue = queueOf(context, this.name, { reconcile: (key) => this.#reconcile(key) });
+    super(context, { name: "definition" });
   }
 
-  start(): void {
-    this.#context.caches.definitions.table.subscribe(({ row }) => this.#queue.add(objectKey(row)), {
+  protected watch(): void {
+    this.context.caches.definitions.table.subscribe(({ row }) => this.queue.add(objectKey(row)), {
       replay: true,
     });
-    this.#queue.start();
   }
 
-  async stop(): Promise<void> {
-    await this.#queue.stop();
-  }
-
-  async #reconcile(key: string): Promise<void> {
-    const { client, caches, signal } = this.#context;
+  protected async reconcile(key: string): Promise<void> {
+    const { client, caches, signal } = this.context;
     const definition = caches.definitions.get(key);
     if (!definition || !isTerminating(definition)) return;
     if (!definition.metadata.finalizers?.includes(finalizer)) return;
@@ -44,22 +29,20 @@ export class DefinitionController implements Controller {
       const { items } = await client.list(resource, { signal });
       if (items.length > 0) {
         await client.deleteCollection(resource, { signal });
-        this.#queue.addAfter(key, lookAgainMs);
+        this.queue.addAfter(key, lookAgainMs);
         return;
       }
     }
     const finalizers = definition.metadata.finalizers.filter((name) => name !== finalizer);
-    try {
-      await client.patch(resources.customResourceDefinitions, key, {
+    await ignoreNotFound(
+      client.patch(resources.customResourceDefinitions, key, {
         type: "merge",
         patch: {
           metadata: { finalizers, resourceVersion: definition.metadata.resourceVersion },
         },
         signal,
-      });
-    } catch (error) {
-      if (!KubeError.isNotFound(error)) throw error;
-    }
+      }),
+    );
   }
 }
 

@@ -2,48 +2,44 @@
 import { createHash } from "node:crypto";
 import {
   apiVersionOf,
-  KubeError,
   objectKey,
   resources,
   type Deployment,
   type PodTemplateSpec,
   type ReplicaSet,
 } from "@tsilium/kube";
-import { queueOf, type Context, type Controller } from "./context.ts";
-import { controllerReference, isTerminating, same, withCondition } from "./objects.ts";
-import { isNamespaceGone } from "./replica-set.ts";
+import type { Context } from "./context.ts";
+import { Controller } from "./controller.ts";
+import { isNamespaceGone } from "./failures.ts";
+import {
+  controllerReference,
+  isTerminating,
+  keyOfController,
+  same,
+  withCondition,
+} from "./objects.ts";
 import { nextSizes } from "./rollout.ts";
-import type { WorkQueue } from "./work-queue.ts";
+import { writeStatus } from "./status.ts";
 
 const hashLabel = "pod-template-hash";
 const revisionAnnotation = "deployment.kubernetes.io/revision";
 
-export class DeploymentController implements Controller {
-  readonly name = "deployment";
-  readonly #context: Context;
-  readonly #queue: WorkQueue;
-
+export class DeploymentController extends Controller {
   constructor(context: Context) {
-    this.#context = context;
-    this.#queue = queueOf(context, this.name, { reconcile: (key) => this.#reconcile(key) });
+    super(context, { name: "deployment" });
   }
 
-  start(): void {
-    const { deployments, replicaSets } = this.#context.caches;
-    deployments.table.subscribe(({ row }) => this.#queue.add(objectKey(row)), { replay: true });
+  protected watch(): void {
+    const { deployments, replicaSets } = this.context.caches;
+    deployments.table.subscribe(({ row }) => this.queue.add(objectKey(row)), { replay: true });
     replicaSets.table.subscribe(({ row }) => {
-      const owner = row.metadata.ownerReferences?.find((reference) => reference.controller);
-      if (owner?.kind === "Deployment") this.#queue.add(`${row.metadata.namespace}/${owner.name}`);
+      const owner = keyOfController(row, "Deployment");
+      if (owner !== undefined) this.queue.add(owner);
     });
-    this.#queue.start();
   }
 
-  async stop(): Promise<void> {
-    await this.#queue.stop();
-  }
-
-  async #reconcile(key: string): Promise<void> {
-    const deployment = this.#context.caches.deployments.get(key);
+  protected async reconcile(key: string): Promise<void> {
+    const deployment = this.context.caches.deployments.get(key);
     if (!deployment?.metadata.uid || isTerminating(deployment)) return;
     const sets = this.#setsOf(deployment);
     let current = sets.find((set) => sameTemplate(set.spec.template, deployment.spec.template));
@@ -56,12 +52,16 @@ export class DeploymentController implements Controller {
     await this.#forgetHistory(deployment, old);
     const fresh = this.#setsOf(deployment);
     const newest = fresh.find((set) => set.metadata.uid === current.metadata.uid) ?? current;
-    await this.#writeStatus(deployment, newest, fresh);
+    const status = statusOf(deployment, newest, fresh);
+    await writeStatus(this.context, this.context.caches.deployments, {
+      object: deployment,
+      status,
+    });
   }
 
   /** The deployment's sets, oldest revision first. */
   #setsOf(deployment: Deployment): ReplicaSet[] {
-    return this.#context.caches.replicaSets
+    return this.context.caches.replicaSets
       .ownedBy(deployment.metadata.uid ?? "")
       .filter((set) => !isTerminating(set))
       .sort((a, b) => revisionOf(a) - revisionOf(b));
@@ -71,7 +71,7 @@ export class DeploymentController implements Controller {
     deployment: Deployment,
     others: readonly ReplicaSet[],
   ): Promise<ReplicaSet | undefined> {
-    const { client, caches, signal } = this.#context;
+    const { client, caches, signal } = this.context;
     const set = setFor(deployment, Math.max(0, ...others.map(revisionOf)) + 1);
     try {
       const created = await client.create(resources.replicaSets, set, { signal });
@@ -85,7 +85,7 @@ export class DeploymentController implements Controller {
 
   async #resize(set: ReplicaSet, size: number): Promise<void> {
     if ((set.spec.replicas ?? 1) === size) return;
-    const { client, caches, signal } = this.#context;
+    const { client, caches, signal } = this.context;
     const written = await client.patch(resources.replicaSets, set.metadata.name ?? "", {
       namespace: set.metadata.namespace,
       type: "merge",
@@ -102,32 +102,12 @@ export class DeploymentController implements Controller {
       0,
       Math.max(0, empty.length - (deployment.spec.revisionHistoryLimit ?? 10)),
     );
-    const { client, signal } = this.#context;
+    const { client, signal } = this.context;
     for (const set of excess) {
       await client.delete(resources.replicaSets, set.metadata.name ?? "", {
         namespace: set.metadata.namespace,
         signal,
       });
-    }
-  }
-
-  async #writeStatus(
-    deployment: Deployment,
-    current: ReplicaSet,
-    sets: readonly ReplicaSet[],
-  ): Promise<void> {
-    const status = statusOf(deployment, current, sets);
-    if (same(status, deployment.status)) return;
-    const { client, caches, signal } = this.#context;
-    try {
-      const written = await client.updateStatus(
-        resources.deployments,
-        { ...deployment, status },
-        { signal },
-      );
-      await caches.deployments.seen([written]);
-    } catch (error) {
-      if (!KubeError.isConflict(error) && !KubeError.isNotFound(error)) throw error;
     }
   }
 }

@@ -9,49 +9,39 @@ import {
   type Service,
   type SliceEndpoint,
 } from "@tsilium/kube";
-import { queueOf, type Context, type Controller } from "./context.ts";
+import type { Context } from "./context.ts";
+import { Controller } from "./controller.ts";
+import { isNamespaceGone } from "./failures.ts";
 import { controllerReference, isTerminating, same } from "./objects.ts";
-import { isNamespaceGone } from "./replica-set.ts";
 import { distribute, groupsOf, type Group } from "./slices.ts";
-import type { WorkQueue } from "./work-queue.ts";
 
 const serviceLabel = "kubernetes.io/service-name";
 const managerLabel = "endpointslice.kubernetes.io/managed-by";
 const manager = "endpointslice-controller.k8s.io";
 
-export class EndpointSliceController implements Controller {
-  readonly name = "endpointslice";
-  readonly #context: Context;
-  readonly #queue: WorkQueue;
-
+export class EndpointSliceController extends Controller {
   constructor(context: Context) {
-    this.#context = context;
-    this.#queue = queueOf(context, this.name, { reconcile: (key) => this.#reconcile(key) });
+    super(context, { name: "endpointslice" });
   }
 
-  start(): void {
-    const { services, pods, endpointSlices } = this.#context.caches;
-    services.table.subscribe(({ row }) => this.#queue.add(objectKey(row)), { replay: true });
+  protected watch(): void {
+    const { services, pods, endpointSlices } = this.context.caches;
+    services.table.subscribe(({ row }) => this.queue.add(objectKey(row)), { replay: true });
     pods.table.subscribe(({ row, previous }) => {
       for (const service of services.inNamespace(row.metadata.namespace ?? "")) {
         if (isBehind(row, service) || (previous && isBehind(previous, service))) {
-          this.#queue.add(objectKey(service));
+          this.queue.add(objectKey(service));
         }
       }
     });
     endpointSlices.table.subscribe(({ row }) => {
       const name = row.metadata.labels?.[serviceLabel];
-      if (name && isOurs(row)) this.#queue.add(`${row.metadata.namespace}/${name}`);
+      if (name && isOurs(row)) this.queue.add(`${row.metadata.namespace}/${name}`);
     });
-    this.#queue.start();
   }
 
-  async stop(): Promise<void> {
-    await this.#queue.stop();
-  }
-
-  async #reconcile(key: string): Promise<void> {
-    const { caches } = this.#context;
+  protected async reconcile(key: string): Promise<void> {
+    const { caches } = this.context;
     const service = caches.services.get(key);
     const existing = this.#slicesOf(key);
     if (!service?.spec.selector || isTerminating(service) || service.spec.type === "ExternalName") {
@@ -79,7 +69,7 @@ export class EndpointSliceController implements Controller {
 
   #slicesOf(key: string): EndpointSlice[] {
     const [namespace = "", name = ""] = key.split("/");
-    return this.#context.caches.endpointSlices
+    return this.context.caches.endpointSlices
       .inNamespace(namespace)
       .filter((slice) => slice.metadata.labels?.[serviceLabel] === name && isOurs(slice))
       .filter((slice) => !isTerminating(slice));
@@ -93,7 +83,7 @@ export class EndpointSliceController implements Controller {
       readonly endpoints: readonly SliceEndpoint[];
     },
   ): Promise<void> {
-    const { client, caches, signal } = this.#context;
+    const { client, caches, signal } = this.context;
     const { group, slice, endpoints } = wanted;
     if (slice && same(slice.endpoints ?? [], endpoints)) return;
     try {
@@ -109,7 +99,7 @@ export class EndpointSliceController implements Controller {
   }
 
   async #delete(slices: readonly EndpointSlice[]): Promise<void> {
-    const { client, caches, signal } = this.#context;
+    const { client, caches, signal } = this.context;
     for (const slice of slices) {
       await client.delete(resources.endpointSlices, slice.metadata.name ?? "", {
         namespace: slice.metadata.namespace,

@@ -7,10 +7,11 @@ import {
   type Resource,
 } from "@tsilium/kube";
 import { Cache } from "./cache.ts";
-import { queueOf, type Context, type Controller } from "./context.ts";
+import type { Context } from "./context.ts";
+import { Controller } from "./controller.ts";
 import { resourceOf } from "./definition.ts";
+import { isOvertaken } from "./failures.ts";
 import { isTerminating } from "./objects.ts";
-import type { WorkQueue } from "./work-queue.ts";
 
 /** Kept of a custom resource: who it is, and who owns it. */
 const metadataOnly = (object: KubeObject): KubeObject => ({
@@ -23,10 +24,7 @@ const metadataOnly = (object: KubeObject): KubeObject => ({
 
 type Known = { readonly resource: Resource; readonly object: KubeObject };
 
-export class GarbageCollector implements Controller {
-  readonly name = "garbage";
-  readonly #context: Context;
-  readonly #queue: WorkQueue;
+export class GarbageCollector extends Controller {
   /** Everything we know of, by uid. */
   readonly #objects = new Map<string, Known>();
   /** uid of an owner -> uids of what it owns. */
@@ -34,16 +32,12 @@ export class GarbageCollector implements Controller {
   readonly #custom = new Map<string, AbortController>();
 
   constructor(context: Context) {
-    this.#context = context;
-    this.#queue = queueOf(context, this.name, {
-      reconcile: (uid) => this.#reconcile(uid),
-      concurrency: 16,
-    });
+    super(context, { name: "garbage", concurrency: 16 });
   }
 
-  start(): void {
-    for (const cache of this.#context.caches.all()) this.#follow(cache);
-    this.#context.caches.definitions.table.subscribe(
+  protected watch(): void {
+    for (const cache of this.context.caches.all()) this.#follow(cache);
+    this.context.caches.definitions.table.subscribe(
       ({ kind, row }) => {
         const resource = resourceOf(row);
         if (kind === "delete" || !resource) this.#unfollow(objectKey(row));
@@ -51,26 +45,23 @@ export class GarbageCollector implements Controller {
       },
       { replay: true },
     );
-    this.#queue.start();
   }
 
-  async stop(): Promise<void> {
+  override async stop(): Promise<void> {
     for (const stopper of this.#custom.values()) stopper.abort();
-    await this.#queue.stop();
+    await super.stop();
   }
 
   #followCustom(name: string, resource: Resource): void {
     const stopper = new AbortController();
     this.#custom.set(name, stopper);
-    const signal = AbortSignal.any([stopper.signal, this.#context.signal]);
+    const signal = AbortSignal.any([stopper.signal, this.context.signal]);
     const onError = (error: unknown) => {
       if (!signal.aborted && !KubeError.isNotFound(error)) {
-        this.#context.log.warn({ err: error, resource: resource.plural }, "watch failed");
+        this.context.log.warn({ err: error, resource: resource.plural }, "watch failed");
       }
     };
-    this.#follow(
-      new Cache(this.#context.client, resource, { signal, onError, trim: metadataOnly }),
-    );
+    this.#follow(new Cache(this.context.client, resource, { signal, onError, trim: metadataOnly }));
   }
 
   #unfollow(name: string): void {
@@ -84,7 +75,7 @@ export class GarbageCollector implements Controller {
         const uid = row.metadata.uid ?? "";
         this.#forget(uid);
         if (kind === "upsert") this.#remember(uid, { resource: cache.resource, object: row });
-        else for (const dependent of this.#dependents.get(uid) ?? []) this.#queue.add(dependent);
+        else for (const dependent of this.#dependents.get(uid) ?? []) this.queue.add(dependent);
       },
       { replay: true },
     );
@@ -97,7 +88,7 @@ export class GarbageCollector implements Controller {
       const all = this.#dependents.get(owner.uid) ?? new Set<string>();
       this.#dependents.set(owner.uid, all.add(uid));
     }
-    if (ownerReferences.length > 0 || deletionTimestamp !== undefined) this.#queue.add(uid);
+    if (ownerReferences.length > 0 || deletionTimestamp !== undefined) this.queue.add(uid);
   }
 
   #forget(uid: string): void {
@@ -109,11 +100,11 @@ export class GarbageCollector implements Controller {
       all?.delete(uid);
       if (all?.size === 0) this.#dependents.delete(owner.uid);
       // An owner that waits for its dependents may have waited for this one.
-      this.#queue.add(owner.uid);
+      this.queue.add(owner.uid);
     }
   }
 
-  async #reconcile(uid: string): Promise<void> {
+  protected async reconcile(uid: string): Promise<void> {
     const known = this.#objects.get(uid);
     if (!known) return;
     const { finalizers = [], ownerReferences = [] } = known.object.metadata;
@@ -136,9 +127,9 @@ export class GarbageCollector implements Controller {
     const resource = this.#resourceFor(owner);
     if (!resource) return false;
     try {
-      const found = await this.#context.client.get(resource, owner.name, {
+      const found = await this.context.client.get(resource, owner.name, {
         namespace: resource.namespaced ? namespace : undefined,
-        signal: this.#context.signal,
+        signal: this.context.signal,
       });
       return found.metadata.uid !== owner.uid;
     } catch (error) {
@@ -149,8 +140,8 @@ export class GarbageCollector implements Controller {
 
   /** Kinds that we do not know own nothing that we would delete. */
   #resourceFor(owner: OwnerReference): Resource | undefined {
-    const custom = [...this.#context.caches.definitions.table.values()].map(resourceOf);
-    const builtin = this.#context.caches.all().map((cache) => cache.resource);
+    const custom = [...this.context.caches.definitions.table.values()].map(resourceOf);
+    const builtin = this.context.caches.all().map((cache) => cache.resource);
     const group = owner.apiVersion.includes("/") ? owner.apiVersion.split("/", 1)[0] : "";
     return [...builtin, ...custom].find(
       (resource) => resource?.kind === owner.kind && resource.group === group,
@@ -160,11 +151,11 @@ export class GarbageCollector implements Controller {
   async #delete({ resource, object }: Known): Promise<void> {
     const { name = "", namespace, uid } = object.metadata;
     try {
-      await this.#context.client.delete(resource, name, {
+      await this.context.client.delete(resource, name, {
         namespace,
         propagationPolicy: "Background",
         ...(uid ? { preconditions: { uid } } : {}),
-        signal: this.#context.signal,
+        signal: this.context.signal,
       });
     } catch (error) {
       // Another of that name is there by now: not the one we meant.
@@ -183,11 +174,11 @@ export class GarbageCollector implements Controller {
     for (const { resource, object } of this.#dependentsOf(uid)) {
       const { name = "", namespace, ownerReferences = [], resourceVersion } = object.metadata;
       const others = ownerReferences.filter((reference) => reference.uid !== uid);
-      await this.#context.client.patch(resource, name, {
+      await this.context.client.patch(resource, name, {
         namespace,
         type: "merge",
         patch: { metadata: { ownerReferences: others, resourceVersion } },
-        signal: this.#context.signal,
+        signal: this.context.signal,
       });
     }
     await this.#removeFinalizer(owner, "orphan");
@@ -196,7 +187,7 @@ export class GarbageCollector implements Controller {
   async #removeFinalizer({ resource, object }: Known, finalizer: string): Promise<void> {
     const { name = "", namespace, finalizers = [], resourceVersion } = object.metadata;
     try {
-      await this.#context.client.patch(resource, name, {
+      await this.context.client.patch(resource, name, {
         namespace,
         type: "merge",
         patch: {
@@ -205,10 +196,10 @@ export class GarbageCollector implements Controller {
             resourceVersion,
           },
         },
-        signal: this.#context.signal,
+        signal: this.context.signal,
       });
     } catch (error) {
-      if (!KubeError.isNotFound(error) && !KubeError.isConflict(error)) throw error;
+      if (!isOvertaken(error)) throw error;
     }
   }
 

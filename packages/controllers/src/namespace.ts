@@ -1,44 +1,34 @@
 // Namespaces: what is in one that is deleted goes with it; every other has its "default" service account.
 import { objectKey, KubeError, resources, type Namespace, type Resource } from "@tsilium/kube";
-import { queueOf, type Context, type Controller } from "./context.ts";
+import type { Context } from "./context.ts";
+import { Controller } from "./controller.ts";
+import { ignoreNotFound, isNamespaceGone } from "./failures.ts";
 import { isTerminating } from "./objects.ts";
-import { isNamespaceGone } from "./replica-set.ts";
-import type { WorkQueue } from "./work-queue.ts";
 
 /** How long until a namespace that still has something in it is looked at again. */
 const lookAgainMs = 200;
 
-export class NamespaceController implements Controller {
-  readonly name = "namespace";
-  readonly #context: Context;
-  readonly #queue: WorkQueue;
-
+export class NamespaceController extends Controller {
   constructor(context: Context) {
-    this.#context = context;
-    this.#queue = queueOf(context, this.name, { reconcile: (key) => this.#reconcile(key) });
+    super(context, { name: "namespace" });
   }
 
-  start(): void {
-    this.#context.caches.namespaces.table.subscribe(({ row }) => this.#queue.add(objectKey(row)), {
+  protected watch(): void {
+    this.context.caches.namespaces.table.subscribe(({ row }) => this.queue.add(objectKey(row)), {
       replay: true,
     });
-    this.#queue.start();
   }
 
-  async stop(): Promise<void> {
-    await this.#queue.stop();
-  }
-
-  async #reconcile(name: string): Promise<void> {
-    const namespace = this.#context.caches.namespaces.get(name);
+  protected async reconcile(name: string): Promise<void> {
+    const namespace = this.context.caches.namespaces.get(name);
     if (!namespace) return;
     if (!isTerminating(namespace)) return this.#ensureServiceAccount(name);
     if (await this.#empty(name)) await this.#finalize(namespace);
-    else this.#queue.addAfter(name, lookAgainMs);
+    else this.queue.addAfter(name, lookAgainMs);
   }
 
   async #ensureServiceAccount(namespace: string): Promise<void> {
-    const { client, caches, signal } = this.#context;
+    const { client, caches, signal } = this.context;
     if (caches.serviceAccounts.get(`${namespace}/default`)) return;
     try {
       await client.create(
@@ -53,9 +43,9 @@ export class NamespaceController implements Controller {
 
   /** Deletes everything in the namespace. True when nothing is left. */
   async #empty(namespace: string): Promise<boolean> {
-    const { client, signal } = this.#context;
+    const { client, signal } = this.context;
     let left = 0;
-    for (const resource of await namespacedResources(this.#context)) {
+    for (const resource of await namespacedResources(this.context)) {
       const { items } = await client.list(resource, { namespace, signal });
       if (items.length === 0) continue;
       left += items.length;
@@ -65,19 +55,17 @@ export class NamespaceController implements Controller {
   }
 
   async #finalize(namespace: Namespace): Promise<void> {
-    const { client, signal } = this.#context;
+    const { client, signal } = this.context;
     const finalizers = (namespace.spec?.finalizers ?? []).filter(
       (finalizer) => finalizer !== "kubernetes",
     );
-    try {
-      await client.replace(
+    await ignoreNotFound(
+      client.replace(
         resources.namespaces,
         { ...namespace, spec: { finalizers } },
         { subresource: "finalize", signal },
-      );
-    } catch (error) {
-      if (!KubeError.isNotFound(error)) throw error;
-    }
+      ),
+    );
   }
 }
 

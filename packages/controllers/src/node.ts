@@ -1,9 +1,10 @@
 // Nodes: one whose heartbeat has stopped is not ready, and neither are its pods; the pods of one that is
 // gone are gone.
 import { KubeError, resources, type Node, type Pod, type Taint } from "@tsilium/kube";
-import { queueOf, type Context, type Controller } from "./context.ts";
+import type { Context } from "./context.ts";
+import { Controller } from "./controller.ts";
+import { ignoreNotFound, isOvertaken } from "./failures.ts";
 import { conditionOf, isReady, same, timestamp, withCondition } from "./objects.ts";
-import type { WorkQueue } from "./work-queue.ts";
 
 export type NodeOptions = {
   /** A node without a heartbeat for this long is not ready. Kubernetes: 40 s. */
@@ -16,46 +17,41 @@ export const nodeDefaults: NodeOptions = { gracePeriodMs: 40_000, checkEveryMs: 
 const leaseNamespace = "kube-node-lease";
 const heartbeatTaints = ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"];
 
-export class NodeController implements Controller {
-  readonly name = "node";
-  readonly #context: Context;
+export class NodeController extends Controller {
   readonly #options: NodeOptions;
-  readonly #queue: WorkQueue;
   /** When each node's heartbeat last moved, by our own clock: nodes' clocks may be wrong. */
   readonly #beats = new Map<string, { readonly beat: string; readonly seenAtMs: number }>();
   #timer: NodeJS.Timeout | undefined;
 
   constructor(context: Context, options: NodeOptions = nodeDefaults) {
-    this.#context = context;
+    super(context, { name: "node" });
     this.#options = options;
-    this.#queue = queueOf(context, this.name, { reconcile: (key) => this.#reconcile(key) });
   }
 
-  start(): void {
-    const { nodes, pods } = this.#context.caches;
-    nodes.table.subscribe(({ row }) => this.#queue.add(row.metadata.name ?? ""), { replay: true });
+  protected watch(): void {
+    const { nodes, pods } = this.context.caches;
+    nodes.table.subscribe(({ row }) => this.queue.add(row.metadata.name ?? ""), { replay: true });
     pods.table.subscribe(
       ({ kind, row }) => {
         if (kind === "upsert" && row.spec.nodeName && !nodes.get(row.spec.nodeName)) {
           // A pod may be bound a moment before we hear of its node.
-          this.#queue.addAfter(row.spec.nodeName, this.#options.checkEveryMs);
+          this.queue.addAfter(row.spec.nodeName, this.#options.checkEveryMs);
         }
       },
       { replay: true },
     );
     this.#timer = setInterval(() => {
-      for (const node of nodes.table.values()) this.#queue.add(node.metadata.name ?? "");
+      for (const node of nodes.table.values()) this.queue.add(node.metadata.name ?? "");
     }, this.#options.checkEveryMs);
-    this.#queue.start();
   }
 
-  async stop(): Promise<void> {
+  override async stop(): Promise<void> {
     clearInterval(this.#timer);
-    await this.#queue.stop();
+    await super.stop();
   }
 
-  async #reconcile(name: string): Promise<void> {
-    const node = this.#context.caches.nodes.get(name);
+  protected async reconcile(name: string): Promise<void> {
+    const node = this.context.caches.nodes.get(name);
     if (!node) {
       this.#beats.delete(name);
       return this.#deletePodsOf(name);
@@ -69,7 +65,7 @@ export class NodeController implements Controller {
   /** Nodes that never had a heartbeat of any kind are left alone. */
   #isSilent(node: Node): boolean {
     const name = node.metadata.name ?? "";
-    const lease = this.#context.caches.leases.get(`${leaseNamespace}/${name}`);
+    const lease = this.context.caches.leases.get(`${leaseNamespace}/${name}`);
     const beat = lease?.spec?.renewTime ?? conditionOf(node, "Ready")?.lastHeartbeatTime;
     if (beat === undefined) return false;
     const known = this.#beats.get(name);
@@ -87,10 +83,10 @@ export class NodeController implements Controller {
       reason: "NodeStatusUnknown",
       message: "Kubelet stopped posting node status.",
     });
-    this.#context.log.warn({ node: node.metadata.name }, "node stopped its heartbeat");
-    await this.#context.client.patchStatus(resources.nodes, node.metadata.name ?? "", {
+    this.context.log.warn({ node: node.metadata.name }, "node stopped its heartbeat");
+    await this.context.client.patchStatus(resources.nodes, node.metadata.name ?? "", {
       status: { conditions },
-      signal: this.#context.signal,
+      signal: this.context.signal,
     });
   }
 
@@ -113,27 +109,25 @@ export class NodeController implements Controller {
           ];
     if (same(wanted, node.spec?.taints ?? [])) return;
     try {
-      await this.#context.client.patch(resources.nodes, node.metadata.name ?? "", {
+      await this.context.client.patch(resources.nodes, node.metadata.name ?? "", {
         type: "merge",
         patch: {
           metadata: { resourceVersion: node.metadata.resourceVersion },
           spec: { taints: wanted },
         },
-        signal: this.#context.signal,
+        signal: this.context.signal,
       });
     } catch (error) {
-      if (!KubeError.isConflict(error) && !KubeError.isNotFound(error)) throw error;
+      if (!isOvertaken(error)) throw error;
     }
   }
 
   #podsOf(name: string): Pod[] {
-    return [...this.#context.caches.pods.table.values()].filter(
-      (pod) => pod.spec.nodeName === name,
-    );
+    return [...this.context.caches.pods.table.values()].filter((pod) => pod.spec.nodeName === name);
   }
 
   async #markPodsNotReady(name: string): Promise<void> {
-    const { client, signal } = this.#context;
+    const { client, signal } = this.context;
     for (const pod of this.#podsOf(name).filter(isReady)) {
       const conditions = withCondition(pod.status?.conditions, {
         type: "Ready",
@@ -152,7 +146,7 @@ export class NodeController implements Controller {
 
   /** Nobody is left to end them. The API is asked first: a cache that is late must not cost pods. */
   async #deletePodsOf(name: string): Promise<void> {
-    const { client, signal } = this.#context;
+    const { client, signal } = this.context;
     const pods = this.#podsOf(name);
     if (pods.length === 0) return;
     try {
@@ -169,13 +163,5 @@ export class NodeController implements Controller {
         signal,
       });
     }
-  }
-}
-
-async function ignoreNotFound(call: Promise<unknown>): Promise<void> {
-  try {
-    await call;
-  } catch (error) {
-    if (!KubeError.isNotFound(error)) throw error;
   }
 }

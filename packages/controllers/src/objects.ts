@@ -48,6 +48,17 @@ export function controllerReference(
   };
 }
 
+/** The object that controls this one. */
+export function controllerOf(object: KubeObject): OwnerReference | undefined {
+  return object.metadata.ownerReferences?.find((reference) => reference.controller);
+}
+
+/** The key of the object that controls this one, where that is of the given kind. */
+export function keyOfController(object: KubeObject, kind: string): string | undefined {
+  const owner = controllerOf(object);
+  return owner?.kind === kind ? `${object.metadata.namespace}/${owner.name}` : undefined;
+}
+
 /** The list with this condition set; the transition time moves only when the status changes. */
 export function withCondition(
   conditions: readonly Condition[] | undefined,

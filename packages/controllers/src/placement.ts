@@ -8,7 +8,7 @@ import type {
   Taint,
   Toleration,
 } from "@tsilium/kube";
-import { expressionHolds, isReady, selects } from "./objects.ts";
+import { controllerOf, expressionHolds, isReady, selects } from "./objects.ts";
 
 /** The pods that are bound to each node already. */
 export type Occupancy = ReadonlyMap<string, readonly Pod[]>;
@@ -130,10 +130,10 @@ function isSelected(term: PodAffinityTerm, pod: Pod, other: Pod): boolean {
  * the first by name. Undefined when there is none.
  */
 export function choose(pod: Pod, world: World): Node | undefined {
-  const owner = controllerUid(pod);
+  const owner = controllerOf(pod)?.uid;
   const score = (node: Node): readonly [number, number, string] => {
     const there = world.occupancy.get(node.metadata.name ?? "") ?? [];
-    const siblings = owner ? there.filter((other) => controllerUid(other) === owner).length : 0;
+    const siblings = owner ? there.filter((other) => controllerOf(other)?.uid === owner).length : 0;
     return [siblings, there.length, node.metadata.name ?? ""];
   };
   return world.nodes
@@ -147,10 +147,6 @@ function compareScores(
   b: readonly [number, number, string],
 ): number {
   return a[0] - b[0] || a[1] - b[1] || (a[2] < b[2] ? -1 : 1);
-}
-
-function controllerUid(pod: Pod): string | undefined {
-  return pod.metadata.ownerReferences?.find((reference) => reference.controller)?.uid;
 }
 
 /** "0/2 nodes are available: 2 node(s) were not ready." */

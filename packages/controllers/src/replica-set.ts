@@ -1,46 +1,37 @@
 // ReplicaSet: as many active pods as `spec.replicas` says, made from the template.
 import {
   apiVersionOf,
-  KubeError,
   objectKey,
   resources,
   type Pod,
   type PodTemplateSpec,
   type ReplicaSet,
 } from "@tsilium/kube";
-import { queueOf, type Context, type Controller } from "./context.ts";
-import { controllerReference, isActive, isReady, same } from "./objects.ts";
-import type { WorkQueue } from "./work-queue.ts";
+import type { Context } from "./context.ts";
+import { Controller } from "./controller.ts";
+import { isNamespaceGone } from "./failures.ts";
+import { controllerReference, isActive, isReady, keyOfController } from "./objects.ts";
+import { writeStatus } from "./status.ts";
 
 /** Pods made or deleted at once for one set. */
 const batch = 50;
 
-export class ReplicaSetController implements Controller {
-  readonly name = "replicaset";
-  readonly #context: Context;
-  readonly #queue: WorkQueue;
-
+export class ReplicaSetController extends Controller {
   constructor(context: Context) {
-    this.#context = context;
-    this.#queue = queueOf(context, this.name, { reconcile: (key) => this.#reconcile(key) });
+    super(context, { name: "replicaset" });
   }
 
-  start(): void {
-    const { replicaSets, pods } = this.#context.caches;
-    replicaSets.table.subscribe(({ row }) => this.#queue.add(objectKey(row)), { replay: true });
+  protected watch(): void {
+    const { replicaSets, pods } = this.context.caches;
+    replicaSets.table.subscribe(({ row }) => this.queue.add(objectKey(row)), { replay: true });
     pods.table.subscribe(({ row }) => {
-      const owner = row.metadata.ownerReferences?.find((reference) => reference.controller);
-      if (owner?.kind === "ReplicaSet") this.#queue.add(`${row.metadata.namespace}/${owner.name}`);
+      const owner = keyOfController(row, "ReplicaSet");
+      if (owner !== undefined) this.queue.add(owner);
     });
-    this.#queue.start();
   }
 
-  async stop(): Promise<void> {
-    await this.#queue.stop();
-  }
-
-  async #reconcile(key: string): Promise<void> {
-    const { caches } = this.#context;
+  protected async reconcile(key: string): Promise<void> {
+    const { caches } = this.context;
     const set = caches.replicaSets.get(key);
     if (!set?.metadata.uid) return;
     const active = caches.pods.ownedBy(set.metadata.uid).filter(isActive);
@@ -49,7 +40,7 @@ export class ReplicaSetController implements Controller {
   }
 
   async #scale(set: ReplicaSet, active: readonly Pod[]): Promise<void> {
-    const { client, caches, signal } = this.#context;
+    const { client, caches, signal } = this.context;
     const missing = (set.spec.replicas ?? 1) - active.length;
     if (missing > 0) {
       const pod = podFrom(set.spec.template, { owner: set, kind: "ReplicaSet" });
@@ -73,7 +64,7 @@ export class ReplicaSetController implements Controller {
       await Promise.all(gone);
       await caches.pods.seenDeleted(victims);
     }
-    if (Math.abs(missing) > batch) this.#queue.add(objectKey(set));
+    if (Math.abs(missing) > batch) this.queue.add(objectKey(set));
   }
 
   async #writeStatus(set: ReplicaSet, active: readonly Pod[]): Promise<void> {
@@ -85,19 +76,7 @@ export class ReplicaSetController implements Controller {
       readyReplicas: ready,
       availableReplicas: ready,
     };
-    if (same(status, set.status)) return;
-    const { client, caches, signal } = this.#context;
-    try {
-      const written = await client.updateStatus(
-        resources.replicaSets,
-        { ...set, status },
-        { signal },
-      );
-      await caches.replicaSets.seen([written]);
-    } catch (error) {
-      // Somebody else wrote: the watch will bring it, and us back here.
-      if (!KubeError.isConflict(error) && !KubeError.isNotFound(error)) throw error;
-    }
+    await writeStatus(this.context, this.context.caches.replicaSets, { object: set, status });
   }
 }
 
@@ -117,15 +96,6 @@ export function podFrom(
     },
     spec: template.spec,
   };
-}
-
-/** Nothing can be created in a namespace that ends, and nothing need be. */
-export function isNamespaceGone(error: unknown): boolean {
-  if (!(error instanceof KubeError)) return false;
-  return (
-    error.status === 404 ||
-    (error.details?.causes ?? []).some((cause) => cause.reason === "NamespaceTerminating")
-  );
 }
 
 /** Which pod goes first: unbound before bound, waiting before running, not ready before ready, then the youngest. */

@@ -1,35 +1,29 @@
 // The scheduler: gives every pod without a node the best one, one pod at a time.
-import { KubeError, objectKey, resources, type Node, type Pod } from "@tsilium/kube";
-import { queueOf, type Context, type Controller } from "./context.ts";
+import { objectKey, resources, type Node, type Pod } from "@tsilium/kube";
+import type { Context } from "./context.ts";
+import { Controller } from "./controller.ts";
+import { ignoreNotFound, isOvertaken } from "./failures.ts";
 import { conditionOf, isActive, isFinished, isTerminating, withCondition } from "./objects.ts";
 import { choose, whyNowhere, type World } from "./placement.ts";
-import type { WorkQueue } from "./work-queue.ts";
 
-export class Scheduler implements Controller {
-  readonly name = "scheduler";
-  readonly #context: Context;
-  readonly #queue: WorkQueue;
+export class Scheduler extends Controller {
   /** Bound by us, not yet so in the cache: pod key -> node. */
   readonly #assumed = new Map<string, string>();
   readonly #homeless = new Set<string>();
   #byNode = new Map<string, Map<string, Pod>>();
 
   constructor(context: Context) {
-    this.#context = context;
-    this.#queue = queueOf(context, this.name, {
-      reconcile: (key) => this.#schedule(key),
-      concurrency: 1,
-    });
+    super(context, { name: "scheduler", concurrency: 1 });
   }
 
-  start(): void {
-    const { pods, nodes } = this.#context.caches;
+  protected watch(): void {
+    const { pods, nodes } = this.context.caches;
     pods.table.subscribe(
       ({ kind, row, previous }) => {
         const key = objectKey(row);
         if (kind === "delete") this.#forget(key, row);
         else this.#note(key, row, previous);
-        if (kind === "upsert" && isWaiting(row)) this.#queue.add(key);
+        if (kind === "upsert" && isWaiting(row)) this.queue.add(key);
       },
       { replay: true },
     );
@@ -37,11 +31,6 @@ export class Scheduler implements Controller {
       if (kind === "upsert" && previous && !makesADifference(row, previous)) return;
       this.#retryHomeless();
     });
-    this.#queue.start();
-  }
-
-  async stop(): Promise<void> {
-    await this.#queue.stop();
   }
 
   #note(key: string, pod: Pod, previous: Pod | undefined): void {
@@ -64,11 +53,11 @@ export class Scheduler implements Controller {
   }
 
   #retryHomeless(): void {
-    for (const key of this.#homeless) this.#queue.add(key);
+    for (const key of this.#homeless) this.queue.add(key);
   }
 
-  async #schedule(key: string): Promise<void> {
-    const { client, caches, signal } = this.#context;
+  protected async reconcile(key: string): Promise<void> {
+    const { client, caches, signal } = this.context;
     const pod = caches.pods.get(key);
     if (!pod || !isWaiting(pod) || this.#assumed.has(key)) return;
     const world = this.#world();
@@ -86,12 +75,12 @@ export class Scheduler implements Controller {
     } catch (error) {
       this.#assumed.delete(key);
       // Gone, or bound by another: either way it waits for us no longer.
-      if (!KubeError.isConflict(error) && !KubeError.isNotFound(error)) throw error;
+      if (!isOvertaken(error)) throw error;
     }
   }
 
   #world(): World {
-    const { pods, nodes } = this.#context.caches;
+    const { pods, nodes } = this.context.caches;
     const occupancy = new Map(
       [...this.#byNode].map(([node, there]) => [node, [...there.values()]]),
     );
@@ -112,15 +101,13 @@ export class Scheduler implements Controller {
       reason: "Unschedulable",
       message,
     });
-    try {
-      await this.#context.client.patchStatus(resources.pods, pod.metadata.name ?? "", {
+    await ignoreNotFound(
+      this.context.client.patchStatus(resources.pods, pod.metadata.name ?? "", {
         namespace: pod.metadata.namespace,
         status: { conditions },
-        signal: this.#context.signal,
-      });
-    } catch (error) {
-      if (!KubeError.isNotFound(error)) throw error;
-    }
+        signal: this.context.signal,
+      }),
+    );
   }
 }
 
