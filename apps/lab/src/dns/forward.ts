@@ -52,7 +52,7 @@ function askStream(upstream: string, query: Uint8Array): Promise<Uint8Array> {
   socket.setTimeout(patienceMs, () => reject(new Error("no answer")));
   socket.on("error", reject);
   socket.on("close", () => reject(new Error("closed")));
-  socket.on("data", (chunk) => {
+  socket.on("data", (chunk: Buffer) => {
     received = Buffer.concat([received, chunk]);
     if (received.length < 2 || received.length < 2 + received.readUInt16BE(0)) return;
     const answer = received.subarray(2, 2 + received.readUInt16BE(0));

@@ -66,7 +66,7 @@ export class DnsServer implements Disposable {
     let pending = Buffer.alloc(0);
     socket.setTimeout(limits.idleMs, () => socket.destroy());
     socket.on("error", () => socket.destroy());
-    socket.on("data", (chunk) => {
+    socket.on("data", (chunk: Buffer) => {
       pending = Buffer.concat([pending, chunk]);
       while (pending.length >= 2) {
         const end = 2 + pending.readUInt16BE(0);
