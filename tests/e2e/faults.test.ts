@@ -46,7 +46,7 @@ before(async () => {
   lab = await Lab.up({
     nodes: 2,
     name: `t${process.pid}faults`,
-    set: { "cluster-pool-ipv4-mask-size": "28" },
+    set: { "cluster-pool-ipv4-mask-size": "28", "identity-change-grace-period": "500ms" },
   });
   await lab.apply(
     manifests(

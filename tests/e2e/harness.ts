@@ -168,22 +168,33 @@ export async function processPid(lab: Lab, name: string): Promise<number> {
 }
 
 /**
- * Kills a process of the lab for good, does something while it is away, and waits until `returned` is true of
- * the one that the lab starts in its place.
+ * Ends a process of the lab, does something while it is away, and waits until `returned` is true of the one that
+ * the lab starts in its place.
  */
 export async function killProcess(
   lab: Lab,
   name: string,
-  options: { meanwhile?: () => Promise<void>; returned: () => Promise<boolean> },
+  options: {
+    /** SIGKILL unless told otherwise. */
+    signal?: NodeJS.Signals;
+    meanwhile?: () => Promise<void>;
+    returned: () => Promise<boolean>;
+  },
 ): Promise<void> {
   const pid = await processPid(lab, name);
-  process.kill(pid, "SIGKILL");
+  process.kill(pid, options.signal ?? "SIGKILL");
   await options.meanwhile?.();
   for (const deadline = Date.now() + 20_000; Date.now() < deadline;) {
     await sleep(100);
     if ((await options.returned()) && (await processPid(lab, name)) !== pid) return;
   }
   assert.fail(`${name} did not return within 20 s`);
+}
+
+/** Whether a node's agent says that all is well with it. */
+export async function isAgentWell(lab: Lab, node: string): Promise<boolean> {
+  const status = await lab.tsilium(["--node", node, "status", "--brief"]);
+  return status.stdout === "ok\n";
 }
 
 /** An echo pod's manifest, pinned to a node. */

@@ -69,12 +69,12 @@ export function agentFlags(node: NodeLayout, settings: Settings): Record<string,
   const root = projectRoot();
   return {
     devices: "eth0",
+    "bpf-objects": join(root, "dist/bpf"),
     ...settings,
     kubeconfig: node.kubeconfig,
     "k8s-node-name": node.name,
     "run-dir": node.folder,
     "bpf-root": node.bpfRoot,
-    "bpf-objects": join(root, "dist/bpf"),
     "cni-conf-dir": node.cniConfDir,
     "cni-bin-dir": node.cniBinDir,
     "cni-plugin": join(root, "dist/bin/tsilium-cni"),
