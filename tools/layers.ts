@@ -22,7 +22,7 @@ const layers: readonly (readonly string[])[] = [
     "proxy",
     "hubble",
   ],
-  ["datapath", "kube", "apiserver"],
+  ["datapath", "kube", "apiserver", "runtime"],
   ["tables", "ebpf", "netlink"],
   ["syscall"],
   ["net"],

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { KubeClient } from "@tsilium/kube";
 import { Barrier, type Stage } from "./barrier.ts";
-import { createLog } from "./log.ts";
+import { createLog } from "@tsilium/runtime";
 import { Watches } from "./watches.ts";
 
 const patience = () => AbortSignal.timeout(50);
@@ -10,7 +10,7 @@ const patience = () => AbortSignal.timeout(50);
 function setUp(stages: readonly Stage[] = []) {
   // Nothing is asked of the API server here: watches report by hand.
   const client = new KubeClient({ server: "http://127.0.0.1:1" });
-  const watches = new Watches(client, createLog("silent", "test"));
+  const watches = new Watches(client, createLog({ level: "silent" }));
   return { watches, barrier: new Barrier(watches, stages) };
 }
 

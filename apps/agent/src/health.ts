@@ -1,12 +1,6 @@
 // How every part of the agent is, asked when somebody wants to know. Nothing here watches or repairs.
+import type { PartHealth } from "@tsilium/runtime";
 
-export type HealthState = "ok" | "degraded" | "failed" | "disabled";
-export type PartHealth = {
-  readonly name: string;
-  readonly state: HealthState;
-  /** One sentence; for ok a fact or two. */
-  readonly message: string;
-};
 export type Probe = () => Omit<PartHealth, "name"> | readonly PartHealth[];
 
 export class Health {
@@ -28,17 +22,6 @@ export class Health {
       }
     });
   }
-
-  /** The worst state of all parts. */
-  overall(): HealthState {
-    return worst(this.parts());
-  }
-}
-
-/** "disabled" counts as ok: somebody wanted it so. */
-export function worst(parts: readonly PartHealth[]): HealthState {
-  if (parts.some(({ state }) => state === "failed")) return "failed";
-  return parts.some(({ state }) => state === "degraded") ? "degraded" : "ok";
 }
 
 function isList(found: ReturnType<Probe>): found is readonly PartHealth[] {

@@ -14,20 +14,15 @@ import { hostname, release } from "node:os";
 import { join } from "node:path";
 import { IdentityAllocator } from "@tsilium/identity";
 import { NodeDiscovery, NodePublisher } from "@tsilium/node";
+import { createLog, PageServer, worst } from "@tsilium/runtime";
+import { ConfigError, describeKeys } from "@tsilium/runtime/config.ts";
 import manifest from "../../../package.json" with { type: "json" };
 import { type CniCommands, CniService } from "./cni/service.ts";
-import {
-  ConfigError,
-  configView,
-  describeKeys,
-  type LoadedConfig,
-  loadConfig,
-} from "./config/load.ts";
-import { Health, worst } from "./health.ts";
-import { PageServer } from "./http.ts";
+import { keys } from "./config/keys.ts";
+import { configView, type LoadedConfig, loadConfig } from "./config/load.ts";
+import { Health } from "./health.ts";
 import { kubeClient } from "./kube.ts";
 import { Late } from "./late.ts";
-import { createLog } from "./log.ts";
 import { Metrics } from "./metrics.ts";
 import { LocalNode } from "./node/local.ts";
 import { startNode } from "./node/parts.ts";
@@ -42,7 +37,7 @@ async function run({ values: config, sources }: LoadedConfig, stop: AbortSignal)
   const nodeName = config["k8s-node-name"] || hostname();
   const runDir = config["run-dir"];
   mkdirSync(join(runDir, "state"), { recursive: true, mode: 0o700 });
-  const log = createLog(config["log-level"], nodeName);
+  const log = createLog({ level: config["log-level"], base: { node: nodeName } });
   const startup = new Startup(log);
   await using parts = new AsyncDisposableStack();
 
@@ -167,7 +162,9 @@ async function run({ values: config, sources }: LoadedConfig, stop: AbortSignal)
 function load(): LoadedConfig {
   const args = process.argv.slice(2);
   if (args.includes("--help")) {
-    process.stdout.write(`tsilium agent: connects the pods of this node\n\n${describeKeys()}\n`);
+    process.stdout.write(
+      `tsilium agent: connects the pods of this node\n\n${describeKeys(keys)}\n`,
+    );
     process.exit(0);
   }
   try {

@@ -10,7 +10,7 @@ import type { Labels } from "@tsilium/net";
 import type { Address } from "@tsilium/net";
 import type { Pod } from "@tsilium/kube";
 import type { Table } from "@tsilium/tables";
-import type { Logger } from "./log.ts";
+import type { Logger } from "@tsilium/runtime";
 
 export type RestoreOptions = {
   readonly files: StateFiles;

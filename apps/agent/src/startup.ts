@@ -1,6 +1,5 @@
 // What the agent is waiting for while it starts, for everybody who asks too early.
-import type { PartHealth } from "./health.ts";
-import type { Logger } from "./log.ts";
+import type { Logger, PartHealth } from "@tsilium/runtime";
 
 export class Startup {
   readonly #log: Logger;

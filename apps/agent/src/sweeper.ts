@@ -1,5 +1,5 @@
 // Removes what has expired from the conntrack and masquerading tables, as often as it is worth it.
-import type { Logger } from "./log.ts";
+import type { Logger } from "@tsilium/runtime";
 
 export type Sweep = { readonly deleted: number; readonly alive: number };
 export type SweptTable = {

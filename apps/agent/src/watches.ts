@@ -8,8 +8,7 @@ import {
   type ReflectOptions,
   type Resource,
 } from "@tsilium/kube";
-import type { PartHealth } from "./health.ts";
-import type { Logger } from "./log.ts";
+import type { Logger, PartHealth } from "@tsilium/runtime";
 
 export type WatchState = {
   readonly name: string;

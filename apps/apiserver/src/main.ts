@@ -5,7 +5,7 @@ import { randomBytes } from "node:crypto";
 import { ApiServer, createPki } from "@tsilium/apiserver";
 import { Controllers } from "@tsilium/controllers";
 import { KubeClient } from "@tsilium/kube";
-import { pino } from "pino";
+import { createLog } from "@tsilium/runtime";
 import { parseOptions, usage, type Options } from "./options.ts";
 
 function readOptions(): Options {
@@ -18,7 +18,8 @@ function readOptions(): Options {
 }
 
 const options = readOptions();
-const log = pino({ level: options.logLevel, name: "apiserver" }, pino.destination(2));
+// Standard output is for the line that says "ready".
+const log = createLog({ level: options.logLevel, base: { subsystem: "apiserver" }, fd: 2 });
 
 const pki = await createPki(options.pkiDir, { sans: options.sans });
 const controllerToken = randomBytes(32).toString("base64url");
@@ -30,7 +31,7 @@ const server = await ApiServer.start({
     { token: controllerToken, name: "system:kube-controller-manager", groups: ["system:masters"] },
   ],
   log: (request) => log.debug(request, "request"),
-  onFault: (error) => log.error({ err: error }, "a request failed by our own fault"),
+  onFault: (error) => log.error({ error }, "a request failed by our own fault"),
 });
 
 const client = new KubeClient({

@@ -1,12 +1,12 @@
 // The operator: once per cluster. Wiring only.
 import { KubeClient } from "@tsilium/kube";
-import { ConfigError, describeKeys, loadConfig, type OperatorConfig } from "./config/config.ts";
-import { type Answer, type Routes, serve } from "./http.ts";
-import { createLog, type Logger } from "./log.ts";
+import { createLog, type Logger, type Page, PageServer, worst } from "@tsilium/runtime";
+import { ConfigError, describeKeys } from "@tsilium/runtime/config.ts";
+import { keys, loadConfig, type OperatorConfig } from "./config/config.ts";
 import { type Operator, startOperator } from "./operator.ts";
 
 if (process.argv.includes("--help")) {
-  console.log(`usage: operator [--key value]...\n${describeKeys()}`);
+  console.log(`usage: operator [--key value]...\n${describeKeys(keys)}`);
 } else {
   process.exitCode = await run(process.argv.slice(2));
 }
@@ -15,7 +15,7 @@ if (process.argv.includes("--help")) {
 async function run(args: readonly string[]): Promise<number> {
   const config = readConfig(args);
   if (!config) return 2;
-  const log = createLog(config["log-level"]);
+  const log = createLog({ level: config["log-level"], base: { subsystem: "operator" } });
   const stopping = new AbortController();
   for (const name of ["SIGTERM", "SIGINT"] as const)
     process.once(name, () => stopping.abort(new Error(name)));
@@ -23,7 +23,7 @@ async function run(args: readonly string[]): Promise<number> {
   try {
     using client = clientOf(config);
     let operator: Operator | undefined;
-    using _servers = await listen(config, log, () => operator);
+    await using _servers = await listen(config, log, () => operator);
     operator = await startOperator({ client, config, log, signal });
     log.info("operator is ready");
     await aborted(signal);
@@ -56,35 +56,36 @@ async function listen(
   config: OperatorConfig,
   log: Logger,
   operator: () => Operator | undefined,
-): Promise<Disposable> {
-  const pages: [name: string, address: string, routes: Routes][] = [
-    [
-      "metrics",
-      config["operator-prometheus-serve-addr"],
-      { "/metrics": () => metricsOf(operator()) },
-    ],
-    ["health", config["operator-api-serve-addr"], { "/healthz": () => healthOf(operator()) }],
-  ];
-  using servers = new DisposableStack();
-  for (const [name, address, routes] of pages) {
+): Promise<AsyncDisposable> {
+  const pages = {
+    metrics: { "/metrics": () => metricsOf(operator()) },
+    health: { "/healthz": () => healthOf(operator()) },
+  };
+  const addresses = {
+    metrics: config["operator-prometheus-serve-addr"],
+    health: config["operator-api-serve-addr"],
+  };
+  await using servers = new AsyncDisposableStack();
+  for (const server of ["metrics", "health"] as const) {
+    const address = addresses[server];
     if (address === "") continue;
-    const { port } = servers.use(await serve(address, routes));
-    log.info({ server: name, address, port }, "listening");
+    const port = await servers.use(new PageServer(pages[server])).listen(address);
+    log.info({ server, address, port }, "listening");
   }
   return servers.move();
 }
 
-async function metricsOf(operator: Operator | undefined): Promise<Answer> {
+async function metricsOf(operator: Operator | undefined): ReturnType<Page> {
   const registry = operator?.metrics.registry;
   const type = registry?.contentType ?? "text/plain";
   return { status: 200, type, body: (await registry?.metrics()) ?? "" };
 }
 
-function healthOf(operator: Operator | undefined): Answer {
+async function healthOf(operator: Operator | undefined): ReturnType<Page> {
   const parts = operator?.health() ?? [
     { name: "operator", state: "failed", message: "starting" } as const,
   ];
-  const status = parts.some(({ state }) => state === "failed") ? 503 : 200;
+  const status = worst(parts) === "failed" ? 503 : 200;
   return { status, type: "application/json", body: `${JSON.stringify(parts)}\n` };
 }
 

@@ -1,6 +1,7 @@
 // Prometheus metrics of the operator; names follow Cilium's with the prefix tsilium_operator_.
-import { Counter, Gauge, Registry } from "prom-client";
 import type { Prefix } from "@tsilium/net";
+import { ProcessMetrics } from "@tsilium/runtime";
+import { Counter } from "prom-client";
 import { blocksOf, freeBlocks, type PodCidrPool } from "./pod-cidrs/decide.ts";
 
 export type MetricsSources = {
@@ -12,8 +13,7 @@ export type MetricsSources = {
   readonly nodesInError: () => number;
 };
 
-export class Metrics {
-  readonly registry = new Registry();
+export class Metrics extends ProcessMetrics {
   readonly removed = new Counter({
     name: "tsilium_operator_gc_objects_total",
     help: "objects removed because what they stood for is gone",
@@ -28,43 +28,20 @@ export class Metrics {
   });
 
   constructor({ pools, taken, nodes, nodesInError }: MetricsSources) {
-    this.#gauge("tsilium_operator_ipam_nodes", "CiliumNodes by state", ["state"], () => [
-      [{ state: "total" }, nodes()],
-      [{ state: "in_error" }, nodesInError()],
+    super();
+    this.gauge("tsilium_operator_ipam_nodes", "CiliumNodes by state", ["state"], () => [
+      { labels: { state: "total" }, value: nodes() },
+      { labels: { state: "in_error" }, value: nodesInError() },
     ]);
-    this.#gauge("tsilium_operator_ipam_pod_cidrs", "pod CIDRs by state", ["family", "state"], () =>
+    this.gauge("tsilium_operator_ipam_pod_cidrs", "pod CIDRs by state", ["family", "state"], () =>
       pools.flatMap((pool) => {
         const family = `ipv${pool.family}`;
         const free = freeBlocks(pool, taken());
         return [
-          [{ family, state: "free" }, Number(free)],
-          [{ family, state: "used" }, Number(blocksOf(pool) - free)],
-        ] as const;
+          { labels: { family, state: "free" }, value: Number(free) },
+          { labels: { family, state: "used" }, value: Number(blocksOf(pool) - free) },
+        ];
       }),
     );
-    this.#gauge("process_resident_memory_bytes", "resident memory of the operator", [], () => [
-      [{}, process.memoryUsage.rss()],
-    ]);
-    this.#gauge("process_start_time_seconds", "start of the operator", [], () => [
-      [{}, Math.round(Date.now() / 1000 - process.uptime())],
-    ]);
-  }
-
-  #gauge(
-    name: string,
-    help: string,
-    labelNames: readonly string[],
-    read: () => readonly (readonly [Readonly<Record<string, string>>, number])[],
-  ): void {
-    new Gauge({
-      name,
-      help,
-      labelNames: [...labelNames],
-      registers: [this.registry],
-      collect() {
-        this.reset();
-        for (const [labels, value] of read()) this.set(labels, value);
-      },
-    });
   }
 }

@@ -8,7 +8,7 @@ import { test } from "node:test";
 import { type CiliumNode, type KubeClient, resources } from "@tsilium/kube";
 import { startTestApi, type TestApi, type TestApiOptions } from "@tsilium/testkit/api-server.ts";
 import { loadConfig } from "./config/config.ts";
-import { createLog } from "./log.ts";
+import { createLog } from "@tsilium/runtime";
 import { type Operator, startOperator } from "./operator.ts";
 
 const ranges = [
@@ -38,7 +38,7 @@ async function withCluster(
     const operator = await startOperator({
       client: api.connect(),
       config: loadConfig([...ranges, ...flags], {}),
-      log: createLog("fatal"),
+      log: createLog({ level: "fatal" }),
       signal: stopping.signal,
     });
     const stop = async () => {

@@ -10,15 +10,15 @@ import {
   reflectTable,
   resources,
 } from "@tsilium/kube";
+import { type Logger, type PartHealth, reconcilerHealth } from "@tsilium/runtime";
 import { Reconciler } from "@tsilium/tables";
 import { sweepEndpoints } from "./cleanup/endpoints.ts";
 import { NodeCleaner } from "./cleanup/nodes.ts";
 import { type OperatorConfig, podCidrPools } from "./config/config.ts";
 import { definitions, installDefinition } from "./crds/install.ts";
-import { type PartHealth, reconcilerHealth, WatchHealth } from "./health.ts";
-import type { Logger } from "./log.ts";
 import { Metrics } from "./metrics.ts";
 import { PodCidrCarver } from "./pod-cidrs/carver.ts";
+import { WatchHealth } from "./watch-health.ts";
 
 export type OperatorOptions = {
   readonly client: KubeClient;

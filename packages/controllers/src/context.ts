@@ -24,8 +24,7 @@ export class Caches {
     const cache = <T extends KubeObject>(resource: Resource<T>) =>
       new Cache(client, resource, {
         signal: options.signal,
-        onError: (error) =>
-          options.log.warn({ err: error, resource: resource.plural }, "watch failed"),
+        onError: (error) => options.log.warn({ error, resource: resource.plural }, "watch failed"),
       });
     this.pods = cache(resources.pods);
     this.nodes = cache(resources.nodes);

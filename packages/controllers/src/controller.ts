@@ -15,8 +15,7 @@ export abstract class Controller {
       ...limits,
       reconcile: (key) => this.reconcile(key),
       onError: (key, error) => {
-        if (!context.signal.aborted)
-          context.log.warn({ err: error, controller: name, key }, "retrying");
+        if (!context.signal.aborted) context.log.warn({ error, controller: name, key }, "retrying");
       },
     });
   }

@@ -58,7 +58,7 @@ export class GarbageCollector extends Controller {
     const signal = AbortSignal.any([stopper.signal, this.context.signal]);
     const onError = (error: unknown) => {
       if (!signal.aborted && !KubeError.isNotFound(error)) {
-        this.context.log.warn({ err: error, resource: resource.plural }, "watch failed");
+        this.context.log.warn({ error, resource: resource.plural }, "watch failed");
       }
     };
     this.#follow(new Cache(this.context.client, resource, { signal, onError, trim: metadataOnly }));

@@ -21,8 +21,7 @@ import type { Identity } from "@tsilium/identity/model.ts";
 import type { AddressPair, ExpiringPair } from "@tsilium/ipam/model.ts";
 import type { Namespace, Pod } from "@tsilium/kube";
 import { type Labels, Mac, Prefix } from "@tsilium/net";
-import type { PartHealth } from "../health.ts";
-import type { Logger } from "../log.ts";
+import type { Logger, PartHealth } from "@tsilium/runtime";
 import type { PodFinder } from "./pods.ts";
 import type { CniCommands } from "./service.ts";
 

@@ -3,13 +3,13 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { createLog } from "../log.ts";
+import { createLog } from "@tsilium/runtime";
 import { DeleteQueue } from "./delete-queue.ts";
 import { replayDelete } from "./replay.ts";
 
 const root = mkdtempSync(join(tmpdir(), "tsilium-queue-"));
 after(() => rmSync(root, { recursive: true }));
-const log = createLog("silent", "test");
+const log = createLog({ level: "silent" });
 
 function queueOf(files: Record<string, string>): string {
   const folder = mkdtempSync(join(root, "queue-"));

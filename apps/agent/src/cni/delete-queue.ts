@@ -1,7 +1,7 @@
 // DELs that the plugin kept on disk while no agent listened. Each is the body it would have posted.
 import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import type { Logger } from "../log.ts";
+import type { Logger } from "@tsilium/runtime";
 
 export type DeleteQueueOptions = {
   readonly folder: string;

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { projectRoot } from "@tsilium/syscall";
 import { installCni, keepCniInstalled } from "../../../cni/src/installer.ts";
 import type { AgentConfig } from "../config/keys.ts";
-import type { PartHealth } from "../health.ts";
+import type { PartHealth } from "@tsilium/runtime";
 
 /** Installs and keeps installed until the signal fires; nothing where the configuration names no folders. */
 export function installPlugin(config: AgentConfig, signal: AbortSignal): Omit<PartHealth, "name"> {

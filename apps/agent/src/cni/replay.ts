@@ -1,6 +1,6 @@
 // A queued DEL, carried out as if the plugin had just posted it.
 import { CniError, cniCode, decodeRequest } from "@tsilium/endpoint";
-import type { Logger } from "../log.ts";
+import type { Logger } from "@tsilium/runtime";
 import type { CniCommands } from "./service.ts";
 
 /** Carries out a queued body. One that can never be carried out is logged and counts as done. */

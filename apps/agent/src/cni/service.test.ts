@@ -3,11 +3,11 @@ import { test } from "node:test";
 import { EndpointError } from "@tsilium/endpoint";
 import { IpamError } from "@tsilium/ipam";
 import { KubeError } from "@tsilium/kube";
-import { createLog } from "../log.ts";
+import { createLog } from "@tsilium/runtime";
 import { toCniError } from "./errors.ts";
 import { type CniCommands, CniService } from "./service.ts";
 
-const log = createLog("silent", "test");
+const log = createLog({ level: "silent" });
 const never = new AbortController().signal;
 
 function body(command: string, config: object = {}): Uint8Array {

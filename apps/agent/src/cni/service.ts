@@ -15,7 +15,7 @@ import {
   formatResult,
   type GcRequest,
 } from "@tsilium/endpoint";
-import type { Logger } from "../log.ts";
+import type { Logger } from "@tsilium/runtime";
 import type { Answer } from "../rest/router.ts";
 import { toCniError } from "./errors.ts";
 import { Turns } from "./turns.ts";

@@ -4,12 +4,13 @@ import {
   choice,
   duration,
   flag,
-  type Key,
+  type Keys,
   portRange,
   text,
   wholeNumber,
   words,
-} from "./values.ts";
+  type ValuesOf,
+} from "@tsilium/runtime/config.ts";
 
 const size = [0, 16_777_216] as const;
 
@@ -87,9 +88,7 @@ export const keys = {
     ["trace", "debug", "info", "warn", "error", "fatal"],
     "least level logged",
   ),
-} satisfies Record<string, Key<unknown>>;
+} satisfies Keys;
 
 export type KeyName = keyof typeof keys;
-export type AgentConfig = {
-  readonly [K in KeyName]: (typeof keys)[K] extends Key<infer T> ? T : never;
-};
+export type AgentConfig = ValuesOf<typeof keys>;

@@ -3,7 +3,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { ConfigError, loadConfig } from "./load.ts";
+import { ConfigError } from "@tsilium/runtime/config.ts";
+import { loadConfig } from "./load.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "tsilium-config-"));
 after(() => rmSync(folder, { recursive: true }));

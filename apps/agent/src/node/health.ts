@@ -3,7 +3,8 @@ import type { Datapath } from "@tsilium/datapath";
 import type { Endpoint } from "@tsilium/endpoint/model.ts";
 import type { ClusterPool } from "@tsilium/ipam";
 import type { ReconcilerStatus, Table } from "@tsilium/tables";
-import type { Health, PartHealth } from "../health.ts";
+import { type PartHealth, reconcilerHealth } from "@tsilium/runtime";
+import type { Health } from "../health.ts";
 import type { Sweeper } from "../sweeper.ts";
 
 export type NodeHealthOptions = {
@@ -26,10 +27,9 @@ export function registerNodeHealth(health: Health, options: NodeHealthOptions): 
   health.register("endpoints", () => endpointsHealth(endpoints));
   health.register("ipam", () => ipamHealth(ipam));
   health.register("reconcilers", () =>
-    reconcilers.map((reconciler) => ({
-      name: `reconciler ${reconciler.name}`,
-      ...reconcilerHealth(reconciler.status()),
-    })),
+    reconcilers.map((reconciler) =>
+      reconcilerHealth(`reconciler ${reconciler.name}`, reconciler.status()),
+    ),
   );
   health.register("conntrack sweeper", () => {
     const { error, intervalMs, reports } = sweeper.status();
@@ -67,14 +67,4 @@ function endpointsHealth(endpoints: Table<Endpoint>): Omit<PartHealth, "name"> {
   if (notReady.length === 0) return { state: "ok", message: `${endpoints.size} endpoints` };
   const ids = notReady.map(({ id }) => id).join(", ");
   return { state: "degraded", message: `not ready: endpoints ${ids}` };
-}
-
-function reconcilerHealth({ pending, failing }: ReconcilerStatus): Omit<PartHealth, "name"> {
-  const [first] = failing;
-  if (!first) return { state: "ok", message: `${pending} pending` };
-  const others = failing.length > 1 ? ` and ${failing.length - 1} others` : "";
-  return {
-    state: "degraded",
-    message: `${first.key}${others} failing (attempt ${first.attempts}): ${first.error}`,
-  };
 }

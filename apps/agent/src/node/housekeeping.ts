@@ -3,7 +3,7 @@ import type { Datapath } from "@tsilium/datapath";
 import { installPlugin } from "../cni/install.ts";
 import type { AgentConfig } from "../config/keys.ts";
 import type { Health } from "../health.ts";
-import type { Logger } from "../log.ts";
+import type { Logger } from "@tsilium/runtime";
 import type { Metrics } from "../metrics.ts";
 import { Sweeper } from "../sweeper.ts";
 import { type NodeHealthOptions, registerNodeHealth } from "./health.ts";

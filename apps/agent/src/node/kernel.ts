@@ -4,7 +4,7 @@ import { Datapath, deviceMtu, mtuProblem, routeMtu } from "@tsilium/datapath";
 import { PodInterfaces } from "@tsilium/endpoint";
 import { projectRoot } from "@tsilium/syscall";
 import type { AgentConfig } from "../config/keys.ts";
-import type { Logger } from "../log.ts";
+import type { Logger } from "@tsilium/runtime";
 import { datapathConfig, underlay } from "./datapath-config.ts";
 import type { NodeFacts } from "./facts.ts";
 

@@ -1,7 +1,7 @@
 // The node's facts over the agent's life: taken from disk or learned, and checked once the API server is heard.
 import { rmSync } from "node:fs";
 import type { Family } from "@tsilium/net";
-import type { Logger } from "../log.ts";
+import type { Logger } from "@tsilium/runtime";
 import { loadNodeFacts, type NodeFacts, sameFacts, saveNodeFacts } from "./facts.ts";
 import { areComplete, type LocalNode } from "./local.ts";
 

@@ -11,7 +11,7 @@ import {
   type NodePublisher,
 } from "@tsilium/node";
 import type { Node } from "@tsilium/node/model.ts";
-import type { Logger } from "../log.ts";
+import type { Logger } from "@tsilium/runtime";
 import type { Watches } from "../watches.ts";
 import type { NodeFacts } from "./facts.ts";
 

@@ -11,7 +11,7 @@ import type { Reidentifier } from "../identity/reidentifier.ts";
 import { endpointOperations } from "../kernel/endpoints.ts";
 import { ipcacheOperations } from "../kernel/ipcache.ts";
 import { nodeOperations } from "../kernel/nodes.ts";
-import type { Logger } from "../log.ts";
+import type { Logger } from "@tsilium/runtime";
 
 /** Everything is written again this often, whatever somebody else did to it meanwhile. */
 const fullSyncMs = 5 * 60_000;

@@ -1,6 +1,7 @@
 // `tsilium lab up`: starts the daemon and shows its progress until the lab is ready.
 import { type ChildProcess, spawn } from "node:child_process";
-import { ConfigError, loadConfig } from "../../../agent/src/config/load.ts";
+import { ConfigError } from "@tsilium/runtime/config.ts";
+import { loadConfig } from "../../../agent/src/config/load.ts";
 import { agentFlags, labSettings, type Settings } from "../cluster/processes.ts";
 import { LabError } from "../error.ts";
 import { labLayout, maximumNodes } from "../layout.ts";

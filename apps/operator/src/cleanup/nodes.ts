@@ -9,7 +9,7 @@ import {
   resources,
 } from "@tsilium/kube";
 import { type Operations, Table } from "@tsilium/tables";
-import type { Logger } from "../log.ts";
+import type { Logger } from "@tsilium/runtime";
 
 export type NodeCleanerOptions = {
   readonly client: KubeClient;

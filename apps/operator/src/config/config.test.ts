@@ -3,7 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { ConfigError, loadConfig, podCidrPools } from "./config.ts";
+import { ConfigError } from "@tsilium/runtime/config.ts";
+import { loadConfig, podCidrPools } from "./config.ts";
 
 const problems = (args: string[]): readonly string[] => {
   try {
@@ -52,9 +53,9 @@ test("every mistake on the command line is named, with the nearest known key", (
   assert.deepEqual(
     problems(["--cluster-pol-ipv4-cidr", "x", "--log-level", "loud", "--kubeconfig", "extra", "y"]),
     [
-      'unknown key "cluster-pol-ipv4-cidr", did you mean "cluster-pool-ipv4-cidr"?',
       '"y" is not a flag: wanted --key value',
-      'log-level: wanted trace or debug or info or warn or error or fatal, got "loud"',
+      '--log-level: log-level: wanted trace or debug or info or warn or error or fatal, got "loud"',
+      '--cluster-pol-ipv4-cidr: unknown key "cluster-pol-ipv4-cidr", did you mean "cluster-pool-ipv4-cidr"?',
     ],
   );
 });

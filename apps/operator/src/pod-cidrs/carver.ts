@@ -3,7 +3,7 @@ import type { CiliumNode, KubeClient } from "@tsilium/kube";
 import { resources } from "@tsilium/kube";
 import { Prefix } from "@tsilium/net";
 import type { Operations, Table } from "@tsilium/tables";
-import type { Logger } from "../log.ts";
+import type { Logger } from "@tsilium/runtime";
 import { decidePodCidrs, type NodePodCidrs, type PodCidrPool } from "./decide.ts";
 
 export type PodCidrCarverOptions = {

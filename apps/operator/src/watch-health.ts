@@ -1,14 +1,5 @@
-// Whether the operator does its work, for /healthz.
-import type { ReconcilerStatus } from "@tsilium/tables";
-
-/** degraded: something waits or is tried again, which restarting the operator would not change. */
-export type HealthState = "ok" | "degraded" | "failed";
-
-export type PartHealth = {
-  readonly name: string;
-  readonly state: HealthState;
-  readonly message: string;
-};
+// How a watch on the API server is doing, for /healthz.
+import type { PartHealth } from "@tsilium/runtime";
 
 /** A watch that fails is tried again within seconds: with no new error for this long it works again. */
 const quietMs = 15_000;
@@ -43,11 +34,4 @@ export class WatchHealth {
     const patient = Date.now() - errors.firstMs < this.#patienceMs;
     return { name, state: patient ? "degraded" : "failed", message: errors.text };
   }
-}
-
-/** What a reconciler cannot do now it tries again; work in hand is no illness. */
-export function reconcilerHealth(name: string, status: ReconcilerStatus): PartHealth {
-  const [first] = status.failing;
-  if (first) return { name, state: "degraded", message: `${first.key}: ${first.error}` };
-  return { name, state: "ok", message: `${status.pending} waiting` };
 }

@@ -1,11 +1,13 @@
-// The two small HTTP servers besides the socket: /healthz for the kubelet and /metrics for Prometheus.
+// A small HTTP server of a few pages: /healthz for the kubelet, /metrics for Prometheus.
 import type { Server } from "node:http";
+import type { AddressInfo } from "node:net";
 
-// See kube's transport.ts: importing node:http costs 15 MB.
+// Not by import, which costs 15 MB: see kube's transport.ts.
 const { createServer } = process.getBuiltinModule("node:http");
 
 export type Page = () => Promise<{
   readonly status: number;
+  /** Media type. */
   readonly type: string;
   readonly body: string;
 }>;
@@ -16,7 +18,8 @@ export class PageServer implements AsyncDisposable {
   /** @param pages by path; every other path is 404. */
   constructor(pages: Readonly<Record<string, Page>>) {
     this.#server = createServer((request, response) => {
-      const page = pages[(request.url ?? "").split("?")[0] as string];
+      const path = (request.url ?? "").split("?")[0] as string;
+      const page = Object.hasOwn(pages, path) ? pages[path] : undefined;
       if (!page || request.method !== "GET") {
         response.writeHead(page ? 405 : 404).end();
         return;
@@ -30,11 +33,11 @@ export class PageServer implements AsyncDisposable {
   }
 
   /**
-   * Listens.
-   * @param address "host:port", "[::1]:port" or ":port" for every interface.
+   * Listens. Answers the port.
+   * @param address "host:port", "[::1]:port" or ":port" for every interface; port 0: any free one.
    * @throws Error when the address is malformed, NodeJS.ErrnoException when it cannot be had.
    */
-  async listen(address: string): Promise<void> {
+  async listen(address: string): Promise<number> {
     const { host, port } = parseListenAddress(address);
     await new Promise<void>((resolve, reject) => {
       this.#server.once("error", reject);
@@ -43,8 +46,9 @@ export class PageServer implements AsyncDisposable {
         resolve();
       });
     });
-    // A scraper that keeps its connection must not keep the agent.
+    // A scraper that keeps its connection must not keep the process.
     this.#server.unref();
+    return (this.#server.address() as AddressInfo).port;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

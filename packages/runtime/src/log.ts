@@ -1,22 +1,31 @@
-// Structured logs, one JSON object per line on standard output.
+// Structured logs, one JSON object per line.
 import { pino, type Logger } from "pino";
 
 export type { Logger };
 
+export type LogOptions = {
+  /** Least level written; "silent" writes nothing. */
+  readonly level: string;
+  /** Fields of every line. */
+  readonly base?: Readonly<Record<string, string>>;
+  /** File descriptor; standard output unless given. */
+  readonly fd?: number;
+};
+
 /**
- * The agent's log. Written at once and synchronously, so that a killed agent's last words are there; what
- * the agent logs in normal operation is a few lines per pod.
+ * A process's log. Written at once and synchronously, so that a killed process's last words are there: what is
+ * logged in normal operation is a few lines per pod. Errors go under `error`.
  */
-export function createLog(level: string, node: string): Logger {
+export function createLog({ level, base = {}, fd = 1 }: LogOptions): Logger {
   return pino(
     {
       level,
-      base: { node },
+      base,
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
       serializers: { error: describeError },
     },
-    pino.destination({ fd: 1, sync: true }),
+    pino.destination({ fd, sync: true }),
   );
 }
 

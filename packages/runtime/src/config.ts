@@ -1,0 +1,21 @@
+// @tsilium/runtime/config.ts: configuration alone, for those who only judge settings and start nothing.
+export {
+  ConfigError,
+  type ConfigSource,
+  describeKeys,
+  type Keys,
+  loadKeys,
+  type LoadedKeys,
+  type ValuesOf,
+} from "./config/load.ts";
+export {
+  choice,
+  cidr,
+  duration,
+  flag,
+  type Key,
+  portRange,
+  text,
+  wholeNumber,
+  words,
+} from "./config/values.ts";
