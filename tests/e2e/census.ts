@@ -52,25 +52,40 @@ export async function assertCensus(lab: Lab, node: string, expected: Census): Pr
   assert.deepEqual(last, expected);
 }
 
+/** Words after `ip`, by what they list. */
+const lists = {
+  links: ["-o link"],
+  addresses: ["-o address"],
+  neighbours: ["neighbour show nud permanent"],
+  routes: ["route show table all", "-6 route show table all"],
+} as const;
+
 async function count(lab: Lab, node: string): Promise<Census> {
-  const lines = async (...command: string[]) =>
-    (await lab.nodeExec(node, command)).stdout.split("\n").filter(Boolean).length;
-  const pid = await agentPid(lab, node);
-  const ipam = await lab.json<{ allocations: unknown[] }>("--node", node, "ipam", "list");
-  const endpoints = await lab.json<unknown[]>("--node", node, "endpoint", "list");
+  const [pid, listed, ipam, endpoints] = await Promise.all([
+    agentPid(lab, node),
+    countListed(lab, node),
+    lab.json<{ allocations: unknown[] }>("--node", node, "ipam", "list"),
+    lab.json<unknown[]>("--node", node, "endpoint", "list"),
+  ]);
   return {
-    links: await lines("ip", "-o", "link"),
-    addresses: await lines("ip", "-o", "address"),
-    neighbours: await lines("ip", "neighbour", "show", "nud", "permanent"),
-    routes:
-      (await lines("ip", "route", "show", "table", "all")) +
-      (await lines("ip", "-6", "route", "show", "table", "all")),
+    ...listed,
     pins: countFiles(`/var/run/tsilium/lab/${lab.name}/bpf/${node}`),
     endpoints: endpoints.length,
     allocations: ipam.allocations.length,
     agentDescriptors: countDescriptors(pid),
     agentKernelObjects: kernelObjects(pid),
   };
+}
+
+/** Lines that `ip` prints of each kind, all in one process on the node. */
+async function countListed(lab: Lab, node: string): Promise<Record<keyof typeof lists, number>> {
+  const script = Object.values(lists)
+    .map((commands) => `(${commands.map((words) => `ip ${words}`).join("; ")}) | grep -c .`)
+    .join("; ");
+  const { stdout } = await lab.nodeExec(node, ["sh", "-c", script]);
+  const [links, addresses, neighbours, routes] = stdout.trim().split("\n").map(Number);
+  assert.ok(links && addresses && neighbours !== undefined && routes, stdout);
+  return { links, addresses, neighbours, routes };
 }
 
 function countDescriptors(pid: number): number {

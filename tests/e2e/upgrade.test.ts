@@ -7,7 +7,6 @@ import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } fr
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import { Link } from "@tsilium/ebpf";
 import { buildOlderObjects } from "../../packages/datapath/src/testing/older-objects.ts";
 import { assertCensus, census } from "./census.ts";
@@ -68,12 +67,10 @@ after(async () => {
 test("rebuilt objects replace the programs in place, and move the tables that they lay out differently", async () => {
   const counted = await Promise.all(nodes.map((node) => census(lab, node)));
   const [tagsBefore, linksBefore, dropsBefore] = [await tags(), links(), await drops(lab, nodes)];
-  const flows = startFlows([...pods, world.ipv4, world.ipv6]);
-  await sleep(1_500);
+  await using flows = await startFlows([...pods, world.ipv4, world.ipv6]);
   cpSync(join(root, "dist/bpf"), objects, { recursive: true });
   // As a node is drained of its old agent: one after the other.
   for (const node of nodes) await restartAgent(node, "SIGTERM");
-  flows.assertUnderWay();
   await flows.assertWhole();
   await assertDropsSince(lab, nodes, dropsBefore);
 
@@ -89,19 +86,17 @@ test("another configuration replaces the programs in place", async () => {
   const linksBefore = links();
   const dropsBefore = await drops(lab, nodes);
   assert.equal(await reaches(world.ipv6), true, "masqueraded");
-  const flows = startFlows([...pods, world.ipv4]);
-  await sleep(1_500);
+  await using flows = await startFlows([...pods, world.ipv4]);
   writeFileSync(join(settings, "enable-ipv6-masquerade"), "false\n");
   await restartAgent("node-1", "SIGKILL");
-  flows.assertUnderWay();
   await flows.assertWhole();
   await assertDropsSince(lab, nodes, dropsBefore);
   assertReplaced(linksBefore, links(), ["node-1"]);
   assert.equal(await reaches(world.ipv6), false, "the world cannot answer a pod's own address");
 });
 
-function startFlows(targets: readonly string[]): Flows {
-  return new Flows(lab, { namespace, from: "client", targets, seconds: 12 });
+function startFlows(targets: readonly string[]): Promise<Flows> {
+  return Flows.start(lab, { namespace, from: "client", targets });
 }
 
 function restartAgent(node: string, signal: NodeJS.Signals): Promise<void> {

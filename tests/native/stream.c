@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// One TCP connection to an echo server, request after request, for some time.
+// One TCP connection to an echo server, request after request, until SIGINT.
 //
-//   stream ADDRESS PORT SECONDS
+//   stream ADDRESS PORT
 //
-// Prints "requests N retransmits N longest-ms N": requests answered, segments this side had to send
-// again, the longest a request waited for its answer. Exit status 1 when the connection broke.
+// Prints "connected", and at the end "requests N retransmits N longest-ms N": requests answered,
+// segments this side had to send again, the longest a request waited for its answer. Exit status 1
+// when the connection broke.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -23,6 +25,7 @@
 // A request takes a few segments, so that a lost one is not always the last.
 enum { BODY = 8192, PAUSE_US = 1000, PATIENCE_S = 20 };
 
+static volatile sig_atomic_t interrupted;
 static char request[BODY + 256], answer[65536];
 
 static int64_t now_us(void)
@@ -80,6 +83,7 @@ static size_t answer_length(void)
 	return (size_t)(end + 4 - answer) + strtoul(length + strlen("content-length:"), NULL, 10);
 }
 
+// An interrupted call is made again, so that no request is cut short.
 static void ask(int fd, size_t length)
 {
 	size_t got = 0, wanted = 0;
@@ -87,6 +91,8 @@ static void ask(int fd, size_t length)
 	for (size_t put = 0; put < length;) {
 		ssize_t sent = send(fd, request + put, length - put, MSG_NOSIGNAL);
 
+		if (sent < 0 && errno == EINTR)
+			continue;
 		if (sent < 0)
 			fail("send");
 		put += (size_t)sent;
@@ -94,6 +100,8 @@ static void ask(int fd, size_t length)
 	while (wanted == 0 || got < wanted) {
 		ssize_t more = recv(fd, answer + got, sizeof(answer) - 1 - got, 0);
 
+		if (more < 0 && errno == EINTR)
+			continue;
 		if (more <= 0)
 			fail("receive");
 		got += (size_t)more;
@@ -102,18 +110,31 @@ static void ask(int fd, size_t length)
 	}
 }
 
+static void interrupt(int number)
+{
+	(void)number;
+	interrupted = 1;
+}
+
 int main(int argc, char **argv)
 {
-	if (argc != 4) {
-		fprintf(stderr, "usage: stream ADDRESS PORT SECONDS\n");
+	struct sigaction on_interrupt = {.sa_handler = interrupt};
+
+	if (argc != 3) {
+		fprintf(stderr, "usage: stream ADDRESS PORT\n");
 		return 2;
 	}
+	sigaction(SIGINT, &on_interrupt, NULL);
 	int fd = connect_to(argv[1], atoi(argv[2]));
-	int64_t until = now_us() + atoi(argv[3]) * 1000000LL, longest = 0;
 	size_t length = prepare_request();
+	int64_t longest = 0;
 	long requests = 0;
 
-	for (int64_t begun = now_us(); begun < until; begun = now_us()) {
+	printf("connected\n");
+	fflush(stdout);
+	while (!interrupted) {
+		int64_t begun = now_us();
+
 		ask(fd, length);
 		int64_t took = now_us() - begun;
 
