@@ -54,7 +54,7 @@ function complaint(path: string, target: string): string | undefined {
   }
   const found = /^@tsilium\/([^/]+)(\/.*)?$/.exec(target);
   if (!found) return undefined;
-  const [, other, inner] = found as unknown as [string, string, string | undefined];
+  const [, other = "", inner] = found;
   if (other === unit) return undefined;
   if (other === "testkit" || unit === "testkit") {
     return isTest(path) || unit === "testkit" ? undefined : "testkit is for tests alone";

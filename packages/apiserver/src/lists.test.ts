@@ -11,7 +11,7 @@ import {
   type Pod,
   type WatchEvent,
 } from "@tsilium/kube";
-import { configMap, configMaps, pod, pods, TestServer } from "./testing/server.ts";
+import { type Body, configMap, configMaps, pod, pods, TestServer } from "./testing/server.ts";
 
 let api: TestServer;
 let client: KubeClient;
@@ -25,8 +25,8 @@ after(async () => {
   assert.deepEqual(api.faults, []);
 });
 
-const names = (list: { readonly [field: string]: any }) =>
-  list["items"].map((item: { metadata: { name: string } }) => item.metadata.name).join();
+const names = ({ items }: Body) =>
+  (items as { metadata: { name: string } }[]).map(({ metadata }) => metadata.name).join();
 
 test("label selectors choose as Kubernetes' do", async () => {
   const collection = "/api/v1/namespaces/kube-public/configmaps";

@@ -2,43 +2,20 @@
 import { connectionFromKubeconfig, connectionInCluster, type ConnectionOptions } from "./config.ts";
 import { KubeError } from "./errors.ts";
 import { apiVersionOf, resourcePath, resources, type Resource } from "./resources.ts";
+import type {
+  CallOptions,
+  DeleteOptions,
+  ListOptions,
+  ObjectOptions,
+  PatchOptions,
+  SelectOptions,
+  WatchOptions,
+  WriteOptions,
+} from "./options.ts";
+import { selectors, withQuery, writeQuery } from "./query.ts";
 import { Transport, type Call } from "./transport.ts";
 import type { KubeList, KubeObject, WatchEvent } from "./types/meta.ts";
 import { readWatch } from "./watch.ts";
-
-export type CallOptions = { readonly signal: AbortSignal };
-export type ObjectOptions = CallOptions & { readonly namespace?: string | undefined };
-export type SelectOptions = ObjectOptions & {
-  readonly labelSelector?: string | undefined;
-  readonly fieldSelector?: string | undefined;
-};
-export type ListOptions = SelectOptions & {
-  /** Objects per page. Default 500. */
-  readonly pageSize?: number;
-};
-export type WatchOptions = SelectOptions & {
-  /** Events after this version. */
-  readonly resourceVersion: string;
-  /** The server ends the watch after this long. Default 290. */
-  readonly timeoutSeconds?: number;
-};
-export type WriteOptions = ObjectOptions & {
-  readonly dryRun?: "All";
-  readonly fieldManager?: string;
-  readonly subresource?: string;
-};
-export type PatchOptions = WriteOptions & {
-  readonly type: "merge" | "json" | "strategic" | "apply";
-  readonly patch: unknown;
-  /** apply only: take over fields that others own. */
-  readonly force?: boolean;
-};
-export type DeleteOptions = ObjectOptions & {
-  readonly gracePeriodSeconds?: number;
-  readonly propagationPolicy?: "Background" | "Foreground" | "Orphan";
-  readonly preconditions?: { readonly uid?: string; readonly resourceVersion?: string };
-  readonly dryRun?: "All";
-};
 
 const patchTypes = {
   merge: "application/merge-patch+json",
@@ -72,11 +49,7 @@ export class KubeClient implements Disposable {
     options: ObjectOptions & { readonly subresource?: string },
   ): Promise<T> {
     const { namespace, subresource } = options;
-    const path = resourcePath(resource, {
-      namespace,
-      name,
-      ...(subresource ? { subresource } : {}),
-    });
+    const path = resourcePath(resource, { namespace, name, subresource });
     return this.#json<T>({ method: "GET", target: path, signal: options.signal });
   }
 
@@ -141,7 +114,7 @@ export class KubeClient implements Disposable {
     const path = resourcePath(resource, {
       namespace: options.namespace ?? object.metadata.namespace,
       name: object.metadata.name ?? "",
-      ...(options.subresource ? { subresource: options.subresource } : {}),
+      subresource: options.subresource,
     });
     return this.#json<T>({
       method: "PUT",
@@ -157,11 +130,7 @@ export class KubeClient implements Disposable {
     options: PatchOptions,
   ): Promise<T> {
     const { namespace, subresource } = options;
-    const path = resourcePath(resource, {
-      namespace,
-      name,
-      ...(subresource ? { subresource } : {}),
-    });
+    const path = resourcePath(resource, { namespace, name, subresource });
     return this.#json<T>({
       method: "PATCH",
       target: withQuery(path, { ...writeQuery(options), force: options.force }),
@@ -312,21 +281,4 @@ export class KubeClient implements Disposable {
 
 function typed<T extends KubeObject>(resource: Resource<T>, object: T): T {
   return { ...object, apiVersion: apiVersionOf(resource), kind: resource.kind };
-}
-
-function selectors(options: SelectOptions): Query {
-  return { labelSelector: options.labelSelector, fieldSelector: options.fieldSelector };
-}
-
-function writeQuery(options: WriteOptions): Query {
-  return { dryRun: options.dryRun, fieldManager: options.fieldManager };
-}
-
-type Query = Readonly<Record<string, string | number | boolean | undefined>>;
-
-function withQuery(path: string, query: Query): string {
-  const parts = Object.entries(query).flatMap(([key, value]) =>
-    value === undefined || value === "" ? [] : [`${key}=${encodeURIComponent(value)}`],
-  );
-  return parts.length === 0 ? path : `${path}?${parts.join("&")}`;
 }

@@ -6,16 +6,7 @@ export * from "./types/cilium.ts";
 export { apiVersionOf, objectKey, resourcePath, resources, type Resource } from "./resources.ts";
 export { KubeError } from "./errors.ts";
 export { connectionFromKubeconfig, connectionInCluster, type ConnectionOptions } from "./config.ts";
-export {
-  KubeClient,
-  type CallOptions,
-  type DeleteOptions,
-  type ListOptions,
-  type ObjectOptions,
-  type PatchOptions,
-  type SelectOptions,
-  type WatchOptions,
-  type WriteOptions,
-} from "./client.ts";
+export { KubeClient } from "./client.ts";
+export type * from "./options.ts";
 export { reflect, type ReflectHandlers, type ReflectOptions } from "./reflect.ts";
 export { reflectTable, type Reflected } from "./reflect-table.ts";

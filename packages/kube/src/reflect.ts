@@ -5,7 +5,8 @@
 //     |  410 Expired, or no answer for long                         v
 //     +------------------------------------------- watch, resumed at the last version seen
 import { setTimeout as sleep } from "node:timers/promises";
-import type { KubeClient, SelectOptions } from "./client.ts";
+import type { KubeClient } from "./client.ts";
+import type { SelectOptions } from "./options.ts";
 import { KubeError } from "./errors.ts";
 import { objectKey, type Resource } from "./resources.ts";
 import type { KubeObject } from "./types/meta.ts";

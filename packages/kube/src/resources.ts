@@ -89,7 +89,7 @@ export function resourcePath(
   at: {
     readonly namespace?: string | undefined;
     readonly name?: string;
-    readonly subresource?: string;
+    readonly subresource?: string | undefined;
   } = {},
 ): string {
   const root =

@@ -46,7 +46,7 @@ function parseGroups(text: string, mayEndDotted: boolean): number[] | undefined 
     }
     const quad = mayEndDotted && index === parts.length - 1 ? parseIpv4(part) : undefined;
     if (!quad) return undefined;
-    const [a, b, c, d] = quad as unknown as [number, number, number, number];
+    const [a = 0, b = 0, c = 0, d = 0] = quad;
     groups.push((a << 8) | b, (c << 8) | d);
   }
   return groups.length <= 8 ? groups : undefined;

@@ -100,7 +100,7 @@ export class Address {
 
   /** 169.254.0.0/16 (RFC 3927) or fe80::/10 (RFC 4291, 2.5.6). */
   get isLinkLocal(): boolean {
-    const [first, second] = this.bytes as unknown as [number, number];
+    const [first = 0, second = 0] = this.bytes;
     if (this.family === 4) return first === 169 && second === 254;
     return first === 0xfe && (second & 0xc0) === 0x80;
   }

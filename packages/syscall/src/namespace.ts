@@ -96,7 +96,7 @@ export function withNetns<T>(target: string | number, action: () => T): T {
 }
 
 function enter(target: string | number): void {
-  if (typeof target === "number") return libcSetns(target, CLONE_NEWNET) as unknown as void;
+  if (typeof target === "number") return setns(target, CLONE_NEWNET);
   const fd = openNamed(target);
   try {
     libcSetns(fd, CLONE_NEWNET);

@@ -59,29 +59,29 @@ async function fetchObjects(
   lab: LabClient,
   path: string,
   kind: DiscoveredKind,
-): Promise<KubeObject> {
-  const answer = JSON.parse(await lab.client.raw(path, { signal: lab.signal })) as KubeObject;
+): Promise<KubeObject | KubeList<KubeObject>> {
+  const text = await lab.client.raw(path, { signal: lab.signal });
+  const answer = JSON.parse(text) as KubeObject | KubeList<KubeObject>;
   if (!("items" in answer)) return answer;
-  const { metadata, items } = answer as unknown as KubeList<KubeObject>;
+  const { metadata, items } = answer;
   const typed = { apiVersion: apiVersionOf(kind), kind: kind.kind };
-  const list = {
+  return {
     apiVersion: "v1",
     kind: "List",
     metadata,
     items: items.map((item) => ({ ...typed, ...item })),
   };
-  return list as unknown as KubeObject;
 }
 
 async function printObjects(
-  answer: KubeObject,
+  answer: KubeObject | KubeList<KubeObject>,
   kind: DiscoveredKind,
   { output }: GetOptions,
 ): Promise<void> {
   if (output === "json") return void process.stdout.write(`${JSON.stringify(answer, null, 2)}\n`);
   if (output === "yaml")
     return void process.stdout.write((await import("js-yaml")).dump(answer, { noRefs: true }));
-  const items = "items" in answer ? (answer.items as readonly KubeObject[]) : [answer];
+  const items = "items" in answer ? answer.items : [answer];
   for (const { metadata } of items) console.log(displayName(kind, metadata.name ?? ""));
 }
 

@@ -57,7 +57,7 @@ export class Database implements Disposable {
 
   *rows(): Generator<Row> {
     const all = this.#connection.prepare("SELECT * FROM object ORDER BY resource, namespace, name");
-    for (const row of all.iterate()) yield row as unknown as Row;
+    for (const row of all.iterate()) yield row as Row;
   }
 
   begin(): void {

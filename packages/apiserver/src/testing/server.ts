@@ -7,7 +7,10 @@ import { createPki, type Pki } from "../auth/pki.ts";
 import type { TokenUser } from "../auth/user.ts";
 import { ApiServer } from "../server.ts";
 
-/** JSON of a shape that the test knows. */
+/**
+ * JSON of a shape that the test knows. The one `any` of the project: tests reach deep into documents of every
+ * kind, and a wrong guess fails the assertion it stands in.
+ */
 export type Body = { readonly [field: string]: any };
 
 export type Answer = {
