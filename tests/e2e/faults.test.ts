@@ -22,6 +22,7 @@ import {
   root,
   run,
   soak,
+  until,
 } from "./harness.ts";
 import { exchange, idleConnections, rawRequests } from "./raw-requests.ts";
 
@@ -101,7 +102,10 @@ test("when the API server is killed, flows go on, and nothing it acknowledged is
   const writing = lab.tsilium(["lab", "apply", "--name", lab.name, "-f", "-"], {
     input: manifests(...Array.from({ length: 2_000 }, (_, at) => configMap(`written-${at}`))),
   });
-  await sleep(1_500);
+  await until("objects are being written", async () => {
+    const written = await lab.lab("get", "configmap", "written-20", "-n", namespace);
+    return written.status === 0;
+  });
   let meanwhile: Promise<CniAnswer> | undefined;
   await killProcess(lab, "apiserver", {
     meanwhile: async () => void (meanwhile = addStranger("meanwhile")),
@@ -235,8 +239,9 @@ test("a node that leaves while the operator is dead is forgotten once another op
     ),
   });
   const forgotten = { claims: [], inKernel: [], routes: [] };
-  for (const deadline = Date.now() + 5_000; Date.now() < deadline; await sleep(100))
-    if (isDeepStrictEqual(await known(), forgotten)) break;
+  await until("node-1 forgot node-2", async () =>
+    isDeepStrictEqual(await known(), forgotten),
+  ).catch(() => undefined);
   assert.deepEqual(await known(), forgotten);
   await flows.assertWhole();
 });

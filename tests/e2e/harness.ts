@@ -184,11 +184,17 @@ export async function killProcess(
   const pid = await processPid(lab, name);
   process.kill(pid, options.signal ?? "SIGKILL");
   await options.meanwhile?.();
-  for (const deadline = Date.now() + 20_000; Date.now() < deadline;) {
-    await sleep(100);
-    if ((await options.returned()) && (await processPid(lab, name)) !== pid) return;
-  }
-  assert.fail(`${name} did not return within 20 s`);
+  await until(
+    `${name} is back`,
+    async () => (await options.returned()) && (await processPid(lab, name)) !== pid,
+  );
+}
+
+/** Waits for a condition, for twenty seconds at most. */
+export async function until(what: string, condition: () => Promise<boolean>): Promise<void> {
+  for (const deadline = Date.now() + 20_000; Date.now() < deadline; await sleep(100))
+    if (await condition()) return;
+  assert.fail(`after 20 s it is still not so that ${what}`);
 }
 
 /** Whether a node's agent says that all is well with it. */
