@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { parseManifests } from "./manifests.ts";
 
 test("YAML and JSON documents may follow each other, lists are unfolded, empty documents skipped", () => {
@@ -28,3 +31,19 @@ for (const [text, message] of bad) {
     assert.throws(() => parseManifests(text, "test"), message);
   });
 }
+
+test("stdin that comes in pieces is read to its end", async () => {
+  const script = `import { readManifests } from ${JSON.stringify(import.meta.resolve("./manifests.ts"))};
+    console.log(readManifests(["-"]).map(({ metadata }) => metadata.name).join(" "));`;
+  const child = spawn(process.execPath, ["--input-type=module-typescript", "-e", script]);
+  const document = (name: string) =>
+    `apiVersion: v1\nkind: Pod\nmetadata: { name: ${name} }\n---\n`;
+  let printed = "";
+  child.stdout.setEncoding("utf8").on("data", (text: string) => (printed += text));
+  // It has begun to read, and found nothing, by the time the second piece is written.
+  child.stdin.write(document("first"));
+  await sleep(300);
+  child.stdin.end(document("second"));
+  await once(child, "close");
+  assert.equal(printed, "first second\n");
+});

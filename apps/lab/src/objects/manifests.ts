@@ -1,11 +1,13 @@
 // Objects as people write them: YAML or JSON documents in files or on stdin.
-import { readFileSync } from "node:fs";
+import { readFileSync, readSync } from "node:fs";
 import type { KubeObject } from "@tsilium/kube";
 import { loadAll } from "js-yaml";
 import { LabError } from "../error.ts";
 
 /** An object with what every manifest must say. */
 export type Manifest = KubeObject & { readonly apiVersion: string; readonly kind: string };
+
+const stdinPauseMs = 5;
 
 /** Reads every document of every file, lists unfolded. @throws LabError "bad_manifest" */
 export function readManifests(files: readonly string[]): Manifest[] {
@@ -46,7 +48,7 @@ function unfold(document: unknown, where: string): Manifest[] {
 
 function readText(file: string): string {
   try {
-    return readFileSync(file === "-" ? 0 : file, "utf8");
+    return file === "-" ? readStdin() : readFileSync(file, "utf8");
   } catch (cause) {
     throw new LabError(
       "bad_manifest",
@@ -54,5 +56,22 @@ function readText(file: string): string {
       undefined,
       { cause },
     );
+  }
+}
+
+/** To its end. A parent that is a Node process makes it a socket that does not block: then it is waited for. */
+function readStdin(): string {
+  const chunks: Buffer[] = [];
+  const pause = new Int32Array(new SharedArrayBuffer(4));
+  for (;;) {
+    const chunk = Buffer.alloc(65_536);
+    try {
+      const length = readSync(0, chunk);
+      if (length === 0) return Buffer.concat(chunks).toString();
+      chunks.push(chunk.subarray(0, length));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EAGAIN") throw error;
+      Atomics.wait(pause, 0, 0, stdinPauseMs);
+    }
   }
 }
