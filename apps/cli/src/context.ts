@@ -1,6 +1,7 @@
 // Which agent a command talks to: --socket; else --node in the lab that TSILIUM_LAB names; else this
 // machine's own agent; else the only node that makes sense in the lab, node-1.
 import { existsSync } from "node:fs";
+import { dirname } from "node:path";
 import type { Command } from "commander";
 import { labContext } from "../../lab/src/context.ts";
 import { CommandError } from "./failure.ts";
@@ -29,6 +30,12 @@ export function agentContext(command: Command): AgentContext {
   const name = wanted ?? "node-1";
   const context = labContext(lab, name);
   if (!existsSync(context.bpffs) && !existsSync(context.socket)) {
+    if (process.geteuid?.() !== 0) {
+      throw new CommandError(
+        `no agent to be seen: what an agent has in ${dirname(hostSocket)} belongs to root`,
+        "Try again with sudo.",
+      );
+    }
     throw new CommandError(
       `no agent: neither ${hostSocket} nor node ${name} of lab ${lab} exists`,
       "Start a lab with `tsilium lab up`, or name the agent with --node or --socket.",

@@ -15,5 +15,19 @@ export function explainFailure(error: unknown): string {
   if (process.env["TSILIUM_DEBUG"] && error instanceof Error) return error.stack ?? error.message;
   if (error instanceof CommandError)
     return `error: ${error.message}${error.hint ? `\n${error.hint}` : ""}`;
-  return `error: ${error instanceof Error ? error.message : String(error)}`;
+  if (!(error instanceof Error)) return `error: ${String(error)}`;
+  const hint = hints[(error as NodeJS.ErrnoException).code ?? ""];
+  return `error: ${withoutRequest(error)}${hint ? `\n${hint}` : ""}`;
+}
+
+const hints: Record<string, string | undefined> = {
+  EACCES: "This belongs to root: try again with sudo.",
+  EPERM: "Only root may do this: try again with sudo.",
+  ConnectionFailed: "Is the API server up? `tsilium lab status` says so.",
+};
+
+/** A KubeError starts with the request it was the answer to, which no user asked for. */
+function withoutRequest(error: Error): string {
+  if (error.name !== "KubeError") return error.message;
+  return error.message.replace(/^[A-Z]+ \/\S*: /, "");
 }

@@ -14,6 +14,7 @@ import { registerNodeCommands } from "./commands/node.ts";
 import { registerStatus } from "./commands/status.ts";
 import { registerVersion } from "./commands/version.ts";
 import { explainFailure } from "./failure.ts";
+import { pointToHelp, visibleGlobalOptions } from "./help.ts";
 
 const program = new Command("tsilium")
   .description(
@@ -22,8 +23,7 @@ const program = new Command("tsilium")
   .option("--node <name>", "talk to this node's agent (in a lab: node-1, node-2, ...)")
   .option("--socket <path>", "talk to the agent at this unix socket")
   .enablePositionalOptions()
-  .showHelpAfterError("(tsilium --help lists the commands)")
-  .configureHelp({ sortSubcommands: true, showGlobalOptions: true });
+  .configureHelp({ sortSubcommands: true, showGlobalOptions: true, visibleGlobalOptions });
 
 registerStatus(program);
 registerEndpointCommands(program);
@@ -37,6 +37,8 @@ registerCniCommands(program);
 registerLabCommands(program);
 registerVersion(program);
 registerCompletion(program);
+
+pointToHelp(program);
 
 // A reader that closes early (`tsilium monitor | head`) ends the command quietly.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {

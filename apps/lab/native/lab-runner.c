@@ -191,6 +191,19 @@ static void overlay_mount(const char *specification)
 		fail(EXIT_SETUP, "overlay on %s: %s", onto, strerror(errno));
 }
 
+// A copy of a mounted network namespace would keep it alive as long as this container. What is left is
+// the empty files that they were mounted on, which `ip` would take for broken namespaces: an empty
+// folder covers them.
+static void hide_named_namespaces(void)
+{
+	static const char folder[] = "/run/netns";
+
+	umount2(folder, MNT_DETACH);
+	if (mount("tmpfs", folder, "tmpfs", MS_NOSUID | MS_NODEV, "mode=755,size=64k") < 0 &&
+		errno != ENOENT)
+		fail(EXIT_SETUP, "mount on %s: %s", folder, strerror(errno));
+}
+
 // The host's file system, with /proc and /sys of the container's own namespaces and the files that
 // Kubernetes provides on top.
 static void furnish(const struct options *options)
@@ -198,8 +211,7 @@ static void furnish(const struct options *options)
 	// Slaves: what the host unmounts vanishes here too, what is mounted here stays here.
 	if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
 		fail(EXIT_SETUP, "mount namespace: %s", strerror(errno));
-	// A copy of a mounted network namespace would keep it alive as long as this container.
-	umount2("/run/netns", MNT_DETACH);
+	hide_named_namespaces();
 	if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
 		fail(EXIT_SETUP, "mount on /proc: %s", strerror(errno));
 	if (mount("sysfs", "/sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY, NULL) < 0)

@@ -14,7 +14,7 @@ function registerLifeCycle(lab: Command): void {
   named(lab.command("up"))
     .description("start a lab; returns when every node is ready")
     .option("--nodes <count>", "how many nodes", positive, 2)
-    .option("--set <key=value>", "a key of the agent's configuration (repeatable)", collect, [])
+    .option("--set <key=value>", "a key of the agent's configuration (repeatable)", collect)
     .option("--wait", "wait for cluster DNS as well")
     .action(async (options, command: Command) => {
       const { up } = await import("./commands/up.ts");
@@ -62,9 +62,8 @@ function registerObjects(lab: Command): void {
       "-f, --filename <file>",
       "file with YAML or JSON documents, - for stdin (repeatable)",
       collect,
-      [],
     )
-    .option("--timeout <duration>", "how long to wait", duration, 60_000)
+    .addOption(timeout("how long to wait"))
     .option("--grace-period <seconds>", "instead of the pods' own", wholeNumber)
     .action(async (kind: string | undefined, names: string[], options, command: Command) => {
       const { deleteObjects } = await import("./commands/delete.ts");
@@ -74,7 +73,7 @@ function registerObjects(lab: Command): void {
     .description("print objects")
     .argument("<kind>", "pods, po, deployments.apps, ... or KIND/NAME")
     .argument("[name]")
-    .option("-A, --all-namespaces")
+    .option("-A, --all-namespaces", "of every namespace")
     .option("-l, --selector <labels>", "only objects with these labels")
     .action(async (kind: string, name: string | undefined, options, command: Command) => {
       const { get } = await import("./commands/get.ts");
@@ -82,13 +81,13 @@ function registerObjects(lab: Command): void {
     });
   namespaced(named(lab.command("wait")))
     .description("wait until a lab has caught up with what was applied")
-    .option("-A, --all-namespaces")
+    .option("-A, --all-namespaces", "what is in any namespace")
     .addOption(
       new Option("--for <what>", "ready: pods and workloads; policy: every node's kernel")
         .choices(["ready", "policy"])
         .default("ready"),
     )
-    .option("--timeout <duration>", "give up after this long", duration, 60_000)
+    .addOption(timeout("give up after this long"))
     .action(async (options, command: Command) => {
       const { wait } = await import("./commands/wait.ts");
       await wait(labName(command), options);
@@ -145,6 +144,10 @@ function output(command: Command, formats: readonly string[]): Command {
   return command.addOption(
     new Option("-o, --output <format>", "how to print").choices(formats).default("table"),
   );
+}
+
+function timeout(description: string): Option {
+  return new Option("--timeout <duration>", description).argParser(duration).default(60_000, "60s");
 }
 
 /** The name given nearest to the end of the words. */

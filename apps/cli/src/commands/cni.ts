@@ -34,5 +34,8 @@ export function registerCniCommands(program: Command): void {
       "take the configuration away and put others back; the plugin stays for running pods' DEL",
     )
     .option("--conf-dir <folder>", "where the runtime finds configurations", "/etc/cni/net.d")
-    .action(({ confDir }: { confDir: string }) => uninstallCni(confDir));
+    .action(({ confDir }: { confDir: string }) => {
+      uninstallCni(confDir);
+      console.log(`the configuration is gone from ${confDir}`);
+    });
 }

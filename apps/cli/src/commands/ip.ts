@@ -41,6 +41,8 @@ export function registerIpCommands(program: Command): void {
       agentContext(command).socket,
       `/v1/ip/${encodeURIComponent(address)}`,
     );
+    if (rows.length === 0)
+      console.error(`Nobody claims ${address}: to the datapath it is the world.`);
     await printRows(command, rows, explainedColumns);
   });
 }

@@ -1,6 +1,7 @@
 // `tsilium lab apply -f FILE|-`, as `kubectl apply` does it.
 import { setTimeout as sleep } from "node:timers/promises";
 import { KubeError } from "@tsilium/kube";
+import { LabError } from "../error.ts";
 import { annotated, applyPatch } from "../objects/apply.ts";
 import { discover, kindOf } from "../objects/discovery.ts";
 import { type Manifest, readManifests } from "../objects/manifests.ts";
@@ -14,6 +15,11 @@ const newKindPatienceMs = 5000;
 /** Applies document by document, in order; stops at the first that is refused. @throws LabError, KubeError */
 export async function apply(name: string, options: ApplyOptions): Promise<void> {
   const manifests = readManifests(options.filename);
+  if (manifests.length === 0)
+    throw new LabError(
+      "bad_manifest",
+      `no object in ${options.filename.join(", ").replace(/^-$/, "stdin")}`,
+    );
   using lab = await labClient(name);
   const defines = manifests.some(({ kind }) => kind === "CustomResourceDefinition");
   for (const manifest of manifests) {

@@ -9,7 +9,7 @@ import { displayName, type LabClient, labClient, namespaceOf } from "./client.ts
 export type DeleteOptions = {
   readonly kind: string | undefined;
   readonly names: readonly string[];
-  readonly filename: readonly string[];
+  readonly filename?: readonly string[];
   readonly namespace?: string;
   readonly timeout: number;
   readonly gracePeriod?: number;
@@ -23,7 +23,7 @@ type Doomed = {
 
 /** What is gone already is no error. @throws LabError "timeout" naming what is still there */
 export async function deleteObjects(name: string, options: DeleteOptions): Promise<void> {
-  if ((options.kind === undefined) === (options.filename.length === 0))
+  if ((options.kind === undefined) === (options.filename === undefined))
     throw new LabError("bad_manifest", "say what to delete: -f FILE, or KIND NAME...");
   using lab = await labClient(name);
   const doomed = options.kind === undefined ? fromFiles(lab, options) : fromWords(lab, options);
@@ -41,7 +41,7 @@ export async function deleteObjects(name: string, options: DeleteOptions): Promi
 }
 
 function fromFiles(lab: LabClient, options: DeleteOptions): Doomed[] {
-  return readManifests(options.filename)
+  return readManifests(options.filename ?? [])
     .toReversed()
     .flatMap((manifest) => {
       // Objects of a kind that is gone are gone.

@@ -11,7 +11,7 @@ import { needRoot } from "./root.ts";
 
 export type UpOptions = {
   readonly nodes: number;
-  readonly set: readonly string[];
+  readonly set?: readonly string[];
   readonly wait?: true;
 };
 
@@ -22,7 +22,7 @@ export async function up(name: string, options: UpOptions): Promise<void> {
   needRoot();
   if (options.nodes > maximumNodes)
     throw new LabError("bad_setting", `--nodes: a lab has at most ${maximumNodes} nodes`);
-  const settings = parseSettings(options.set);
+  const settings = parseSettings(options.set ?? []);
   checkSettings(name, settings);
   const begun = performance.now();
   const daemon = startDaemon({ name, nodes: options.nodes, settings, wait: options.wait === true });
@@ -52,7 +52,9 @@ export function checkSettings(name: string, settings: Settings): void {
     );
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    const problems = error.problems.map((problem) => problem.replace(/^--/, "--set "));
+    const problems = error.problems.map((problem) =>
+      problem.replace(/^--([\w-]+): (?:\1: )?/, "--set $1: "),
+    );
     throw new LabError("bad_setting", problems.join("\n"));
   }
 }
