@@ -6,18 +6,13 @@ import { after, afterEach, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { resources } from "@tsilium/kube";
 import { removeNetns } from "@tsilium/testkit";
-import { TestCluster, type TestNode } from "./testing/cluster.ts";
 import { Runtime } from "./testing/runtime.ts";
 
-let cluster: TestCluster;
-let node: TestNode;
 let runtime: Runtime;
 before(async () => {
-  cluster = await TestCluster.up({ config: { "identity-change-grace-period": "100ms" } });
-  node = cluster.node;
-  runtime = new Runtime(cluster, node);
+  runtime = await Runtime.up();
 });
-after(() => cluster[Symbol.asyncDispose]());
+after(() => runtime[Symbol.asyncDispose]());
 // What a failed test left must not fail the next.
 afterEach(() => runtime.clear());
 
@@ -28,13 +23,17 @@ test("DELs that came while the agent was away are replayed, and it keeps everyth
   await runtime.add(deleted);
   const before = await runtime.endpointOf(kept.id);
   const flood = kept.netns.exec("ping", ["-c", "500", "-i", "0.005", "172.18.0.2"]);
-  await node.stop("SIGKILL");
-  assert.deepEqual(await node.cni("DEL", deleted.id, deleted.options), { status: 0, output: "" });
+  await runtime.node.stop("SIGKILL");
+  assert.deepEqual(await runtime.node.cni("DEL", deleted.id, deleted.options), {
+    status: 0,
+    output: "",
+  });
   assert.equal(
-    readdirSync(join(node.runDir, "deleteQueue")).filter((name) => name.endsWith(".cni")).length,
+    readdirSync(join(runtime.node.runDir, "deleteQueue")).filter((name) => name.endsWith(".cni"))
+      .length,
     1,
   );
-  await node.start();
+  await runtime.node.start();
   assert.match((await flood).stdout, / 0% packet loss/);
   assert.deepEqual(await runtime.endpoints(), [before]);
   assert.deepEqual(
@@ -42,7 +41,7 @@ test("DELs that came while the agent was away are replayed, and it keeps everyth
     ["lo"],
   );
   assert.deepEqual(
-    readdirSync(join(node.runDir, "deleteQueue")).filter((name) => name.endsWith(".cni")),
+    readdirSync(join(runtime.node.runDir, "deleteQueue")).filter((name) => name.endsWith(".cni")),
     [],
   );
   await runtime.remove(kept);
@@ -54,14 +53,14 @@ test("an agent that returns removes endpoints whose namespace or pod is gone, an
   const kept = await runtime.pod();
   for (const pod of [lostNamespace, lostPod, kept]) await runtime.add(pod);
   const keptView = await runtime.endpointOf(kept.id);
-  await node.stop("SIGKILL");
+  await runtime.node.stop("SIGKILL");
   removeNetns(lostNamespace.netns.name);
-  await cluster.client.delete(resources.pods, lostPod.name, {
+  await runtime.cluster.client.delete(resources.pods, lostPod.name, {
     namespace: "default",
     gracePeriodSeconds: 0,
     signal: AbortSignal.timeout(5000),
   });
-  await node.start();
+  await runtime.node.start();
   const until = AbortSignal.timeout(5000);
   while ((await runtime.endpoints()).length !== 1 && !until.aborted) await sleep(20);
   assert.deepEqual(await runtime.endpoints(), [keptView]);
@@ -73,7 +72,7 @@ test("while the API server is away running pods stay, known labels can be added,
   const later = await runtime.pod({ app: "known" });
   const stranger = await runtime.pod({ app: "never-seen" });
   await runtime.add(running);
-  await cluster.stopApi();
+  await runtime.cluster.stopApi();
   await runtime.add(later);
   const { status } = await later.netns.exec("ping", ["-c1", "-W1", "172.18.0.2"]);
   assert.equal(status, 0);
@@ -81,11 +80,11 @@ test("while the API server is away running pods stay, known labels can be added,
     await runtime.failure("ADD", stranger.id, stranger.options),
     "11 the API server did not answer",
   );
-  await node.stop("SIGKILL");
-  await node.start();
+  await runtime.node.stop("SIGKILL");
+  await runtime.node.start();
   assert.equal((await runtime.endpoints()).length, 2);
   await runtime.remove(later);
-  await cluster.startApi();
+  await runtime.cluster.startApi();
   await runtime.add(stranger);
   await runtime.remove(stranger);
   await runtime.remove(running);
@@ -94,12 +93,12 @@ test("while the API server is away running pods stay, known labels can be added,
 test("a stopped agent lets go of its socket, and what is in the kernel stays", async () => {
   const pod = await runtime.pod();
   await runtime.add(pod);
-  await node.stop("SIGTERM");
-  assert.equal(existsSync(join(node.runDir, "tsilium.sock")), false);
+  await runtime.node.stop("SIGTERM");
+  assert.equal(existsSync(join(runtime.node.runDir, "tsilium.sock")), false);
   const { status } = await pod.netns.exec("ping", ["-c1", "-W1", "172.18.0.2"]);
   assert.equal(status, 0);
   assert.equal(await runtime.failure("STATUS", "none", {}), "50 the Tsilium agent does not answer");
-  await node.start();
+  await runtime.node.start();
   await runtime.remove(pod);
 });
 

@@ -4,18 +4,14 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import { after, afterEach, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { TestCluster, type CniOptions, type TestNode } from "../testing/cluster.ts";
+import type { CniOptions } from "../testing/node.ts";
 import { Runtime } from "../testing/runtime.ts";
 
-let cluster: TestCluster;
-let node: TestNode;
 let runtime: Runtime;
 before(async () => {
-  cluster = await TestCluster.up({ config: { "identity-change-grace-period": "100ms" } });
-  node = cluster.node;
-  runtime = new Runtime(cluster, node);
+  runtime = await Runtime.up();
 });
-after(() => cluster[Symbol.asyncDispose]());
+after(() => runtime[Symbol.asyncDispose]());
 // What a failed test left must not fail the next.
 afterEach(() => runtime.clear());
 
@@ -75,7 +71,7 @@ test("CHECK passes while all is as ADD left it, and says what is not", async () 
   const pod = await runtime.pod();
   const prevResult: unknown = await runtime.add(pod);
   const options = { ...pod.options, prevResult };
-  assert.deepEqual(await node.cni("CHECK", pod.id, options), { status: 0, output: "" });
+  assert.deepEqual(await runtime.node.cni("CHECK", pod.id, options), { status: 0, output: "" });
   assert.equal(
     await runtime.failure("CHECK", "another", options),
     "106 the container is not attached",
@@ -101,7 +97,7 @@ test("GC removes what the runtime has forgotten, of its own network alone", asyn
   await runtime.add(forgotten);
   await runtime.add(foreign, { name: "another" });
   const valid = { "cni.dev/valid-attachments": [{ containerID: kept.id, ifname: "eth0" }] };
-  assert.deepEqual(await node.cni("GC", "none", valid), { status: 0, output: "" });
+  assert.deepEqual(await runtime.node.cni("GC", "none", valid), { status: 0, output: "" });
   const left = (await runtime.endpoints()).map(({ container }) => container.id);
   assert.deepEqual(left.toSorted(), [foreign.id, kept.id].toSorted());
   await runtime.remove(kept);
@@ -131,7 +127,7 @@ test("bad ADDs are refused with the reason and leave nothing", async () => {
     [
       "the node's own namespace",
       pod.id,
-      { ...options, netns: node.netns.path },
+      { ...options, netns: runtime.node.netns.path },
       "8 CNI_NETNS is no container's network namespace",
     ],
     [
@@ -185,16 +181,16 @@ test("bad ADDs are refused with the reason and leave nothing", async () => {
 });
 
 test("a container that is no pod gets the identity init", async () => {
-  const netns = cluster.topology.netns("plain");
-  assert.equal((await node.cni("ADD", "plain", { netns: netns.path })).status, 0);
+  const netns = runtime.cluster.topology.netns("plain");
+  assert.equal((await runtime.node.cni("ADD", "plain", { netns: netns.path })).status, 0);
   const endpoint = await runtime.endpointOf("plain");
   assert.deepEqual(endpoint?.identity, { id: 5, labels: ["reserved:init"] });
-  assert.equal((await node.cni("DEL", "plain", {})).status, 0);
+  assert.equal((await runtime.node.cni("DEL", "plain", {})).status, 0);
 });
 
 test("a plugin that is killed while it adds leaves nothing", async () => {
   const before = await runtime.holdings();
-  const socket = connect(join(node.runDir, "tsilium.sock"));
+  const socket = connect(join(runtime.node.runDir, "tsilium.sock"));
   const pod = await runtime.pod();
   const config = JSON.stringify({ cniVersion: "1.0.0", name: "tsilium" });
   const variables = [
@@ -216,8 +212,7 @@ test("a plugin that is killed while it adds leaves nothing", async () => {
 });
 
 test("a full pod CIDR is said so, changes nothing, and takes pods again when one leaves", async () => {
-  await using small = await TestCluster.up({ pools: { "cluster-pool-ipv4-mask-size": "29" } });
-  const crowded = new Runtime(small, small.node);
+  await using crowded = await Runtime.up({ pools: { "cluster-pool-ipv4-mask-size": "29" } });
   const first = await crowded.pod();
   await crowded.add(first);
   // Eight addresses: network, broadcast, router, and one is taken.

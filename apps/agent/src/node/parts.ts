@@ -24,7 +24,7 @@ import type { Logger } from "@tsilium/runtime";
 import type { Metrics } from "../metrics.ts";
 import { adoptRestored, removePodless, restoreEndpoints } from "../restore.ts";
 import { Monitor } from "../rest/monitor.ts";
-import type { NodeParts } from "../rest/routes.ts";
+import type { NodeParts } from "../rest/parts.ts";
 import type { Startup } from "../startup.ts";
 import type { Watches } from "../watches.ts";
 import { poolProblem } from "./health.ts";

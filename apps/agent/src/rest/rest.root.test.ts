@@ -6,19 +6,14 @@ import { after, afterEach, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { resources } from "@tsilium/kube";
 import { Ajv2020 } from "ajv/dist/2020.js";
-import { TestCluster, type TestNode } from "../testing/cluster.ts";
 import { Runtime } from "../testing/runtime.ts";
 import type { eventView } from "./monitor.ts";
 
-let cluster: TestCluster;
-let node: TestNode;
 let runtime: Runtime;
 before(async () => {
-  cluster = await TestCluster.up({ config: { "identity-change-grace-period": "100ms" } });
-  node = cluster.node;
-  runtime = new Runtime(cluster, node);
+  runtime = await Runtime.up();
 });
-after(() => cluster[Symbol.asyncDispose]());
+after(() => runtime[Symbol.asyncDispose]());
 // What a failed test left must not fail the next.
 afterEach(() => runtime.clear());
 
@@ -32,7 +27,7 @@ test("garbage on the socket is answered with 400 and harms nobody", async () => 
     "GET /v1/../../etc/passwd",
     `POST /v1/cni HTTP/1.1\r\nContent-Length: 5\r\n\r\nhe`,
   ]) {
-    const socket = connect(join(node.runDir, "tsilium.sock"));
+    const socket = connect(join(runtime.node.runDir, "tsilium.sock"));
     socket.on("error", () => undefined);
     socket.end(Buffer.from(`${garbage}\r\n\r\n`, "latin1"));
     await new Promise((resolve) => socket.on("close", resolve).resume());
@@ -44,10 +39,10 @@ test("garbage on the socket is answered with 400 and harms nobody", async () => 
     "/v1/barrier?resourceVersion=x",
     "/v1/endpoint?x=1",
   ]) {
-    assert.equal((await node.get(path)).status, 400, path);
+    assert.equal((await runtime.node.get(path)).status, 400, path);
   }
   for (const path of ["/v1/endpoint/1234567", "/v1/identity/77777", "/v2"])
-    assert.equal((await node.get(path)).status, 404, path);
+    assert.equal((await runtime.node.get(path)).status, 404, path);
   assert.deepEqual(await runtime.holdings(), before);
   await runtime.remove(pod);
 });
@@ -55,7 +50,7 @@ test("garbage on the socket is answered with 400 and harms nobody", async () => 
 test("every answer is as the OpenAPI document says", async () => {
   const pod = await runtime.pod();
   await runtime.add(pod);
-  const { body: document } = await node.get<OpenApi>("/v1/openapi.json");
+  const { body: document } = await runtime.node.get<OpenApi>("/v1/openapi.json");
   const endpoint = await runtime.endpointOf(pod.id);
   const samples: Record<string, string> = {
     "/v1/endpoint/{id}": `/v1/endpoint/${endpoint?.id}`,
@@ -66,7 +61,7 @@ test("every answer is as the OpenAPI document says", async () => {
   for (const [path, { get }] of Object.entries(document.paths)) {
     const schema = get?.responses["200"]?.content?.["application/json"]?.schema;
     if (!schema) continue;
-    const { status, body } = await node.get(samples[path] ?? path);
+    const { status, body } = await runtime.node.get(samples[path] ?? path);
     assert.equal(status, 200, path);
     assert.ok(ajv.validate(schema, body), `${path}: ${ajv.errorsText()}`);
   }
@@ -82,7 +77,7 @@ type OpenApi = {
 test("the monitor shows a drop as it happens, with its reason and the packet in words", async () => {
   const pod = await runtime.pod();
   await runtime.add(pod);
-  const lines = node.stream("/v1/monitor");
+  const lines = runtime.node.stream("/v1/monitor");
   const first = lines.next();
   pod.netns.addAddress("eth0", "10.9.9.9/32");
   const ping = pod.netns.exec("ping", [
@@ -106,9 +101,9 @@ test("the monitor shows a drop as it happens, with its reason and the packet in 
 });
 
 test("health and metrics are served on loopback", async () => {
-  const health = await node.netns.exec("curl", ["-s", "http://127.0.0.1:9879/healthz"]);
+  const health = await runtime.node.netns.exec("curl", ["-s", "http://127.0.0.1:9879/healthz"]);
   assert.equal((JSON.parse(health.stdout) as { state: string }).state, "ok", health.stdout);
-  const { stdout } = await node.netns.exec("curl", ["-s", "http://127.0.0.1:9962/metrics"]);
+  const { stdout } = await runtime.node.netns.exec("curl", ["-s", "http://127.0.0.1:9962/metrics"]);
   for (const name of [
     "tsilium_endpoint 0",
     'tsilium_version{version="0.1.0"} 1',
@@ -128,7 +123,10 @@ test("a pod's CiliumEndpoint says what it is, is put right when somebody spoils 
   await runtime.add(pod);
   const endpoint = await runtime.endpointOf(pod.id);
   const read = () =>
-    cluster.client.get(resources.ciliumEndpoints, pod.name, { namespace: "default", signal });
+    runtime.cluster.client.get(resources.ciliumEndpoints, pod.name, {
+      namespace: "default",
+      signal,
+    });
   const wanted = async (what: string, holds: () => Promise<boolean>) => {
     while (!(await holds().catch(() => false))) {
       assert.ok(!signal.aborted, what);
@@ -144,14 +142,14 @@ test("a pod's CiliumEndpoint says what it is, is put right when somebody spoils 
     );
   };
   await wanted("published", isTrue);
-  await cluster.client.patch(resources.ciliumEndpoints, pod.name, {
+  await runtime.cluster.client.patch(resources.ciliumEndpoints, pod.name, {
     namespace: "default",
     type: "merge",
     patch: { status: { identity: { id: 1 } } },
     signal,
   });
   await wanted("put right", isTrue);
-  await cluster.client.delete(resources.ciliumEndpoints, pod.name, {
+  await runtime.cluster.client.delete(resources.ciliumEndpoints, pod.name, {
     namespace: "default",
     signal,
   });
@@ -170,14 +168,14 @@ test("a pod whose labels change gets another identity, and the barrier waits for
   const pod = await runtime.pod({ app: "before" });
   await runtime.add(pod);
   const before = await runtime.endpointOf(pod.id);
-  const { metadata } = await cluster.client.patch(resources.pods, pod.name, {
+  const { metadata } = await runtime.cluster.client.patch(resources.pods, pod.name, {
     namespace: "default",
     type: "merge",
     patch: { metadata: { labels: { app: "after" } } },
     signal,
   });
   assert.equal(
-    (await node.get(`/v1/barrier?resourceVersion=${metadata.resourceVersion}`)).status,
+    (await runtime.node.get(`/v1/barrier?resourceVersion=${metadata.resourceVersion}`)).status,
     204,
   );
   const changed = await runtime.endpointOf(pod.id);
@@ -185,7 +183,7 @@ test("a pod whose labels change gets another identity, and the barrier waits for
   assert.notEqual(changed.identity.id, before?.identity.id);
   assert.ok(changed.identity.labels.includes("k8s:app=after"));
   assert.equal(changed.state, "ready");
-  const { body: explained } = await node.get<{ identity: number; wins: boolean }[]>(
+  const { body: explained } = await runtime.node.get<{ identity: number; wins: boolean }[]>(
     `/v1/ip/${changed.addressing.ipv4}`,
   );
   assert.equal(explained[0]?.identity, changed.identity.id);

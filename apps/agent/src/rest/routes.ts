@@ -1,54 +1,13 @@
 // Everything the agent's socket answers: one row per route. The OpenAPI document is made from these rows.
-import type { Endpoint } from "@tsilium/endpoint/model.ts";
-import type { Identity } from "@tsilium/identity/model.ts";
-import type { Allocation } from "@tsilium/ipam/model.ts";
-import type { ExplainedClaim, IpcacheRow } from "@tsilium/ipcache/model.ts";
-import { Address, type Prefix } from "@tsilium/net";
-import type { Node } from "@tsilium/node/model.ts";
-import type { Table } from "@tsilium/tables";
-import type { Barrier } from "../barrier.ts";
-import type { CniService } from "../cni/service.ts";
-import type { Late } from "../late.ts";
-import type { Metrics } from "../metrics.ts";
+import type { IpcacheRow } from "@tsilium/ipcache/model.ts";
+import { Address } from "@tsilium/net";
 import { ApiError } from "./error.ts";
-import type { Monitor } from "./monitor.ts";
 import { openApiDocument } from "./openapi.ts";
-import type { Answer, Route, Schema } from "./router.ts";
+import { answered, found, json, now, type RoutesOptions, wholeNumber } from "./parts.ts";
+import type { Route } from "./router.ts";
 import * as schemas from "./schemas.ts";
+import { streamRoutes } from "./stream-routes.ts";
 import { endpointView, explainedClaimView, identityView, ipView, nodeView } from "./views.ts";
-
-/** What routes read that exists only once the node is known. */
-export type NodeParts = {
-  readonly endpoints: Table<Endpoint>;
-  readonly identities: {
-    readonly table: Table<Identity>;
-    lookup(id: number): Identity | undefined;
-  };
-  readonly ipcache: {
-    readonly table: Table<IpcacheRow>;
-    /** Every claim on the address, the winner first. */
-    explain(address: Address): readonly ExplainedClaim[];
-  };
-  readonly nodes: Table<Node>;
-  readonly ipam: { readonly podCidrs: readonly Prefix[]; dump(): readonly Allocation[] };
-  /** This node's underlay addresses. */
-  readonly addresses: { readonly ipv4: Address | undefined; readonly ipv6: Address | undefined };
-  readonly monitor: Monitor;
-  readonly barrier: Barrier;
-};
-
-export type RoutesOptions = {
-  readonly version: string;
-  /** Body of /v1/healthz. */
-  readonly health: () => object;
-  /** Body of /v1/config. */
-  readonly config: object;
-  readonly cni: CniService;
-  readonly metrics: Metrics;
-  readonly parts: Late<NodeParts>;
-};
-
-const barrierPatienceMs = 30_000;
 
 export function agentRoutes(options: RoutesOptions): Route[] {
   const routes = [
@@ -205,95 +164,6 @@ function addressRoutes({ parts }: RoutesOptions): Route[] {
   ];
 }
 
-function streamRoutes({ parts, cni }: RoutesOptions): Route[] {
-  const trace = {
-    in: "query" as const,
-    description: "traces too, not only drops",
-    schema: { type: "boolean" },
-  };
-  const resourceVersion = {
-    in: "query" as const,
-    required: true,
-    description: "resource version that the API server gave out",
-    schema: { type: "string" },
-  };
-  return [
-    {
-      method: "POST",
-      path: "/v1/cni",
-      summary: "a CNI command, as the plugin hands it on",
-      request: {
-        contentType: "application/x-tsilium-cni",
-        description:
-          "CNI_* variables as NAME=value, each ended by NUL, an empty one, then the plugin's stdin",
-      },
-      responses: {
-        200: {
-          description: "what the plugin prints; its exit status in X-CNI-Exit",
-          contentType: "application/json",
-        },
-      },
-      handle: ({ body, signal }) => cni.answer(body, signal),
-    },
-    {
-      method: "GET",
-      path: "/v1/monitor",
-      summary: "drops and traces as they happen",
-      parameters: { trace },
-      responses: {
-        200: { description: "one JSON object per line", contentType: "application/x-ndjson" },
-      },
-      handle: ({ parameters, signal }) => {
-        const lines = now(parts).monitor.lines({ trace: parameters["trace"] === "true", signal });
-        return { status: 200, lines };
-      },
-    },
-    {
-      method: "GET",
-      path: "/v1/barrier",
-      summary: "waits until everything up to a resource version is in the kernel",
-      parameters: { resourceVersion },
-      responses: {
-        204: { description: "it is" },
-        504: { description: "not within 30 seconds; what lags", schema: schemas.lagSchema },
-      },
-      handle: ({ parameters, signal }) =>
-        waitForBarrier(parts, parameters["resourceVersion"] ?? "", signal),
-    },
-  ];
-}
-
-async function waitForBarrier(
-  parts: Late<NodeParts>,
-  version: string,
-  gone: AbortSignal,
-): Promise<Answer> {
-  if (!/^[0-9]{1,20}$/.test(version)) {
-    throw new ApiError(400, "bad_request", `"${version}" is no resource version`);
-  }
-  const patience = AbortSignal.timeout(barrierPatienceMs);
-  const lags = await now(parts).barrier.pass(BigInt(version), AbortSignal.any([gone, patience]));
-  if (lags.length === 0) return { status: 204 };
-  const names = lags.map(({ name }) => name).join(", ");
-  return { status: 504, json: { message: `not settled: ${names}`, lags } };
-}
-
-/** The late parts. @throws ApiError 503 as long as the agent starts. */
-function now(parts: Late<NodeParts>): NodeParts {
-  if (parts.current) return parts.current;
-  throw new ApiError(503, "starting", `the agent is starting: ${parts.waitingFor}`);
-}
-
-function found<T>(value: T | undefined, what: string): T {
-  if (value !== undefined) return value;
-  throw new ApiError(404, "not_found", `there is no ${what}`);
-}
-
-function wholeNumber(text: string | undefined, what: string): number {
-  if (text !== undefined && /^[0-9]{1,10}$/.test(text)) return Number(text);
-  throw new ApiError(400, "bad_request", `"${text}" is no ${what}`);
-}
-
 function sortedById<T extends { readonly id: number }>(rows: Iterable<T>): T[] {
   return [...rows].toSorted((a, b) => a.id - b.id);
 }
@@ -303,12 +173,4 @@ function byPrefix(a: IpcacheRow, b: IpcacheRow): number {
   return (
     families || a.prefix.address.compare(b.prefix.address) || a.prefix.length - b.prefix.length
   );
-}
-
-function json(value: unknown): Answer {
-  return { status: 200, json: value };
-}
-
-function answered(description: string, schema: Schema): Route["responses"] {
-  return { 200: { description, schema } };
 }

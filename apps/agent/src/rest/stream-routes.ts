@@ -1,0 +1,81 @@
+// Routes that take long: CNI commands, events as they happen, the barrier.
+import type { Late } from "../late.ts";
+import { ApiError } from "./error.ts";
+import { type NodeParts, now, type RoutesOptions } from "./parts.ts";
+import type { Answer, Route } from "./router.ts";
+import * as schemas from "./schemas.ts";
+
+const barrierPatienceMs = 30_000;
+
+export function streamRoutes({ parts, cni }: RoutesOptions): Route[] {
+  const trace = {
+    in: "query" as const,
+    description: "traces too, not only drops",
+    schema: { type: "boolean" },
+  };
+  const resourceVersion = {
+    in: "query" as const,
+    required: true,
+    description: "resource version that the API server gave out",
+    schema: { type: "string" },
+  };
+  return [
+    {
+      method: "POST",
+      path: "/v1/cni",
+      summary: "a CNI command, as the plugin hands it on",
+      request: {
+        contentType: "application/x-tsilium-cni",
+        description:
+          "CNI_* variables as NAME=value, each ended by NUL, an empty one, then the plugin's stdin",
+      },
+      responses: {
+        200: {
+          description: "what the plugin prints; its exit status in X-CNI-Exit",
+          contentType: "application/json",
+        },
+      },
+      handle: ({ body, signal }) => cni.answer(body, signal),
+    },
+    {
+      method: "GET",
+      path: "/v1/monitor",
+      summary: "drops and traces as they happen",
+      parameters: { trace },
+      responses: {
+        200: { description: "one JSON object per line", contentType: "application/x-ndjson" },
+      },
+      handle: ({ parameters, signal }) => {
+        const lines = now(parts).monitor.lines({ trace: parameters["trace"] === "true", signal });
+        return { status: 200, lines };
+      },
+    },
+    {
+      method: "GET",
+      path: "/v1/barrier",
+      summary: "waits until everything up to a resource version is in the kernel",
+      parameters: { resourceVersion },
+      responses: {
+        204: { description: "it is" },
+        504: { description: "not within 30 seconds; what lags", schema: schemas.lagSchema },
+      },
+      handle: ({ parameters, signal }) =>
+        waitForBarrier(parts, parameters["resourceVersion"] ?? "", signal),
+    },
+  ];
+}
+
+async function waitForBarrier(
+  parts: Late<NodeParts>,
+  version: string,
+  gone: AbortSignal,
+): Promise<Answer> {
+  if (!/^[0-9]{1,20}$/.test(version)) {
+    throw new ApiError(400, "bad_request", `"${version}" is no resource version`);
+  }
+  const patience = AbortSignal.timeout(barrierPatienceMs);
+  const lags = await now(parts).barrier.pass(BigInt(version), AbortSignal.any([gone, patience]));
+  if (lags.length === 0) return { status: 204 };
+  const names = lags.map(({ name }) => name).join(", ");
+  return { status: 504, json: { message: `not settled: ${names}`, lags } };
+}
