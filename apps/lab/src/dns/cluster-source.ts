@@ -1,14 +1,8 @@
 // The cluster's DNS server as a source of answers: its own domain and the addresses of its services and
 // endpoints; everything else is forwarded.
 import { type ClusterView, findInCluster, findReverse, type Found } from "./cluster.ts";
-import {
-  type Answer,
-  type DnsRecord,
-  type Name,
-  type Query,
-  rcodes,
-  withinZone,
-} from "./message.ts";
+import { type Answer, type DnsRecord, type Query, rcodes } from "./message.ts";
+import { type Name, withinZone } from "./name.ts";
 import type { Forwarder } from "./forward.ts";
 import type { Source } from "./resolver.ts";
 

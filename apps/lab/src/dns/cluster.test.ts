@@ -3,7 +3,8 @@ import { test } from "node:test";
 import { Address } from "@tsilium/net";
 import type { EndpointSlice, Pod, Service } from "@tsilium/kube";
 import { type ClusterView, findInCluster, findReverse } from "./cluster.ts";
-import { type DnsRecord, nameText, parseName, types, withinZone } from "./message.ts";
+import { type DnsRecord, types } from "./message.ts";
+import { nameText, parseName, withinZone } from "./name.ts";
 import { reverseName } from "./reverse.ts";
 
 const domain = parseName("cluster.local");

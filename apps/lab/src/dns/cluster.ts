@@ -7,7 +7,8 @@
 //   addresses under in-addr.arpa and ip6.arpa  PTR
 import { Address } from "@tsilium/net";
 import type { EndpointSlice, Pod, Service, SliceEndpoint } from "@tsilium/kube";
-import { type DnsRecord, type Name, parseName, type Question, types } from "./message.ts";
+import { type DnsRecord, type Question, types } from "./message.ts";
+import { type Name, parseName } from "./name.ts";
 import { addressOfReverseName } from "./reverse.ts";
 
 /** What the cluster consists of, by the keys that names ask for. */

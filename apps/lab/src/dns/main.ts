@@ -6,7 +6,7 @@ import { KubeClient } from "@tsilium/kube";
 import { clusterDomain } from "../layout.ts";
 import { ClusterSource } from "./cluster-source.ts";
 import { Forwarder } from "./forward.ts";
-import { parseName } from "./message.ts";
+import { parseName } from "./name.ts";
 import { DnsServer } from "./server.ts";
 import { openDnsSockets } from "./sockets.ts";
 import { watchCluster } from "./watched-view.ts";

@@ -1,15 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import {
-  type DnsRecord,
-  encodeAnswer,
-  parseName,
-  parseQuery,
-  type Query,
-  rcodes,
-  types,
-  udpLimit,
-} from "./message.ts";
+import { type DnsRecord, type Query, rcodes, types } from "./message.ts";
+import { parseName } from "./name.ts";
+import { parseQuery } from "./read-message.ts";
+import { encodeAnswer, udpLimit } from "./write-message.ts";
 import { emptyAnswer, respond } from "./resolver.ts";
 import { randomBytes, sequence } from "../testing/random.ts";
 

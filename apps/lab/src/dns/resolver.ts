@@ -1,14 +1,8 @@
 // What a DNS server answers to a query: from its own zones, or from somebody else. The frame around both
 // servers of a lab, the cluster's and the world's.
-import {
-  type Answer,
-  encodeAnswer,
-  encodeError,
-  parseQuery,
-  type Query,
-  rcodes,
-  udpLimit,
-} from "./message.ts";
+import { type Answer, type Query, rcodes } from "./message.ts";
+import { parseQuery } from "./read-message.ts";
+import { encodeAnswer, encodeError, udpLimit } from "./write-message.ts";
 
 export type Transport = "udp" | "tcp";
 

@@ -1,6 +1,6 @@
 // Names of addresses (RFC 1035 section 3.5, RFC 3596 section 2.5). Pure.
 import { Address } from "@tsilium/net";
-import type { Name } from "./message.ts";
+import type { Name } from "./name.ts";
 
 /** The address that a name under in-addr.arpa or ip6.arpa stands for; undefined for any other name. */
 export function addressOfReverseName(name: Name): Address | undefined {

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Address } from "@tsilium/net";
-import { parseName, rcodes, types } from "./message.ts";
+import { rcodes, types } from "./message.ts";
+import { parseName } from "./name.ts";
 import { answerFromZone, readZone, type ZoneRecord } from "./world-zone.ts";
 
 const zone: ZoneRecord[] = [

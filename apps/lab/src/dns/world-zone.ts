@@ -8,16 +8,8 @@ import { readFileSync } from "node:fs";
 import { Address } from "@tsilium/net";
 import { worldAddresses } from "../layout.ts";
 import { addressRecord, wants } from "./cluster.ts";
-import {
-  type Answer,
-  type DnsRecord,
-  type Name,
-  parseName,
-  type Question,
-  rcodes,
-  sameName,
-  withinZone,
-} from "./message.ts";
+import { type Answer, type DnsRecord, type Question, rcodes } from "./message.ts";
+import { type Name, parseName, sameName, withinZone } from "./name.ts";
 
 export type ZoneRecord = {
   readonly name: string;
