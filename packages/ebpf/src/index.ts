@@ -15,7 +15,8 @@ export type {
 export { programKind, type ProgramKind } from "./object/sections.ts";
 export { Collection, loadCollection, type LoadOptions } from "./kernel/collection.ts";
 export * from "./kernel/link.ts";
-export { BpfMap, type MapInfo, type MapOptions, type UpdateMode } from "./kernel/map.ts";
+export type { MapInfo } from "./kernel/map-info.ts";
+export { BpfMap, type MapOptions, type UpdateMode } from "./kernel/map.ts";
 export { readBtf } from "./kernel/read-btf.ts";
 export { isBpfError, KernelObject, objectIds, type ObjectKind } from "./kernel/object.ts";
 export { joinPerCpu, perCpuSize, splitPerCpu } from "./kernel/per-cpu.ts";

@@ -3,9 +3,10 @@
 import { addressOf, bpfRaw, SyscallError } from "@tsilium/syscall";
 import { constants } from "node:os";
 import { BpfError, during, ObjectError } from "../errors.ts";
-import { isMapOfMaps, isPerCpu, mapTypeName, mapTypes, type MapType } from "../map-types.ts";
-import { Attributes, command, objectInfo, readFixedName } from "./attributes.ts";
+import { isMapOfMaps, isPerCpu, mapTypes, type MapType } from "../map-types.ts";
+import { Attributes, command } from "./attributes.ts";
 import { MapBatches } from "./batch.ts";
+import { type MapInfo, readMapInfo } from "./map-info.ts";
 import { isKind, KernelObject, openPinned, unpin } from "./object.ts";
 import { joinPerCpu, perCpuSize, splitPerCpu } from "./per-cpu.ts";
 
@@ -31,25 +32,9 @@ export type MapOptions = {
   readonly btf?: { readonly fd: number; readonly keyTypeId: number; readonly valueTypeId: number };
 };
 
-export type MapInfo = {
-  readonly id: number;
-  readonly type: MapType;
-  readonly name: string;
-  readonly keySize: number;
-  readonly valueSize: number;
-  readonly maxEntries: number;
-  readonly flags: number;
-  /** Kernel-wide number of its types (`readBtf`), 0 when it has none, and which of them key and value are. */
-  readonly btfId: number;
-  readonly keyTypeId: number;
-  readonly valueTypeId: number;
-};
-
 /** any: insert or overwrite; create: only if absent; replace: only if present. */
 export type UpdateMode = "any" | "create" | "replace";
 const updateFlags: Readonly<Record<UpdateMode, bigint>> = { any: 0n, create: 1n, replace: 2n };
-
-const infoSize = 104;
 
 export class BpfMap extends KernelObject {
   readonly name: string;
@@ -120,7 +105,7 @@ export class BpfMap extends KernelObject {
   /** Takes over a descriptor: closing the map closes it. @throws ObjectError map_invalid for anything else. */
   static fromFd(fd: number): BpfMap {
     if (!isKind(fd, "map")) throw new ObjectError("map_invalid", `descriptor ${fd} is not a map`);
-    return new BpfMap(fd, readInfo(fd));
+    return new BpfMap(fd, readMapInfo(fd));
   }
 
   /** Opens a pinned map. @throws BpfError ENOENT when there is none. */
@@ -141,7 +126,7 @@ export class BpfMap extends KernelObject {
   }
 
   info(): MapInfo {
-    return readInfo(this.fd);
+    return readMapInfo(this.fd);
   }
 
   /** The value of `key`, a copy; undefined when there is none. Per-CPU maps: see `lookupPerCpu`. */
@@ -300,23 +285,4 @@ function supportsBatch(type: MapType): boolean {
 function describe(options: MapOptions): string {
   const { type, keySize, valueSize, maxEntries } = options;
   return `${type}, key ${keySize}, value ${valueSize}, ${maxEntries} entries`;
-}
-
-function readInfo(fd: number): MapInfo {
-  const { bytes, view } = objectInfo(fd, infoSize);
-  const u32 = (offset: number) => view.getUint32(offset, true);
-  const type = mapTypeName(u32(0));
-  if (!type) throw new ObjectError("map_invalid", `map of unknown type ${u32(0)}`);
-  return {
-    type,
-    id: u32(4),
-    keySize: u32(8),
-    valueSize: u32(12),
-    maxEntries: u32(16),
-    flags: u32(20),
-    name: readFixedName(bytes, 24),
-    btfId: u32(64),
-    keyTypeId: u32(68),
-    valueTypeId: u32(72),
-  };
 }
