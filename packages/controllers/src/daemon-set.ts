@@ -131,7 +131,7 @@ export class DaemonSetController extends Controller {
 }
 
 /** What one look at the world demands: which nodes lack their pod, and which pods must go. */
-export function planFor(set: DaemonSet, nodes: readonly Node[], active: readonly Pod[]): Plan {
+function planFor(set: DaemonSet, nodes: readonly Node[], active: readonly Pod[]): Plan {
   const spec = set.spec.template.spec;
   const wanted = nodes
     .filter((node) => matchesNode(spec, node))

@@ -81,7 +81,7 @@ type GroupList = {
 };
 
 /** Every resource that lives in namespaces, as discovery tells it now. */
-export async function namespacedResources(
+async function namespacedResources(
   context: Pick<Context, "client" | "signal">,
 ): Promise<Resource[]> {
   const { client, signal } = context;

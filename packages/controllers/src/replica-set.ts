@@ -99,7 +99,7 @@ export function podFrom(
 }
 
 /** Which pod goes first: unbound before bound, waiting before running, not ready before ready, then the youngest. */
-export function byDispensability(a: Pod, b: Pod): number {
+function byDispensability(a: Pod, b: Pod): number {
   const rank = (pod: Pod) =>
     (pod.spec.nodeName ? 4 : 0) +
     (pod.status?.phase === "Running" ? 2 : 0) +

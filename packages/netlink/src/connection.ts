@@ -53,7 +53,7 @@ export interface Changes {
 }
 
 /** Above about 50 acknowledgements the socket's receive queue overflows and the conversation is lost. */
-export const maxBatch = 50;
+const maxBatch = 50;
 
 /** A message never exceeds this: dumps come in pieces of at most 32 KiB (NLMSG_GOODSIZE and its like). */
 const receiveSize = 65_536;

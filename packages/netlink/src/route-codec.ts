@@ -99,7 +99,7 @@ type HeaderFacts = Partial<
 };
 
 /** struct rtmsg alone: the filter of a dump, or the start of a route. */
-export function routeHeader(facts: HeaderFacts): Uint8Array {
+function routeHeader(facts: HeaderFacts): Uint8Array {
   const { family, destination, table = 0, scope, type, protocol = 0, onlink } = facts;
   const bytes = Uint8Array.of(
     family === undefined ? 0 : family === 4 ? AF_INET : AF_INET6,

@@ -55,7 +55,7 @@ export const nodeSchema = object({
   podCIDRs: listOf(text),
 });
 
-export const allocationSchema = object({ address: text, owner: text, "expiresAt?": text });
+const allocationSchema = object({ address: text, owner: text, "expiresAt?": text });
 export const ipamSchema = object({
   podCIDRs: listOf(text),
   allocations: listOf(allocationSchema),

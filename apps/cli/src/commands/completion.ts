@@ -42,7 +42,7 @@ export function registerCompletion(program: Command): void {
 }
 
 /** What may stand where the last word is: subcommands, options, or an option's choices. */
-export function completions(program: Command, words: readonly string[]): string[] {
+function completions(program: Command, words: readonly string[]): string[] {
   const last = words.at(-1) ?? "";
   let command = program;
   let awaitedBy: string | undefined;

@@ -16,7 +16,7 @@ const metadata = { name: "kube-dns", namespace: "kube-system", labels } as const
 const clusterIp = "10.96.0.10";
 
 /** @param kubeconfig file that the server reads the cluster with; it is on the host's file system */
-export function dnsDeployment(kubeconfig: string): Deployment {
+function dnsDeployment(kubeconfig: string): Deployment {
   const upstreams = [worldAddresses.ipv4, worldAddresses.ipv6];
   return {
     metadata,
@@ -49,7 +49,7 @@ export function dnsDeployment(kubeconfig: string): Deployment {
   };
 }
 
-export function dnsService(): Service {
+function dnsService(): Service {
   return {
     metadata,
     spec: {

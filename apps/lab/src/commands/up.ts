@@ -32,7 +32,7 @@ export async function up(name: string, options: UpOptions): Promise<void> {
 }
 
 /** "key=value" each. @throws LabError "bad_setting" */
-export function parseSettings(texts: readonly string[]): Settings {
+function parseSettings(texts: readonly string[]): Settings {
   return Object.fromEntries(
     texts.map((text) => {
       const at = text.indexOf("=");
@@ -43,7 +43,7 @@ export function parseSettings(texts: readonly string[]): Settings {
 }
 
 /** Has the agent's own configuration judge the settings, before anything is started. @throws LabError "bad_setting" */
-export function checkSettings(name: string, settings: Settings): void {
+function checkSettings(name: string, settings: Settings): void {
   const flags = agentFlags(labLayout(name).node(1), { ...labSettings, ...settings });
   try {
     loadConfig(

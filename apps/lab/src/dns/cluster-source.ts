@@ -33,7 +33,7 @@ export class ClusterSource implements Source {
 }
 
 /** Nothing found is said with the zone's SOA, so that it may be remembered for a moment (RFC 2308). */
-export function toAnswer({ exists, records, additional = [] }: Found, zone: Name): Answer {
+function toAnswer({ exists, records, additional = [] }: Found, zone: Name): Answer {
   return {
     rcode: exists ? rcodes.ok : rcodes.noSuchName,
     authoritative: true,

@@ -66,7 +66,7 @@ function askStream(upstream: string, query: Uint8Array): Promise<Uint8Array> {
 }
 
 /** Same ID, and an answer. */
-export function isAnswerTo(query: Uint8Array, answer: Uint8Array): boolean {
+function isAnswerTo(query: Uint8Array, answer: Uint8Array): boolean {
   return (
     answer.length >= 12 &&
     answer[0] === query[0] &&

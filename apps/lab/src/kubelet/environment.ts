@@ -132,7 +132,7 @@ function keyOf(
 }
 
 /** The downward API: fieldRef's paths. @throws ContainerConfigError for one there is not. */
-export function fieldOf(path: string, { pod, hostIps, podIps }: PodFacts): string {
+function fieldOf(path: string, { pod, hostIps, podIps }: PodFacts): string {
   const { metadata, spec } = pod;
   const entry = /^metadata\.(labels|annotations)\['([^']*)'\]$/.exec(path);
   if (entry) return metadata[entry[1] as "labels" | "annotations"]?.[entry[2] as string] ?? "";

@@ -4,7 +4,7 @@ import type { Container, Pod } from "@tsilium/kube";
 import { expand } from "./environment.ts";
 
 /** The echo server for the container's declared ports. */
-export const echoImage = "tsilium.io/echo";
+const echoImage = "tsilium.io/echo";
 /** The cluster's DNS server. */
 export const dnsImage = "tsilium.io/dns";
 

@@ -3,7 +3,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Manifest } from "./manifests.ts";
 
-export const lastAppliedAnnotation = "kubectl.kubernetes.io/last-applied-configuration";
+const lastAppliedAnnotation = "kubectl.kubernetes.io/last-applied-configuration";
 
 type Json = unknown;
 type Fields = Readonly<Record<string, Json>>;

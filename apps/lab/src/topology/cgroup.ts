@@ -9,7 +9,7 @@ export function makeCgroup(folder: string): void {
 }
 
 /** Kills everything in a cgroup and below it, at once (cgroup.kill, Linux 5.14). False when it is gone. */
-export function killCgroup(folder: string): boolean {
+function killCgroup(folder: string): boolean {
   try {
     writeFileSync(join(folder, "cgroup.kill"), "1");
     return true;

@@ -35,7 +35,7 @@ function factsOf({ metadata, status }: Pod): PodFacts {
 }
 
 /** Whether no running pod stands behind a CiliumEndpoint. Pure. */
-export function isOrphan(endpoint: CiliumEndpoint, pods: ReadonlyMap<string, PodFacts>): boolean {
+function isOrphan(endpoint: CiliumEndpoint, pods: ReadonlyMap<string, PodFacts>): boolean {
   const pod = pods.get(objectKey(endpoint));
   if (!pod || pod.ended) return true;
   const owner = endpoint.metadata.ownerReferences?.find(({ kind }) => kind === "Pod");

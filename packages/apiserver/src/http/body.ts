@@ -5,7 +5,7 @@ import { ApiError, badRequest } from "../errors.ts";
 import { treeFault } from "../objects/json.ts";
 
 /** Kubernetes' own limit of a request, bytes. */
-export const maxBodyBytes = 3 * 1024 * 1024;
+const maxBodyBytes = 3 * 1024 * 1024;
 
 /** The media type without its parameters; "" when there is none. */
 export function mediaType(request: IncomingMessage): string {

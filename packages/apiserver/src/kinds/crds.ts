@@ -39,7 +39,7 @@ type Spec = Fields & { group: string; scope: string; names: Names; versions: Crd
 const specOf = (crd: ApiObject) => crd["spec"] as Spec;
 
 /** Held by a definition until the objects of its kind are gone. */
-export const crdFinalizer = "customresourcecleanup.apiextensions.k8s.io";
+const crdFinalizer = "customresourcecleanup.apiextensions.k8s.io";
 
 const names = shape.object({
   "plural!": shape.string(),

@@ -40,7 +40,7 @@ const users: readonly TokenUser[] = [
 ];
 
 /** Where writing through to the disk costs nothing; durability has a test of its own. */
-export const memoryFolder = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
+const memoryFolder = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
 
 export class TestServer implements AsyncDisposable {
   /** What the server held to be its own fault; a test ends with none. */

@@ -24,7 +24,7 @@ export type WatchLimits = {
   readonly bookmarkMs: number;
 };
 
-export const watchLimits: WatchLimits = {
+const watchLimits: WatchLimits = {
   defaultTimeoutMs: 30 * 60_000,
   stallMs: 30_000,
   bookmarkMs: 150,

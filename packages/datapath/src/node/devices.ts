@@ -13,7 +13,7 @@ import { deviceMtu } from "./mtu.ts";
 import { hostDevice } from "./routes.ts";
 import { applySysctls, keepRouterAdvertisements, sysctlsFor } from "./sysctls.ts";
 
-export const peerDevice = "tsi_net";
+const peerDevice = "tsi_net";
 export const overlayDevice = "tsi_vxlan";
 
 /** Indexes of our devices, and of the configured underlay devices by name. */

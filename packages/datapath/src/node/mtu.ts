@@ -11,7 +11,7 @@ const ipv4HeaderBytes = 20;
 const ipv6HeaderBytes = 40;
 
 /** RFC 8200 section 5: no IPv6 link may be smaller. */
-export const smallestIpv6Mtu = 1280;
+const smallestIpv6Mtu = 1280;
 
 /** MTU of every device that Tsilium makes (pod veths, tsi_host, tsi_net), bytes: the underlay's own. */
 export function deviceMtu(facts: MtuFacts): number {

@@ -63,7 +63,7 @@ function deviceSysctl(family: "ipv4" | "ipv6", device: string, name: string): st
 }
 
 /** The current value without its newline; undefined when this kernel or namespace has no such setting. */
-export function readSysctl(path: string): string | undefined {
+function readSysctl(path: string): string | undefined {
   try {
     return readFileSync(`/proc/sys/${path}`, "utf8").trim();
   } catch (error) {

@@ -6,7 +6,7 @@ import type { CollectionSpec } from "@tsilium/ebpf";
 import { DatapathError } from "../errors.ts";
 
 /** Attach points by the name of their object file; the program is called `tsi_<name>`. */
-export const attachPoints = [
+const attachPoints = [
   "from_container",
   "from_host",
   "from_netdev",

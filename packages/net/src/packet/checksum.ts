@@ -2,7 +2,7 @@
 import type { Address } from "../address.ts";
 
 /** The sum of `bytes` added to `start`, carries folded in; an odd last byte counts as the high half of a word. */
-export function sum16(bytes: Uint8Array, start = 0): number {
+function sum16(bytes: Uint8Array, start = 0): number {
   let sum = start;
   for (let index = 0; index < bytes.length; index += 2)
     sum += ((bytes[index] as number) << 8) | (bytes[index + 1] ?? 0);
