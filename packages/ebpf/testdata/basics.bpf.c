@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-// Object for the package's own tests: constants, every common kind of map, static and global functions,
-// a callback, a tail call and a ring buffer.
+// Object for the package's own tests: constants, every common kind of map, static and global
+// functions, a callback, a tail call and a ring buffer.
 #include <linux/bpf.h>
 #include <linux/pkt_cls.h>
 #include <bpf/bpf_endian.h>
@@ -89,7 +89,7 @@ struct {
 	__type(key, __u32);
 	__array(values, struct inner_map);
 } outer SEC(".maps") = {
-	.values = { [2] = &inner_one },
+	.values = {[2] = &inner_one},
 };
 
 int answer_from_tail(struct __sk_buff *ctx);
@@ -100,7 +100,7 @@ struct {
 	__type(key, __u32);
 	__array(values, int(void *));
 } tails SEC(".maps") = {
-	.values = { [1] = (void *)&answer_from_tail },
+	.values = {[1] = (void *)&answer_from_tail},
 };
 
 static __attribute__((noinline)) int add_one(int value)
@@ -127,7 +127,7 @@ static void count_flow(struct __sk_buff *ctx)
 		.port = watched_port,
 		.protocol = 6,
 	};
-	struct flow_value fresh = { .packets = 1, .bytes = ctx->len };
+	struct flow_value fresh = {.packets = 1, .bytes = ctx->len};
 	struct flow_value *known = bpf_map_lookup_elem(&flows, &key);
 
 	if (!known) {
