@@ -8,7 +8,7 @@ import { ether, type ParsedPacket } from "@tsilium/net";
 import { datagram, type DropCase, dropCases, experimental, tunnelled } from "./drop-cases.ts";
 import { linkTowards, type PodFacts, podFacts, type Runner, sendFrames } from "./frames.ts";
 import { echoPod, Lab, manifests, namespaceManifest } from "./harness.ts";
-import { assertDropsSince, type Drops, drops } from "./metrics.ts";
+import { assertDropsSince, type Drops, drops, prometheusDrops } from "./metrics.ts";
 import { Monitor } from "./monitor.ts";
 
 const nodes = ["node-1", "node-2"];
@@ -115,8 +115,9 @@ for (const family of [4, 6] as const) {
       const { stdout } = await lab.exec("drops", "sender", ping);
       hops.push(/(?:From|bytes from) ([0-9a-f.:]*[0-9a-f])/.exec(stdout)?.[1]);
     }
-    const routers = await Promise.all(nodes.map((node) => routerOf(node, family)));
-    assert.deepEqual(hops, [...routers, address(far)]);
+    // A node speaks with its own address to its pods, with its router's to those of others.
+    const own = family === 4 ? "172.18.0.2" : "fc00:18::2";
+    assert.deepEqual(hops, [own, await routerOf("node-2", family), address(far)]);
     await assertDropsSince(lab, nodes, before, {
       "node-1 TTL exceeded egress": 1,
       "node-2 TTL exceeded ingress": 1,
@@ -146,6 +147,11 @@ for (const family of [4, 6] as const) {
     await assertDropsSince(lab, nodes, before);
   });
 }
+
+test("Prometheus is told of these drops, and of nothing else as one", async () => {
+  for (const node of nodes)
+    assert.deepEqual(await prometheusDrops(lab, node), await drops(lab, [node]));
+});
 
 function gatewayFrame() {
   return ether({ src: sender.mac, dst: sender.gatewayMac });

@@ -1,5 +1,5 @@
 // Gauges over tables and kernel maps, read at each scrape.
-import type { Datapath } from "@tsilium/datapath";
+import { type Datapath, firstDropCode } from "@tsilium/datapath";
 import { endpointStates } from "@tsilium/endpoint";
 import type { Endpoint } from "@tsilium/endpoint/model.ts";
 import type { ClusterPool } from "@tsilium/ipam";
@@ -61,34 +61,27 @@ export function registerNodeMetrics(metrics: Metrics, options: NodeMetricsOption
 }
 
 function registerDatapath(metrics: Metrics, { datapath }: NodeMetricsOptions): void {
-  const read = (field: "packets" | "bytes", dropped: boolean) => () =>
+  // Between the two are packets that were absorbed: counted by the datapath, but neither.
+  const isDrop = (reason: number) => reason >= firstDropCode;
+  const isForward = (reason: number) => reason === 0;
+  const read = (field: "packets" | "bytes", counts: (reason: number) => boolean) => () =>
     datapath.metrics
       .list()
-      .filter(({ reason }) => reason > 0 === dropped)
-      .map((row) => ({
-        labels: { direction: row.direction, ...(dropped ? { reason: row.reasonText } : {}) },
-        value: Number(row[field]),
+      .filter(({ reason }) => counts(reason))
+      .map(({ direction, reasonText, [field]: value }) => ({
+        labels: { direction, ...(counts === isDrop ? { reason: reasonText } : {}) },
+        value: Number(value),
       }));
-  const dropLabels = ["reason", "direction"];
-  metrics.counterOf(
-    "tsilium_drop_count_total",
-    "packets dropped",
-    dropLabels,
-    read("packets", true),
-  );
-  metrics.counterOf("tsilium_drop_bytes_total", "bytes dropped", dropLabels, read("bytes", true));
-  metrics.counterOf(
-    "tsilium_forward_count_total",
-    "packets forwarded",
-    ["direction"],
-    read("packets", false),
-  );
-  metrics.counterOf(
-    "tsilium_forward_bytes_total",
-    "bytes forwarded",
-    ["direction"],
-    read("bytes", false),
-  );
+  const counters = [
+    ["tsilium_drop_count_total", "packets dropped", "packets", isDrop],
+    ["tsilium_drop_bytes_total", "bytes dropped", "bytes", isDrop],
+    ["tsilium_forward_count_total", "packets forwarded", "packets", isForward],
+    ["tsilium_forward_bytes_total", "bytes forwarded", "bytes", isForward],
+  ] as const;
+  for (const [name, help, field, counts] of counters) {
+    const labels = counts === isDrop ? ["reason", "direction"] : ["direction"];
+    metrics.counterOf(name, help, labels, read(field, counts));
+  }
 }
 
 function registerEndpoints(metrics: Metrics, { endpoints, ipam }: NodeMetricsOptions): void {
