@@ -10,31 +10,31 @@
 // This file makes what can exist before the node is known; node/parts.ts makes the rest.
 import "./heap.ts";
 import { mkdirSync } from "node:fs";
-import { hostname, release } from "node:os";
+import { hostname } from "node:os";
 import { join } from "node:path";
 import { IdentityAllocator } from "@tsilium/identity";
 import { NodeDiscovery, NodePublisher } from "@tsilium/node";
-import { createLog, PageServer, worst } from "@tsilium/runtime";
+import { createLog } from "@tsilium/runtime";
 import { ConfigError, describeKeys } from "@tsilium/runtime/config.ts";
 import manifest from "../../../package.json" with { type: "json" };
 import { type CniCommands, CniService } from "./cni/service.ts";
 import { keys } from "./config/keys.ts";
-import { configView, type LoadedConfig, loadConfig } from "./config/load.ts";
+import { type LoadedConfig, loadConfig } from "./config/load.ts";
 import { Health } from "./health.ts";
 import { kubeClient } from "./kube.ts";
 import { Late } from "./late.ts";
 import { Metrics } from "./metrics.ts";
 import { LocalNode } from "./node/local.ts";
 import { startNode } from "./node/parts.ts";
+import { listen } from "./rest/listen.ts";
 import type { NodeParts } from "./rest/parts.ts";
-import { agentRoutes } from "./rest/routes.ts";
-import { ApiServer } from "./rest/server.ts";
 import { Startup } from "./startup.ts";
 import { Watches } from "./watches.ts";
 
 const { version } = manifest;
 
-async function run({ values: config, sources }: LoadedConfig, stop: AbortSignal): Promise<void> {
+async function run(loaded: LoadedConfig, stop: AbortSignal): Promise<void> {
+  const config = loaded.values;
   const nodeName = config["k8s-node-name"] || hostname();
   const runDir = config["run-dir"];
   mkdirSync(join(runDir, "state"), { recursive: true, mode: 0o700 });
@@ -54,60 +54,19 @@ async function run({ values: config, sources }: LoadedConfig, stop: AbortSignal)
     onServed: (command, code, durationMs) =>
       metrics.cniProcessTime.observe({ command, code: String(code) }, durationMs / 1000),
   });
-  const healthBody = () => {
-    const found = health.parts();
-    const { ipv4, ipv6 } = nodeParts.current?.addresses ?? {};
-    const node = {
-      name: nodeName,
-      // Absent in JSON until they are known.
-      ipv4: ipv4?.toString(),
-      ipv6: ipv6?.toString(),
-      kernel: release(),
-      uptimeSeconds: Math.round(process.uptime()),
-    };
-    return { state: worst(found), version, node, parts: found };
-  };
-  const api = parts.use(
-    new ApiServer({
-      routes: agentRoutes({
-        version,
-        health: healthBody,
-        config: configView({ values: config, sources }),
-        cni,
-        metrics,
-        parts: nodeParts,
-      }),
-      onServed: ({ method, path, status, durationMs }) =>
-        metrics.apiProcessTime.observe(
-          { method, path, return_code: String(status) },
-          durationMs / 1000,
-        ),
-      onError: (error, served) => log.error({ error, ...served }, "a request failed"),
+  health.register("agent", () => startup.health());
+  const listening = parts.use(
+    await listen({
+      version,
+      nodeName,
+      config: loaded,
+      health,
+      metrics,
+      cni,
+      parts: nodeParts,
+      log,
     }),
   );
-  const pages = {
-    "/healthz": async () => {
-      const body = healthBody();
-      return {
-        status: body.state === "failed" ? 503 : 200,
-        type: "application/json",
-        body: JSON.stringify(body),
-      };
-    },
-    "/metrics": async () => ({
-      status: 200,
-      type: metrics.registry.contentType,
-      body: await metrics.registry.metrics(),
-    }),
-  };
-  const healthServer = parts.use(new PageServer({ "/healthz": pages["/healthz"] }));
-  const metricsServer = parts.use(new PageServer({ "/metrics": pages["/metrics"] }));
-  health.register("agent", () => startup.health());
-  await api.listen(join(runDir, "tsilium.sock"));
-  if (config["agent-health-port"] > 0)
-    await healthServer.listen(`127.0.0.1:${config["agent-health-port"]}`);
-  if (config["prometheus-serve-addr"] !== "")
-    await metricsServer.listen(config["prometheus-serve-addr"]);
 
   // What the API server tells
   const client = parts.use(kubeClient(config));
@@ -150,7 +109,7 @@ async function run({ values: config, sources }: LoadedConfig, stop: AbortSignal)
   );
   nodeParts.set(node.routes);
   commands.set(node.commands);
-  parts.defer(() => api.endStreams());
+  parts.defer(() => listening.endStreams());
   parts.defer(() => cni.stop());
   startup.ready();
 

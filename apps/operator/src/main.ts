@@ -76,9 +76,7 @@ async function listen(
 }
 
 async function metricsOf(operator: Operator | undefined): ReturnType<Page> {
-  const registry = operator?.metrics.registry;
-  const type = registry?.contentType ?? "text/plain";
-  return { status: 200, type, body: (await registry?.metrics()) ?? "" };
+  return operator?.metrics.page() ?? { status: 200, type: "text/plain", body: "" };
 }
 
 async function healthOf(operator: Operator | undefined): ReturnType<Page> {

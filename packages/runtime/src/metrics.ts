@@ -2,6 +2,7 @@
 // it is asked for, not counted a second time.
 import { readFileSync, readdirSync } from "node:fs";
 import { Counter, Gauge, Registry } from "prom-client";
+import type { Page } from "./pages.ts";
 
 /** A metric's values at the time of a scrape. */
 export type Reading = readonly {
@@ -28,6 +29,13 @@ export class ProcessMetrics {
     });
     this.gauge("process_threads", "threads", [], () => [{ value: threads() }]);
   }
+
+  /** Everything in Prometheus' text format. */
+  readonly page: Page = async () => ({
+    status: 200,
+    type: this.registry.contentType,
+    body: await this.registry.metrics(),
+  });
 
   /** A gauge whose values are read at each scrape. */
   gauge(name: string, help: string, labelNames: readonly string[], read: () => Reading): void {
