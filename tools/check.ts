@@ -16,6 +16,8 @@ const stages: Stage[] = [
   { name: "C format", command: ["node", "tools/format-c.ts", "--check"] },
   { name: "layers", command: ["node", "tools/layers.ts"] },
   { name: "generated files", command: ["node", "tools/gen-codecs.ts", "--check"] },
+  { name: "generated pages", command: ["node", "tools/gen-docs.ts", "--check"] },
+  { name: "links", command: ["node", "tools/links.ts"] },
   {
     name: "unit tests",
     tests: {
