@@ -48,7 +48,7 @@ function away(socket: string, cause: NodeJS.ErrnoException): Error {
   const hints: Record<string, string> = {
     EACCES: "The socket belongs to root: run this as root.",
     ENOENT: "Is the agent running on this node?",
-    ECONNREFUSED: "The agent has stopped: look at its log.",
+    ECONNREFUSED: "The agent has stopped, or is just starting: try again, then look at its log.",
   };
   return new CommandError(
     `cannot reach the agent at ${socket}: ${cause.message}`,

@@ -16,6 +16,8 @@ export function explainFailure(error: unknown): string {
   if (error instanceof CommandError)
     return `error: ${error.message}${error.hint ? `\n${error.hint}` : ""}`;
   if (!(error instanceof Error)) return `error: ${String(error)}`;
+  if (error.name === "TimeoutError")
+    return `error: no answer in time\n${hints["ConnectionFailed"]}`;
   const hint = hints[(error as NodeJS.ErrnoException).code ?? ""];
   return `error: ${withoutRequest(error)}${hint ? `\n${hint}` : ""}`;
 }
