@@ -3,10 +3,10 @@ import { Table } from "@tsilium/tables";
 import {
   type KubeClient,
   type KubeObject,
-  reflect,
-  type ReflectHandlers,
-  type ReflectOptions,
+  type ObservedOptions,
+  reflectObserved,
   type Resource,
+  type WatchObserver,
 } from "@tsilium/kube";
 import type { Logger, PartHealth } from "@tsilium/runtime";
 
@@ -46,42 +46,16 @@ export class Watches {
   async start<T extends KubeObject>(
     name: string,
     resource: Resource<T>,
-    options: ReflectOptions<T> & {
-      readonly handlers: Pick<ReflectHandlers<T>, "upsert" | "delete">;
-    },
+    options: ObservedOptions<T>,
   ): Promise<void> {
     const observer = this.observe(name);
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const { signal } = options;
-    signal.addEventListener("abort", () => reject(signal.reason as Error), { once: true });
-    const { upsert, delete: remove } = options.handlers;
-    const handlers: ReflectHandlers<T> = {
-      upsert: (object) => {
-        observer.event();
-        upsert(object);
-      },
-      delete: (object) => {
-        observer.event();
-        remove(object);
-      },
-      synced: () => {
-        observer.synced();
-        resolve();
-      },
-      progress: observer.progress,
-      onError: observer.onError,
-    };
-    this.#running.push(reflect(this.#client, resource, { ...options, handlers }));
-    await promise;
+    const { synced, done } = reflectObserved(this.#client, resource, { ...options, observer });
+    this.#running.push(done);
+    await synced;
   }
 
-  /** Handlers by which a watch that runs elsewhere reports here. */
-  observe(name: string): {
-    event: () => void;
-    synced: () => void;
-    progress: (resourceVersion: string) => void;
-    onError: (error: unknown) => void;
-  } {
+  /** The observer by which a watch that runs elsewhere reports here. */
+  observe(name: string): WatchObserver {
     this.table.upsert({
       name,
       synced: false,

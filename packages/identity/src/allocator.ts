@@ -3,21 +3,20 @@
 //   allocate(labels): known? --yes--> lowest number known
 //                       \--no--> create at the number the labels suggest --taken--> same labels? use it
 //                                                                             \--other labels--> next number
-import { KubeError, type KubeClient, type CiliumIdentity, reflect, resources } from "@tsilium/kube";
+import {
+  KubeError,
+  type KubeClient,
+  type CiliumIdentity,
+  reflectObserved,
+  resources,
+  type WatchObserver,
+} from "@tsilium/kube";
 import type { Labels } from "@tsilium/net";
 import { Reconciler, type ReconcilerLog, Table } from "@tsilium/tables";
 import { candidateNumbers, identityOf, objectOf, winnerOf } from "./decide.ts";
 import { IdentityError } from "./errors.ts";
 import type { Identity, SupersededIdentity } from "./model.ts";
 import { reservedIdentities } from "./reserved.ts";
-
-/** How a watch that runs here tells how far it has come. */
-export type WatchObserver = {
-  event(): void;
-  synced(): void;
-  progress(resourceVersion: string): void;
-  onError(error: unknown): void;
-};
 
 export type IdentityAllocatorOptions = {
   readonly client: KubeClient;
@@ -68,31 +67,18 @@ export class IdentityAllocator {
   async start(signal: AbortSignal): Promise<void> {
     this.#lifetime = signal;
     const { client, observer } = this.#options;
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    signal.addEventListener("abort", () => reject(signal.reason as Error), { once: true });
     signal.addEventListener("abort", () => this.#keeper[Symbol.dispose](), { once: true });
-    void reflect(client, resources.ciliumIdentities, {
+    const { synced } = reflectObserved(client, resources.ciliumIdentities, {
       signal,
+      observer,
       // At a cluster's start the kind may not be defined for a second.
       retry: { minMs: 50, maxMs: 1_000 },
       handlers: {
-        upsert: (object) => {
-          observer?.event();
-          this.#seen(object);
-        },
-        delete: (object) => {
-          observer?.event();
-          this.#vanished(object);
-        },
-        synced: () => {
-          observer?.synced();
-          resolve();
-        },
-        progress: (version) => observer?.progress(version),
-        onError: (error) => observer?.onError(error),
+        upsert: (object) => this.#seen(object),
+        delete: (object) => this.#vanished(object),
       },
     });
-    await promise;
+    await synced;
     this.#keeper.start();
   }
 

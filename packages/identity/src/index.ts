@@ -1,9 +1,5 @@
 // Identities: which labels make them, which numbers they have.
-export {
-  IdentityAllocator,
-  type IdentityAllocatorOptions,
-  type WatchObserver,
-} from "./allocator.ts";
+export { IdentityAllocator, type IdentityAllocatorOptions } from "./allocator.ts";
 export { IdentityError, type IdentityErrorCode } from "./errors.ts";
 export { defaultPatterns, type LabelFilter, labelFilter } from "./label-filter.ts";
 export { initLabels, podIdentityLabels, type PodIdentityLabelsOptions } from "./pod-labels.ts";

@@ -9,4 +9,10 @@ export { connectionFromKubeconfig, connectionInCluster, type ConnectionOptions }
 export { KubeClient } from "./client.ts";
 export type * from "./options.ts";
 export { reflect, type ReflectHandlers, type ReflectOptions } from "./reflect.ts";
+export {
+  reflectObserved,
+  type Observed,
+  type ObservedOptions,
+  type WatchObserver,
+} from "./observe.ts";
 export { reflectTable, type Reflected } from "./reflect-table.ts";

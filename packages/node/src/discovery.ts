@@ -1,18 +1,10 @@
 // Follows CiliumNodes into a table of nodes.
-import { reflect, type KubeClient, resources } from "@tsilium/kube";
+import { type KubeClient, reflectObserved, resources, type WatchObserver } from "@tsilium/kube";
 import type { Family } from "@tsilium/net";
 import { Table } from "@tsilium/tables";
 import { nodeOf, podCidrFamilies, sameNode } from "./decide.ts";
 import { NodeError } from "./errors.ts";
 import type { Node } from "./model.ts";
-
-/** How a watch that runs here tells how far it has come. */
-export type WatchObserver = {
-  event(): void;
-  synced(): void;
-  progress(resourceVersion: string): void;
-  onError(error: unknown): void;
-};
 
 export type NodeDiscoveryOptions = {
   readonly client: KubeClient;
@@ -42,30 +34,17 @@ export class NodeDiscovery {
   /** Resolves when all nodes there are are known. @throws the signal's reason */
   async start(signal: AbortSignal): Promise<void> {
     const { client, localName, observer } = this.#options;
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    signal.addEventListener("abort", () => reject(signal.reason as Error), { once: true });
-    void reflect(client, resources.ciliumNodes, {
+    const { synced } = reflectObserved(client, resources.ciliumNodes, {
       signal,
+      observer,
       // At a cluster's start the kind may not be defined for a second.
       retry: { minMs: 50, maxMs: 1_000 },
       handlers: {
-        upsert: (object) => {
-          observer?.event();
-          this.table.upsert(nodeOf(object, localName));
-        },
-        delete: (object) => {
-          observer?.event();
-          this.table.delete(object.metadata.name ?? "");
-        },
-        synced: () => {
-          observer?.synced();
-          resolve();
-        },
-        progress: (version) => observer?.progress(version),
-        onError: (error) => observer?.onError(error),
+        upsert: (object) => void this.table.upsert(nodeOf(object, localName)),
+        delete: (object) => void this.table.delete(object.metadata.name ?? ""),
       },
     });
-    await promise;
+    await synced;
   }
 
   /**
