@@ -18,8 +18,10 @@ export function worst(parts: readonly PartHealth[]): HealthState {
 }
 
 /** What a reconciler cannot do now it tries again; work in hand is no illness. */
-export function reconcilerHealth(name: string, status: ReconcilerStatus): PartHealth {
-  const { pending, failing } = status;
+export function reconcilerHealth(
+  name: string,
+  { pending, failing }: Pick<ReconcilerStatus, "pending" | "failing">,
+): PartHealth {
   const [first] = failing;
   if (!first) return { name, state: "ok", message: `${pending} pending` };
   const others = failing.length > 1 ? ` and ${failing.length - 1} others` : "";
