@@ -175,11 +175,7 @@ test("a patch that names a resource version conflicts when that is old", async (
 
 test("patch types that are not served are refused with those that are", async () => {
   await api.create(configMaps, configMap("typed"));
-  for (const contentType of [
-    "application/strategic-merge-patch+json",
-    "application/apply-patch+yaml",
-    "text/plain",
-  ]) {
+  for (const contentType of ["application/apply-patch+yaml", "text/plain"]) {
     const { status, body } = await api.send("PATCH", `${configMaps}/typed`, {
       contentType,
       body: {},
@@ -187,6 +183,34 @@ test("patch types that are not served are refused with those that are", async ()
     assert.equal(status, 415);
     assert.match(body["message"], /application\/merge-patch\+json, application\/json-patch\+json/);
   }
+});
+
+test("a strategic merge patch changes one container and leaves its neighbour alone", async () => {
+  const containers = ["a", "b"].map((name) => ({ name, image: "old" }));
+  await api.create(pods, pod("merged", { spec: { containers } }));
+  const { status, body } = await api.send("PATCH", `${pods}/merged`, {
+    contentType: "application/strategic-merge-patch+json",
+    body: { spec: { containers: [{ name: "b", image: "new" }] } },
+  });
+  assert.equal(status, 200);
+  assert.deepEqual(
+    body["spec"].containers.map((each: { name: string; image: string }) => [each.name, each.image]),
+    [
+      ["a", "old"],
+      ["b", "new"],
+    ],
+  );
+});
+
+test("kubectl gets the OpenAPI document in the form that it asks for", async () => {
+  const accept = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
+  const { status, headers, text } = await api.send("GET", "/openapi/v2", { headers: { accept } });
+  assert.equal(status, 200);
+  assert.equal(
+    headers["content-type"],
+    "application/com.github.proto-openapi.spec.v2.v1.0+protobuf",
+  );
+  assert.ok(text.startsWith("\n\u00032.0"));
 });
 
 test("the status is written apart from the rest", async () => {

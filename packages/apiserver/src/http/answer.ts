@@ -12,6 +12,15 @@ export function sendJson(response: ServerResponse, status: number, body: string 
   response.end(text);
 }
 
+/** Bytes of a type that was negotiated. */
+export function sendDocument(
+  response: ServerResponse,
+  { type, body }: { readonly type: string; readonly body: Uint8Array },
+): void {
+  response.writeHead(200, { "Content-Type": type, "Content-Length": body.length, Vary: "Accept" });
+  response.end(body);
+}
+
 export function sendText(response: ServerResponse, status: number, text: string): void {
   response.writeHead(status, {
     "Content-Type": "text/plain; charset=utf-8",

@@ -7,7 +7,7 @@ import { deletableTogether } from "../kinds/kind.ts";
 import type { Registry } from "../kinds/registry.ts";
 import type { Store } from "../store/store.ts";
 import type { Target } from "../verbs/target.ts";
-import { sendError, sendJson, sendText } from "./answer.ts";
+import { sendDocument, sendError, sendJson, sendText } from "./answer.ts";
 import { coreVersions, group, groupList, resourceList, versionInfo } from "./discovery.ts";
 import { openApi } from "./openapi.ts";
 import { Resources, type Exchange } from "./resources.ts";
@@ -91,14 +91,12 @@ export class Handler {
     if (request.method !== "GET" && request.method !== "HEAD") throw methodNotAllowed();
     if (destination.to === "health") return sendText(response, 200, "ok");
     if (!user.groups.includes("system:authenticated")) throw unauthenticated();
-    const answer = this.#describe(destination, exchange);
-    sendJson(response, 200, answer);
+    if (destination.to === "openapi")
+      return sendDocument(response, openApi(destination.version, request.headers.accept));
+    sendJson(response, 200, this.#describe(destination));
   }
 
-  #describe(
-    destination: Exclude<Route, { to: "resource" | "health" }>,
-    { request }: Exchange,
-  ): object {
+  #describe(destination: Exclude<Route, { to: "resource" | "health" | "openapi" }>): object {
     const { registry } = this.#options;
     switch (destination.to) {
       case "version":
@@ -111,8 +109,6 @@ export class Handler {
         return group(destination.group, registry);
       case "resources":
         return resourceList(destination.group, destination.version, registry);
-      case "openapi":
-        return openApi(destination.version, request.headers.accept);
       case "paths":
         return {
           paths: ["/api", "/apis", "/healthz", "/livez", "/openapi/v2", "/readyz", "/version"],

@@ -6,6 +6,7 @@ import { apiVersionOf, versionOf, type Version } from "../kinds/kind.ts";
 import type { Registry } from "../kinds/registry.ts";
 import { toObject, withApiVersion } from "../objects/object.ts";
 import { jsonPatch, mergePatch } from "../objects/patch.ts";
+import { strategicPatch } from "../objects/strategic.ts";
 import type { Store, Stored } from "../store/store.ts";
 import { tableFormat, tableParts, type TableFormat } from "../table/table.ts";
 import { bind } from "../verbs/bind.ts";
@@ -114,12 +115,19 @@ export class Resources {
     await this.#sendObject(target, exchange, { status: 201, stored });
   }
 
+  /** Strategic merge patches need to know a kind's lists: only built-in kinds take them, as in Kubernetes. */
+  #patchTypes({ kind }: Target): readonly string[] {
+    return this.#options.registry.isBuiltin(kind.group, kind.plural)
+      ? [...patchTypes, strategicType]
+      : patchTypes;
+  }
+
   async #change(target: Target, exchange: Exchange): Promise<void> {
     const context = this.#writeContext(exchange.query);
     const stored =
       exchange.request.method === "PUT"
         ? await replace(context, target, toObject(required(await readDocument(exchange.request))))
-        : await patch(context, target, await readPatch(exchange.request));
+        : await patch(context, target, await readPatch(exchange.request, this.#patchTypes(target)));
     await this.#sendObject(target, exchange, { status: 200, stored });
   }
 
@@ -213,9 +221,14 @@ export class Resources {
 }
 
 const patchTypes = ["application/merge-patch+json", "application/json-patch+json"] as const;
+const strategicType = "application/strategic-merge-patch+json";
 
-async function readPatch(request: IncomingMessage): Promise<(current: unknown) => unknown> {
+async function readPatch(
+  request: IncomingMessage,
+  supported: readonly string[],
+): Promise<(current: unknown) => unknown> {
   const type = mediaType(request);
+  if (!supported.includes(type)) throw unsupportedMediaType(type, supported);
   switch (type) {
     case "application/merge-patch+json": {
       const document = parseDocument(await readBody(request), "json");
@@ -225,8 +238,12 @@ async function readPatch(request: IncomingMessage): Promise<(current: unknown) =
       const document = parseDocument(await readBody(request), "json");
       return (current) => jsonPatch(current, document);
     }
+    case strategicType: {
+      const document = parseDocument(await readBody(request), "json");
+      return (current) => strategicPatch(current, document);
+    }
     default:
-      throw unsupportedMediaType(type, patchTypes);
+      throw unsupportedMediaType(type, supported);
   }
 }
 
