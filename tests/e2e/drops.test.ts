@@ -9,7 +9,7 @@ import { datagram, type DropCase, dropCases, experimental, tunnelled } from "./d
 import { linkTowards, type PodFacts, podFacts, type Runner, sendFrames } from "./frames.ts";
 import { echoPod, Lab, manifests, namespaceManifest } from "./harness.ts";
 import { assertDropsSince, type Drops, drops, prometheusDrops } from "./metrics.ts";
-import { Monitor } from "./monitor.ts";
+import { Monitor, type MonitorEvent } from "./monitor.ts";
 
 const nodes = ["node-1", "node-2"];
 const nodeAddresses = ["172.18.0.2", "172.18.0.3"] as const;
@@ -55,10 +55,10 @@ test("what a pod may not send is dropped, each with its reason, counted and told
   await monitor.settle(cases.length);
   const who = `endpoint ${sender.endpointId}, identity ${sender.identity}, egress`;
   assert.deepEqual(
-    monitor.events.map(
-      ({ reason, endpointId, sourceIdentity, direction }, at) =>
-        `${cases[at]?.sentence}: ${reason}, endpoint ${endpointId}, identity ${sourceIdentity}, ${direction}`,
-    ),
+    monitor.events.map((event) => {
+      const { reason, endpointId, sourceIdentity, direction } = event;
+      return `${sentenceOf(event, cases)}: ${reason}, endpoint ${endpointId}, identity ${sourceIdentity}, ${direction}`;
+    }),
     cases.map(({ sentence, reason }) => `${sentence}: ${reason}, ${who}`),
   );
   await assertDropsSince(lab, nodes, before, countsOf(cases));
@@ -165,6 +165,21 @@ function datagramOf(family: 4 | 6, size: number): Uint8Array {
       : gatewayFrame().ipv6({ src: sender.ipv6, dst: far.ipv6 });
   const payload = new Uint8Array(size - headers[family]);
   return ip.udp({ sport: 4000, dport: 8080, payload }).bytes();
+}
+
+/** Which case's frame an event shows. */
+function sentenceOf({ packet, summary }: MonitorEvent, cases: readonly DropCase[]): string {
+  const shown = Buffer.from(packet, "base64");
+  const found = cases.find(({ frame }) =>
+    shown.equals(withoutTag(frame).subarray(0, shown.length)),
+  );
+  return found?.sentence ?? summary;
+}
+
+/** The kernel takes a VLAN tag off before any program sees the frame. */
+function withoutTag(frame: Uint8Array): Uint8Array {
+  const tagged = frame[12] === 0x81 && frame[13] === 0;
+  return tagged ? Buffer.concat([frame.subarray(0, 12), frame.subarray(16)]) : frame;
 }
 
 /** The counters that the cases move. */

@@ -13,6 +13,8 @@ export type MonitorEvent = {
   readonly endpointId: number;
   readonly sourceIdentity: number;
   readonly summary: string;
+  /** The first bytes of the frame, base64. */
+  readonly packet: string;
 };
 
 /** Starts listening at once; `await using` ends it. What was sent before it listened may be missing. */
@@ -33,9 +35,14 @@ export class Monitor {
     stderr.setEncoding("utf8").on("data", (text: string) => (this.#problem += text));
   }
 
-  /** Provokes an event until one is shown, then forgets them all: from now on none is missed. */
+  /**
+   * Provokes an event until one is shown, then forgets them all: from now on none is missed.
+   * @throws Error when none is shown within ten seconds
+   */
   async listening(provoke: () => Promise<void>): Promise<void> {
+    const deadline = Date.now() + 10_000;
     while (this.events.length === 0) {
+      if (Date.now() > deadline) throw new Error("the monitor shows nothing");
       await provoke();
       await this.settle(1, 300);
     }
