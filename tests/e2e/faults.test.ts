@@ -206,7 +206,7 @@ test("an unknown configuration key is refused with a suggestion, and nothing is 
     run(join(root, "tsilium"), ["lab", "up", "--name", name, "--set", setting, "--wait"]);
   for (const [setting, words] of [
     ["routing-mod=native", /unknown key "routing-mod", did you mean "routing-mode"\?/],
-    ["nonsense=1", /unknown key "nonsense"/],
+    ["nonsense=1", /unknown key "nonsense"\n.*docs\/configuration\.md/],
     ["routing-mode=sideways", /routing-mode.*sideways/],
   ] as const) {
     const refused = await up(setting);

@@ -3,9 +3,17 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { agentPid, assertCensus, census } from "./census.ts";
+import { assertCensus, census } from "./census.ts";
 import { CniRuntime } from "./cni-runtime.ts";
-import { echoPod, Lab, manifests, namespaceManifest, root } from "./harness.ts";
+import {
+  echoPod,
+  isAgentWell,
+  killProcess,
+  Lab,
+  manifests,
+  namespaceManifest,
+  root,
+} from "./harness.ts";
 
 type EndpointRow = {
   id: number;
@@ -87,18 +95,10 @@ test("a pod whose namespace went away while the agent was down is cleaned up", a
   await assertCensus(lab, "node-1", before);
 });
 
-/** Kills the agent, does something while it is away, and waits until another one answers. */
-async function killAgent(
-  node: string,
-  meanwhile: () => Promise<void> = async () => {},
-): Promise<void> {
-  const pid = await agentPid(lab, node);
-  process.kill(pid, "SIGKILL");
-  await meanwhile();
-  for (let tries = 0; tries < 200; tries++) {
-    await sleep(100);
-    const status = await lab.tsilium(["--node", node, "status"]);
-    if (status.status === 0 && (await agentPid(lab, node)) !== pid) return;
-  }
-  assert.fail(`the agent of ${node} did not return within 20 s`);
+/** Kills the agent, does something while it is away, and waits until another one is well. */
+function killAgent(node: string, meanwhile?: () => Promise<void>): Promise<void> {
+  return killProcess(lab, `agent/${node}`, {
+    ...(meanwhile ? { meanwhile } : {}),
+    returned: () => isAgentWell(lab, node),
+  });
 }

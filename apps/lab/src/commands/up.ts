@@ -55,7 +55,7 @@ function checkSettings(name: string, settings: Settings): void {
     const problems = error.problems.map((problem) =>
       problem.replace(/^--([\w-]+): (?:\1: )?/, "--set $1: "),
     );
-    throw new LabError("bad_setting", problems.join("\n"));
+    throw new LabError("bad_setting", problems.join("\n"), "docs/configuration.md has every key.");
   }
 }
 
