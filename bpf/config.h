@@ -51,6 +51,9 @@ const volatile __u32 ct_lifetime_tcp_syn = 60;
 const volatile __u32 ct_lifetime_tcp_fin = 10;
 const volatile __u32 ct_lifetime_any = 60;
 
+/* Answers to denied packets (ICMP errors, resets) per CPU and second; what is beyond is dropped silently. */
+const volatile __u32 refusals_per_second = 1000;
+
 /* Drop and trace events per CPU and second; what is beyond is counted in tsi_event_rate.lost. */
 const volatile __u32 events_per_second = 5000;
 

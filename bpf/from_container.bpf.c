@@ -14,6 +14,7 @@
 #include "lib/identity.h"
 #include "lib/ndp.h"
 #include "lib/parse.h"
+#include "lib/refuse.h"
 #include "lib/tunnel.h"
 
 static __always_inline bool is_vlan_tag(__be16 ethertype)
@@ -58,6 +59,9 @@ static __always_inline int check_packet(const struct packet *pkt, const struct e
 {
 	if (!is_own_address(pkt, endpoint))
 		return DROP_INVALID_SOURCE;
+	/* A pod is no router: an error about others' flows would be let through as part of them. */
+	if (unlikely(pkt->icmp_error) && !same_address(&pkt->flow_source, &pkt->source))
+		return DROP_INVALID_SOURCE;
 	/* It would arrive with an identity of its own choosing. */
 	if (pkt->protocol == IPPROTO_UDP && pkt->destination_port == bpf_htons(tunnel_port) &&
 		pkt->has_ports)
@@ -97,21 +101,39 @@ static __always_inline int to_remote(const struct packet *pkt, const struct ipca
 	return encapsulate(pkt, &entry->tunnel_endpoint, pkt->source_identity);
 }
 
+/* Who is at the other end. */
+static __always_inline void learn_destination(
+	struct packet *pkt, const struct endpoint *local, const struct ipcache_entry *remote)
+{
+	if (local && !is_host(local)) {
+		set_destination_pod(pkt, local);
+		return;
+	}
+	pkt->destination_identity =
+		local ? local->identity : identity_or_world(remote, pkt->family);
+	pkt->destination_owner = remote ? remote->owner : 0;
+}
+
+/* A denied packet's answer goes back into the pod. */
+static __always_inline int deny(const struct packet *pkt, int reason)
+{
+	return refuse(pkt, reason) ? bpf_redirect(pkt->skb->ifindex, 0) : TC_ACT_SHOT;
+}
+
 static __always_inline int route(struct packet *pkt)
 {
 	struct endpoint *local = endpoint_of(&pkt->destination);
 	struct ipcache_entry *remote = local ? 0 : ipcache_find(&pkt->destination);
 	int reason;
 
-	pkt->destination_identity =
-		local ? local->identity : identity_or_world(remote, pkt->family);
+	learn_destination(pkt, local, remote);
 	/* The node reassembles what is for itself; nobody does for anyone else. */
 	if (unlikely(!pkt->has_ports))
 		return local && is_host(local) ? to_stack(pkt, TRACE_TO_HOST)
 					       : drop(pkt, DROP_FIRST_FRAGMENT_MISSING);
 	reason = track(pkt, false);
 	if (unlikely(reason))
-		return drop(pkt, reason);
+		return deny(pkt, reason);
 	if (!local)
 		return to_remote(pkt, remote);
 	if (is_host(local))
@@ -149,7 +171,7 @@ int tsi_from_container(struct __sk_buff *skb)
 	if (unlikely(!endpoint))
 		return drop(&pkt, DROP_NO_CONFIG);
 	pkt.endpoint_id = endpoint->id;
-	pkt.source_identity = endpoint->identity;
+	set_source_pod(&pkt, endpoint);
 	reason = check_frame(&pkt, endpoint);
 	if (unlikely(reason))
 		return drop(&pkt, reason);

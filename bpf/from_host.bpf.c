@@ -9,6 +9,7 @@
 #include "lib/deliver.h"
 #include "lib/identity.h"
 #include "lib/parse.h"
+#include "lib/refuse.h"
 #include "lib/tunnel.h"
 
 /* Link-scoped talk of the stack on its own device (MLD, router solicitations) is nobody's business.
@@ -20,13 +21,29 @@ static __always_inline bool leaves_the_link(const struct packet *pkt)
 	return !is_multicast6(&pkt->destination) && !is_link_local6(&pkt->destination);
 }
 
-static __always_inline __u32 identity_of_source(const struct packet *pkt)
+/* The node itself, or, when it forwards, whoever sent the packet. */
+static __always_inline void learn_source(struct packet *pkt)
 {
-	struct endpoint *endpoint = endpoint_of(&pkt->source);
+	struct endpoint *local = endpoint_of(&pkt->source);
+	struct ipcache_entry *entry;
 
-	if (endpoint)
-		return endpoint->identity;
-	return identity_or_world(ipcache_find(&pkt->source), pkt->family);
+	if (local) {
+		pkt->source_identity = local->identity;
+		/* A local pod's packet that the stack carries here (a fragment of one that was too big
+		 * for the tunnel) was judged where it left the pod.
+		 */
+		pkt->source_owner = is_host(local) ? 0 : local->ifindex;
+		return;
+	}
+	entry = ipcache_find(&pkt->source);
+	pkt->source_identity = identity_or_world(entry, pkt->family);
+	pkt->source_owner = entry ? entry->owner : 0;
+}
+
+/* A denied packet's answer goes back into the stack, as if tsi_host had received it. */
+static __always_inline int deny(const struct packet *pkt, int reason)
+{
+	return refuse(pkt, reason) ? bpf_redirect(tsi_host_ifindex, BPF_F_INGRESS) : TC_ACT_SHOT;
 }
 
 static __always_inline int to_local_pod(struct packet *pkt, const struct endpoint *endpoint)
@@ -34,12 +51,12 @@ static __always_inline int to_local_pod(struct packet *pkt, const struct endpoin
 	int reason;
 
 	pkt->endpoint_id = endpoint->id;
-	pkt->destination_identity = endpoint->identity;
+	set_destination_pod(pkt, endpoint);
 	if (unlikely(!pkt->has_ports))
 		return drop(pkt, DROP_FIRST_FRAGMENT_MISSING);
 	reason = track(pkt, false);
 	if (unlikely(reason))
-		return drop(pkt, reason);
+		return deny(pkt, reason);
 	return deliver_from_egress(pkt, endpoint);
 }
 
@@ -48,7 +65,7 @@ static __always_inline int to_pod(struct packet *pkt)
 	struct endpoint *local = endpoint_of(&pkt->destination);
 	struct ipcache_entry *remote;
 
-	pkt->source_identity = identity_of_source(pkt);
+	learn_source(pkt);
 	if (local && !is_host(local))
 		return to_local_pod(pkt, local);
 	remote = ipcache_find(&pkt->destination);

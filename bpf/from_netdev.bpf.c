@@ -9,6 +9,7 @@
 #include "lib/deliver.h"
 #include "lib/masquerade.h"
 #include "lib/parse.h"
+#include "lib/refuse.h"
 #include "lib/tunnel.h"
 
 static __always_inline bool is_tunnel_packet(const struct packet *pkt)
@@ -24,6 +25,16 @@ static __always_inline bool is_forged(const struct packet *pkt, const struct ipc
 	return is_tunnelled(sender) || endpoint_of(&pkt->source);
 }
 
+/* A denied packet's answer leaves by the device that it came in by; one to what answered a masqueraded
+ * connection would show it the pod's own address.
+ */
+static __always_inline int deny(const struct packet *pkt, const bool known_reply, int reason)
+{
+	if (known_reply)
+		return drop(pkt, reason);
+	return refuse(pkt, reason) ? bpf_redirect(pkt->skb->ifindex, 0) : TC_ACT_SHOT;
+}
+
 static __always_inline int to_pod(
 	struct packet *pkt, const struct endpoint *endpoint, const bool known_reply)
 {
@@ -31,15 +42,16 @@ static __always_inline int to_pod(
 	int reason;
 
 	pkt->endpoint_id = endpoint->id;
-	pkt->destination_identity = endpoint->identity;
+	set_destination_pod(pkt, endpoint);
 	pkt->source_identity = identity_or_world(sender, pkt->family);
+	pkt->source_owner = sender ? sender->owner : 0;
 	if (unlikely(is_forged(pkt, sender)))
 		return drop(pkt, DROP_INVALID_SOURCE);
 	if (unlikely(!pkt->has_ports))
 		return drop(pkt, DROP_FIRST_FRAGMENT_MISSING);
 	reason = track(pkt, known_reply);
 	if (unlikely(reason))
-		return drop(pkt, reason);
+		return deny(pkt, known_reply, reason);
 	if (unlikely(pkt->hops <= 1))
 		return expired(pkt);
 	return deliver_from_ingress(pkt, endpoint);

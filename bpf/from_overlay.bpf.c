@@ -8,6 +8,7 @@
 #include "lib/deliver.h"
 #include "lib/identity.h"
 #include "lib/parse.h"
+#include "lib/refuse.h"
 #include "lib/tunnel.h"
 
 /* The inner frame was addressed to some device of the sender's; for the stack it is ours. */
@@ -15,6 +16,16 @@ static __always_inline void take_in(const struct packet *pkt)
 {
 	if (pkt->skb->pkt_type != PACKET_HOST)
 		bpf_skb_change_type(pkt->skb, PACKET_HOST);
+}
+
+/* A denied packet's answer goes back through the tunnel, from the pod that it is about. */
+static __always_inline int deny(const struct packet *pkt, int reason)
+{
+	union v6addr sender = {};
+
+	if (!refuse(pkt, reason) || tunnel_source(pkt, &sender))
+		return TC_ACT_SHOT;
+	return encapsulate(pkt, &sender, pkt->destination_identity);
 }
 
 static __always_inline int to_pod(struct packet *pkt, const struct endpoint *endpoint)
@@ -29,9 +40,10 @@ static __always_inline int to_pod(struct packet *pkt, const struct endpoint *end
 	}
 	if (unlikely(!pkt->has_ports))
 		return drop(pkt, DROP_FIRST_FRAGMENT_MISSING);
+	set_destination_pod(pkt, endpoint);
 	reason = track(pkt, false);
 	if (unlikely(reason))
-		return drop(pkt, reason);
+		return deny(pkt, reason);
 	if (unlikely(pkt->hops <= 1)) {
 		take_in(pkt);
 		return expired(pkt);
@@ -49,6 +61,7 @@ static __always_inline int from_tunnel(struct packet *pkt)
 	reason = parse(pkt);
 	if (unlikely(reason))
 		return drop(pkt, reason);
+	tell_nodes_apart(pkt);
 	local = endpoint_of(&pkt->destination);
 	if (unlikely(!local))
 		return drop(pkt, DROP_UNROUTABLE);

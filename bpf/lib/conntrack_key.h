@@ -7,11 +7,6 @@
 #include "lib/parse_l4.h"
 #include "maps/conntrack.h"
 
-union conntrack_key {
-	struct conntrack_key4 v4;
-	struct conntrack_key6 v6;
-};
-
 static __always_inline bool is_tracked(const struct packet *pkt)
 {
 	return pkt->protocol == IPPROTO_TCP || pkt->protocol == IPPROTO_UDP ||
@@ -71,18 +66,50 @@ static __always_inline bool conntrack_key(const struct packet *pkt, union conntr
 	return high;
 }
 
+/* The tables of established connections. */
 static __always_inline struct conntrack_entry *conntrack_find(
-	const struct packet *pkt, const union conntrack_key *key)
+	enum family family, const union conntrack_key *key)
 {
-	return pkt->family == IPV4 ? bpf_map_lookup_elem(&tsi_ct4, &key->v4)
-				   : bpf_map_lookup_elem(&tsi_ct6, &key->v6);
+	return family == IPV4 ? bpf_map_lookup_elem(&tsi_ct4, &key->v4)
+			      : bpf_map_lookup_elem(&tsi_ct6, &key->v6);
 }
 
-static __always_inline long conntrack_insert(const struct packet *pkt,
-	const union conntrack_key *key, const struct conntrack_entry *entry)
+static __always_inline long conntrack_insert(
+	enum family family, const union conntrack_key *key, const struct conntrack_entry *entry)
 {
-	return pkt->family == IPV4 ? bpf_map_update_elem(&tsi_ct4, &key->v4, entry, BPF_ANY)
-				   : bpf_map_update_elem(&tsi_ct6, &key->v6, entry, BPF_ANY);
+	return family == IPV4 ? bpf_map_update_elem(&tsi_ct4, &key->v4, entry, BPF_ANY)
+			      : bpf_map_update_elem(&tsi_ct6, &key->v6, entry, BPF_ANY);
+}
+
+static __always_inline void conntrack_delete(enum family family, const union conntrack_key *key)
+{
+	if (family == IPV4)
+		bpf_map_delete_elem(&tsi_ct4, &key->v4);
+	else
+		bpf_map_delete_elem(&tsi_ct6, &key->v6);
+}
+
+/* The tables of young ones. */
+static __always_inline struct conntrack_entry *conntrack_find_new(
+	enum family family, const union conntrack_key *key)
+{
+	return family == IPV4 ? bpf_map_lookup_elem(&tsi_ct4_new, &key->v4)
+			      : bpf_map_lookup_elem(&tsi_ct6_new, &key->v6);
+}
+
+static __always_inline long conntrack_insert_new(
+	enum family family, const union conntrack_key *key, const struct conntrack_entry *entry)
+{
+	return family == IPV4 ? bpf_map_update_elem(&tsi_ct4_new, &key->v4, entry, BPF_ANY)
+			      : bpf_map_update_elem(&tsi_ct6_new, &key->v6, entry, BPF_ANY);
+}
+
+static __always_inline void conntrack_delete_new(enum family family, const union conntrack_key *key)
+{
+	if (family == IPV4)
+		bpf_map_delete_elem(&tsi_ct4_new, &key->v4);
+	else
+		bpf_map_delete_elem(&tsi_ct6_new, &key->v6);
 }
 
 #endif

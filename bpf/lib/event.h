@@ -39,7 +39,7 @@ static __always_inline bool within_budget(struct event_rate *rate)
 
 /* Out of line: it is the slow path of every program, and its frame would crowd theirs. */
 static __noinline int send_event(struct __sk_buff *skb, __u64 subject_packed, __u32 source_identity,
-	__u32 destination_identity)
+	__u32 destination_identity, __u32 rule)
 {
 	union event_subject subject = {.packed = subject_packed};
 	__u32 zero = 0;
@@ -60,6 +60,7 @@ static __noinline int send_event(struct __sk_buff *skb, __u64 subject_packed, __
 	event->header.ifindex = skb->ifindex;
 	event->header.source_identity = source_identity;
 	event->header.destination_identity = destination_identity;
+	event->header.rule = rule;
 	event->header.lost = rate->lost;
 	event->header.endpoint_id = subject.endpoint_id;
 	event->header.kind = subject.kind;
@@ -87,7 +88,8 @@ static __always_inline void tell(const struct packet *pkt, enum event_kind kind,
 		.endpoint_id = pkt->endpoint_id,
 	};
 
-	send_event(pkt->skb, subject.packed, pkt->source_identity, pkt->destination_identity);
+	send_event(pkt->skb, subject.packed, pkt->source_identity, pkt->destination_identity,
+		pkt->rule);
 }
 
 /* Counts and tells a drop without deciding who performs it (see leave_to_stack()). */

@@ -13,12 +13,21 @@ enum reserved_identity {
 	IDENTITY_HOST = 1,
 	IDENTITY_WORLD = 2,
 	IDENTITY_REMOTE_NODE = 6,
+	IDENTITY_KUBE_APISERVER = 7,
 	IDENTITY_WORLD_IPV4 = 9,
 	IDENTITY_WORLD_IPV6 = 10,
 };
 
 /* The top byte is the scope; 0 is global, all others mean something on one node only. */
 #define IDENTITY_SCOPE_SHIFT 24
+/* Scope of nodes that have an identity each. */
+#define IDENTITY_SCOPE_NODES 2
+
+static __always_inline bool is_node_identity(__u32 identity)
+{
+	return identity == IDENTITY_KUBE_APISERVER ||
+	       identity >> IDENTITY_SCOPE_SHIFT == IDENTITY_SCOPE_NODES;
+}
 
 static __always_inline struct endpoint *endpoint_of(const union v6addr *address)
 {

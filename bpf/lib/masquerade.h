@@ -42,16 +42,6 @@ static __always_inline bool routes_pod_addresses(const struct packet *pkt)
 		       ipv6_native_routing_cidr.halves[1];
 }
 
-/* A connection that came in to the pod's own address must be answered from it. */
-static __always_inline bool answers_unmasqueraded(struct packet *pkt)
-{
-	union conntrack_key key;
-	bool source_high = conntrack_key(pkt, &key);
-	struct conntrack_entry *entry = conntrack_find(pkt, &key);
-
-	return belongs(pkt, entry, source_high, bpf_ktime_get_coarse_ns()) && pkt->is_reply;
-}
-
 /* Only what has a port, or an id in its place, can share an address. */
 static __always_inline bool has_port(const struct packet *pkt)
 {
@@ -120,8 +110,10 @@ static __always_inline int masquerade(struct packet *pkt, __u16 flags)
 	int reason;
 
 	if (!nat_find(&forward, &target, !pkt->icmp_error)) {
-		/* About a flow that was not masqueraded: so is the error. */
-		if (pkt->icmp_error || (!(flags & NAT_HOST) && answers_unmasqueraded(pkt)))
+		/* About a flow that was not masqueraded: so is the error. And a connection that came in to
+		 * the pod's own address must be answered from it.
+		 */
+		if (pkt->icmp_error || (!(flags & NAT_HOST) && is_known_reply(pkt)))
 			return 0;
 		if (!has_port(pkt))
 			return DROP_NAT_UNSUPPORTED;

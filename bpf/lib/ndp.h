@@ -7,6 +7,7 @@
 #define TSI_LIB_NDP_H
 
 #include <linux/ipv6.h>
+#include "lib/checksum.h"
 #include "lib/event.h"
 #include "lib/icmp.h"
 #include "lib/packet.h"
@@ -38,20 +39,6 @@ struct advertisement_frame {
 	struct ipv6hdr ip;
 	struct neighbour_advertisement body;
 } __attribute__((packed));
-
-struct pseudo_header6 {
-	union v6addr source;
-	union v6addr destination;
-	__be32 length;
-	__be32 next_header;
-};
-
-static __always_inline __sum16 fold_checksum(__u64 sum)
-{
-	sum = (sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return ~((sum & 0xffff) + (sum >> 16));
-}
 
 static __always_inline __sum16 advertisement_checksum(
 	const union v6addr *to, struct neighbour_advertisement *body)

@@ -75,9 +75,22 @@ struct packet {
 	/* Ports are known: not a fragment whose first one was not seen. */
 	bool has_ports;
 	bool is_reply;
+	/* What a denying rule wants the sender to hear: enum policy_response. */
+	__u8 response;
+	/* The local endpoint that an event is about. */
 	__u16 endpoint_id;
 	__u32 source_identity;
 	__u32 destination_identity;
+	/* Of an end that is a pod of this node; 0: it is not. */
+	__u32 source_subject;
+	__u32 destination_subject;
+	/* Whose the addresses are (maps/conntrack.h); 0: not looked up yet. */
+	__u32 source_owner;
+	__u32 destination_owner;
+	__u16 source_endpoint;
+	__u16 destination_endpoint;
+	/* Policy rule that decided, 0: none. */
+	__u32 rule;
 };
 
 /* Verifier trick (6.1 to 6.18, clang 19): the context holds packet pointers in 32-bit fields, and

@@ -74,6 +74,9 @@ static __always_inline int parse_ipv6(struct packet *pkt)
 		return DROP_INVALID_PACKET;
 	pkt->source = *(union v6addr *)&ip->saddr;
 	pkt->destination = *(union v6addr *)&ip->daddr;
+	/* Our tables hold IPv4 addresses in this form; on the wire it means nothing (RFC 4291 2.5.5.2). */
+	if (unlikely(is_mapped(&pkt->source) | is_mapped(&pkt->destination)))
+		return DROP_INVALID_PACKET;
 	pkt->hops = ip->hop_limit;
 	/* Only senders fragment IPv6 (RFC 8200 5). */
 	pkt->dont_fragment = true;

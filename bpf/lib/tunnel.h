@@ -61,6 +61,22 @@ static __always_inline __u32 wire_length(const struct packet *pkt)
 	return pkt->skb->len - L3_OFFSET;
 }
 
+/* The outer source address of a decapsulated packet. Nonzero if it has none. */
+static __always_inline int tunnel_source(const struct packet *pkt, union v6addr *source)
+{
+	struct bpf_tunnel_key key = {};
+
+	/* The kernel answers only when asked for the family that the outer header has. */
+	if (!bpf_skb_get_tunnel_key(pkt->skb, &key, sizeof(key), 0)) {
+		*source = mapped(bpf_htonl(key.remote_ipv4));
+		return 0;
+	}
+	if (bpf_skb_get_tunnel_key(pkt->skb, &key, sizeof(key), BPF_F_TUNINFO_IPV6))
+		return -1;
+	__builtin_memcpy(source, key.remote_ipv6, sizeof(*source));
+	return 0;
+}
+
 /* Reads who sent a decapsulated packet into source_identity. 0, or the drop reason. */
 static __always_inline int tunnel_sender(struct packet *pkt)
 {
@@ -86,6 +102,20 @@ static __always_inline int tunnel_sender(struct packet *pkt)
 	pkt->source_identity =
 		key.tunnel_id == IDENTITY_HOST ? IDENTITY_REMOTE_NODE : key.tunnel_id;
 	return 0;
+}
+
+/* A node's stack travels as "remote node": which node, and whether it is one of the API server's, its address
+ * says here.
+ */
+static __always_inline void tell_nodes_apart(struct packet *pkt)
+{
+	struct ipcache_entry *entry;
+
+	if (likely(pkt->source_identity != IDENTITY_REMOTE_NODE))
+		return;
+	entry = ipcache_find(&pkt->source);
+	if (entry && is_node_identity(entry->identity))
+		pkt->source_identity = entry->identity;
 }
 
 #endif

@@ -38,6 +38,11 @@ struct conntrack_key6 {
 	__u8 reserved[3];
 };
 
+union conntrack_key {
+	struct conntrack_key4 v4;
+	struct conntrack_key6 v6;
+};
+
 struct conntrack_entry {
 	/* CLOCK_MONOTONIC; past it the entry counts as absent. */
 	__u64 expires_ns;
@@ -46,8 +51,11 @@ struct conntrack_entry {
 	/* Of the side that opened the connection, and of the other. */
 	__u32 origin_identity;
 	__u32 reply_identity;
-	/* Policy rule that decided, 0: none. */
-	__u32 rule;
+	/* Whose the two addresses were: see owner in maps/endpoint.h and maps/ipcache.h. An address that has
+	 * another owner now is not this connection's end any more.
+	 */
+	__u32 origin_owner;
+	__u32 reply_owner;
 	/* enum conntrack_flags. */
 	__u16 flags;
 	/* Service whose address replies get back, 0: none. */
@@ -55,9 +63,11 @@ struct conntrack_entry {
 	/* Listener that the connection is redirected to, 0: none. */
 	__u16 proxy_port;
 	__u16 reserved;
+	__u32 reserved_word;
 };
 
-/* connection -> state and remembered verdict. Written and read by every program that meets a pod's
+/* connection -> state and remembered verdict, of connections that have been answered and answered
+ * again from the side that opened them. Written and read by every program that meets a pod's
  * packet; swept by the agent. LRU: the kernel evicts the least recently used when full, and the
  * next packet of an evicted connection is decided as new.
  */
@@ -74,5 +84,22 @@ struct {
 	__type(key, struct conntrack_key6);
 	__type(value, struct conntrack_entry);
 } tsi_ct6 SEC(".maps");
+
+/* The same for connections that have not got so far. Apart, so that a flood of first packets evicts
+ * other first packets and never an established connection.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 131072);
+	__type(key, struct conntrack_key4);
+	__type(value, struct conntrack_entry);
+} tsi_ct4_new SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 131072);
+	__type(key, struct conntrack_key6);
+	__type(value, struct conntrack_entry);
+} tsi_ct6_new SEC(".maps");
 
 #endif

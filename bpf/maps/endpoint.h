@@ -15,7 +15,7 @@ enum endpoint_flags {
  * are meant. mac and node_mac are adjacent: together they are the head of a frame to the pod.
  */
 struct endpoint {
-	/* Host-side veth. */
+	/* Host-side veth. Never used again for another pod, so it tells two owners of an address apart. */
 	__u32 ifindex;
 	__u32 identity;
 	__u16 id;
@@ -26,7 +26,8 @@ struct endpoint {
 	/* The host-side veth, which answers for the gateway. */
 	__u8 node_mac[6];
 	__be32 ipv4;
-	__u32 reserved;
+	/* What its policy is looked up by (maps/policy.h); 0: none yet, which drops. */
+	__u32 subject;
 	union v6addr ipv6;
 };
 

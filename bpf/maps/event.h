@@ -11,12 +11,15 @@
 #include "maps/metrics.h"
 #include "maps/nat.h"
 #include "maps/node.h"
+#include "maps/policy.h"
 
 #define EVENT_PACKET_BYTES 128
 
 enum event_kind {
 	EVENT_DROP = 1,
 	EVENT_TRACE = 2,
+	/* event.code is enum policy_verdict. */
+	EVENT_POLICY_VERDICT = 3,
 };
 
 /* event.code of a trace: what was done with the packet. */
@@ -46,7 +49,7 @@ struct event_header {
 	__u16 captured_length;
 	/* enum event_kind. */
 	__u8 kind;
-	/* enum drop_reason or enum trace_point. */
+	/* enum drop_reason, enum trace_point or enum policy_verdict. */
 	__u8 code;
 	/* enum direction. */
 	__u8 direction;
@@ -103,6 +106,11 @@ struct abi {
 	enum conntrack_flags conntrack_flags;
 	enum nat_direction nat_direction;
 	enum nat_flags nat_flags;
+	enum policy_slot policy_slot;
+	enum policy_verdict policy_verdict;
+	enum policy_response policy_response;
+	enum policy_flags policy_flags;
+	enum policy_class_flags policy_class_flags;
 };
 const volatile struct abi *const volatile abi = 0;
 

@@ -21,7 +21,8 @@ struct ipcache_entry {
 	/* Outer address of the node that holds the prefix; all zero: local, or not tunnelled. */
 	union v6addr tunnel_endpoint;
 	__u32 flags;
-	__u32 reserved;
+	/* Changes when the address goes to somebody else, also to one of the same identity; opaque, not 0. */
+	__u32 owner;
 };
 
 /* prefix -> identity and where it lives; the longest prefix wins. Written by the agent's one owner

@@ -10,12 +10,18 @@ struct runtime {
 	__u32 epoch;
 	/* Nonzero: forwarded packets make trace events. */
 	__u32 trace;
+	/* Nonzero: so do verdicts that allow. */
+	__u32 verdicts;
+	__u32 reserved;
 };
 
-/* 0 -> what user space changes while programs run. Written by the agent, read per packet. */
+/* 0 -> what user space changes while programs run. Written by the agent's threads, who map it into their
+ * memory: the epoch is counted up by several of them at once. Read per packet.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__type(key, __u32);
 	__type(value, struct runtime);
 } tsi_runtime SEC(".maps");

@@ -43,6 +43,19 @@ function received(family: Family, packet: keyof typeof flows): void {
   send("from_overlay", answer(family).tcp(flows[packet]));
 }
 
+/** Three-way handshake: from its last packet on the connection is established. */
+function establish(family: Family): void {
+  sent(family, "syn");
+  received(family, "synAck");
+  sent(family, "data");
+}
+
+function close(family: Family): void {
+  establish(family);
+  sent(family, "fin");
+  received(family, "finReply");
+}
+
 function answer(family: Family) {
   return frame(family, [remotePod, a], { src: macs.stranger, dst: macs.stranger });
 }
@@ -58,9 +71,8 @@ function send(hook: "from_container" | "from_overlay", packet: PacketLike): void
 
 /** Every entry as text: "origin -> reply, flags, seconds to live". */
 function remembered(family: Family): string[] {
-  const map = node.map(family === 4 ? "tsi_ct4" : "tsi_ct6");
   const now = clockMonotonicNs();
-  return [...map.entries()].map(([key, value]) => {
+  return entriesOf(family).map(([table, key, value]) => {
     const { lowPort, highPort } =
       family === 4 ? decode(abi.conntrackKey4, key) : decode(abi.conntrackKey6, key);
     const entry = decode(abi.conntrackEntry, value);
@@ -70,83 +82,95 @@ function remembered(family: Family): string[] {
     const originHigh = (entry.flags & abi.conntrackFlags.originHigh) !== 0;
     const ports = originHigh ? [highPort, lowPort] : [lowPort, highPort];
     const seconds = Math.round(Number(entry.expiresNs - now) / 1e9);
-    return `${ports.join(" -> ")} ${[...flags, `${seconds} s`].join(" ")}`;
+    return `${ports.join(" -> ")} ${[table, ...flags, `${seconds} s`].join(" ")}`;
   });
+}
+
+/** What both tables hold: of connections that are young, and of those that are established. */
+function entriesOf(family: Family): [table: string, key: Uint8Array, value: Uint8Array][] {
+  return (["young", "established"] as const).flatMap((table) =>
+    [...node.map(`tsi_ct${family}${table === "young" ? "_new" : ""}`).entries()].map(
+      ([key, value]): [string, Uint8Array, Uint8Array] => [table, key, value],
+    ),
+  );
 }
 
 for (const family of [4, 6] as const) {
   describe(`IPv${family}`, () => {
     test("a SYN is remembered for a minute", () => {
       sent(family, "syn");
-      assert.deepEqual(remembered(family), ["40000 -> 80 60 s"]);
+      assert.deepEqual(remembered(family), ["40000 -> 80 young 60 s"]);
     });
 
     test("its answer finds the same entry", () => {
       sent(family, "syn");
       received(family, "synAck");
-      assert.deepEqual(remembered(family), ["40000 -> 80 seenReply 60 s"]);
+      assert.deepEqual(remembered(family), ["40000 -> 80 young seenReply 60 s"]);
     });
 
     test("an established connection is remembered for 8000 s", () => {
-      for (const step of ["syn", "data"] as const) sent(family, step);
-      received(family, "synAck");
-      assert.deepEqual(remembered(family), ["40000 -> 80 seenReply 8000 s"]);
+      establish(family);
+      assert.deepEqual(remembered(family), ["40000 -> 80 established seenReply 8000 s"]);
     });
 
     test("a connection that was open before we were is taken up as established", () => {
       sent(family, "data");
-      assert.deepEqual(remembered(family), ["40000 -> 80 8000 s"]);
+      assert.deepEqual(remembered(family), ["40000 -> 80 young 8000 s"]);
     });
 
     test("a FIN from one side leaves it established, from both it has 10 s", () => {
-      sent(family, "data");
+      establish(family);
       sent(family, "fin");
-      assert.deepEqual(remembered(family), ["40000 -> 80 originClosed 8000 s"]);
+      assert.deepEqual(remembered(family), [
+        "40000 -> 80 established seenReply originClosed 8000 s",
+      ]);
       received(family, "finReply");
-      assert.deepEqual(remembered(family), ["40000 -> 80 seenReply originClosed replyClosed 10 s"]);
+      assert.deepEqual(remembered(family), [
+        "40000 -> 80 established seenReply originClosed replyClosed 10 s",
+      ]);
     });
 
     test("a reset from either side ends it", () => {
       sent(family, "syn");
       received(family, "rstReply");
-      assert.deepEqual(remembered(family), ["40000 -> 80 seenReply originClosed replyClosed 10 s"]);
+      assert.deepEqual(remembered(family), [
+        "40000 -> 80 young seenReply originClosed replyClosed 10 s",
+      ]);
     });
 
     test("late segments do not bring a closed connection back", () => {
-      for (const step of ["data", "fin"] as const) sent(family, step);
-      received(family, "finReply");
+      close(family);
       sent(family, "data");
       assert.match(remembered(family).join(), / 10 s$/);
     });
 
     test("a SYN does: the ports are used again", () => {
-      for (const step of ["data", "fin"] as const) sent(family, step);
-      received(family, "finReply");
+      close(family);
       sent(family, "syn");
-      assert.deepEqual(remembered(family), ["40000 -> 80 60 s"]);
+      assert.deepEqual(remembered(family), ["40000 -> 80 young 60 s"]);
     });
 
     test("a SYN the other way is a connection of its own, not a reply", () => {
       sent(family, "data");
       send("from_overlay", answer(family).tcp({ sport: 80, dport: 40000, flags: "SYN" }));
-      assert.deepEqual(remembered(family), ["80 -> 40000 60 s"]);
+      assert.deepEqual(remembered(family), ["80 -> 40000 young 60 s"]);
     });
 
     test("UDP is remembered for a minute", () => {
       send("from_container", fromA(family, b).udp({ sport: 5000, dport: 53 }));
-      assert.deepEqual(remembered(family), ["5000 -> 53 60 s"]);
+      assert.deepEqual(remembered(family), ["5000 -> 53 young 60 s"]);
     });
 
     test("pings of both sides with one id are two flows", () => {
       send("from_container", icmp(fromA(family, remotePod), family, "echo-request", 7));
       send("from_overlay", icmp(answer(family), family, "echo-request", 7));
-      assert.deepEqual(remembered(family).toSorted(), ["7 -> 0 60 s", "7 -> 0 60 s"]);
+      assert.deepEqual(remembered(family).toSorted(), ["7 -> 0 young 60 s", "7 -> 0 young 60 s"]);
     });
 
     test("a ping's answer is of its flow", () => {
       send("from_container", icmp(fromA(family, remotePod), family, "echo-request", 7));
       send("from_overlay", icmp(answer(family), family, "echo-reply", 7));
-      assert.deepEqual(remembered(family), ["7 -> 0 seenReply 60 s"]);
+      assert.deepEqual(remembered(family), ["7 -> 0 young seenReply 60 s"]);
     });
 
     test("an ICMP error opens nothing", () => {
@@ -165,13 +189,15 @@ for (const family of [4, 6] as const) {
 
 /** The only entry. */
 function entry(): abi.ConntrackEntry {
-  const [[, value] = []] = [...node.map("tsi_ct4").entries()];
+  const [[, , value] = []] = entriesOf(4);
   assert.ok(value);
   return decode(abi.conntrackEntry, value);
 }
 
 function setEpoch(epoch: number): void {
-  node.map("tsi_runtime").update(new Uint8Array(4), encode(abi.runtime, { epoch, trace: 0 }));
+  node
+    .map("tsi_runtime")
+    .update(new Uint8Array(4), encode(abi.runtime, { epoch, trace: 0, verdicts: 0 }));
 }
 
 test("an entry whose epoch is over is judged again, and carries the new one", () => {

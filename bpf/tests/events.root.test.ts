@@ -17,7 +17,7 @@ beforeEach(() => {
 });
 
 function setTrace(on: boolean): void {
-  const runtime = encode(abi.runtime, { epoch: 0, trace: on ? 1 : 0 });
+  const runtime = encode(abi.runtime, { epoch: 0, trace: on ? 1 : 0, verdicts: 0 });
   node.map("tsi_runtime").update(new Uint8Array(4), runtime);
 }
 

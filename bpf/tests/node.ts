@@ -19,7 +19,7 @@ import * as abi from "../../packages/datapath/src/gen/abi.ts";
 import type { DatapathConfig } from "../../packages/datapath/src/model.ts";
 import { Counters } from "./counters.ts";
 import { TunnelEntry } from "./tunnel-entry.ts";
-import { endpoints, ipcache, node, otherNode, router, standard } from "./world.ts";
+import { endpoints, ipcache, node, otherNode, router, standard, subjects } from "./world.ts";
 
 export type Hook = "from_container" | "from_host" | "from_netdev" | "to_netdev" | "from_overlay";
 export const hooks: readonly Hook[] = [
@@ -43,6 +43,17 @@ export type Attempt = {
 
 /** What became of a packet: see `verdictOf` for the words. */
 export type Outcome = { readonly verdict: string; readonly packet: string };
+
+const flowMaps = [
+  "tsi_ct4",
+  "tsi_ct6",
+  "tsi_ct4_new",
+  "tsi_ct6_new",
+  "tsi_nat4",
+  "tsi_nat6",
+  "tsi_frag4",
+  "tsi_frag6",
+];
 
 const skBuffSize = 192;
 const gsoSizeOffset = 176;
@@ -86,7 +97,7 @@ export class TestNode implements Disposable {
 
   /** Forgets flows, not the world. */
   reset(): void {
-    for (const name of ["tsi_ct4", "tsi_ct6", "tsi_nat4", "tsi_nat6", "tsi_frag4", "tsi_frag6"])
+    for (const name of flowMaps)
       this.map(name).batchDelete([...this.map(name).entries()].map(([key]) => key));
   }
 
@@ -122,17 +133,27 @@ export class TestNode implements Disposable {
       key: abi.ipcacheKey,
       value: abi.ipcacheEntry,
     });
-    for (const { prefix, identity, tunnelEndpoint } of ipcache)
+    for (const { prefix, identity, tunnelEndpoint, owner } of ipcache)
       prefixes.update(prefixKey(prefix), {
         identity,
         cidrSet: 0,
         tunnelEndpoint: mappedBytes(tunnelEndpoint),
         flags: 0,
+        owner,
       });
     const nodes = new TypedMap(this.map("tsi_nodes"), { key: abi.addressKey, value: abi.node });
     for (const address of [otherNode[4], otherNode[6]])
       nodes.update(addressKey(address), { flags: 0 });
     nodes.update(addressKey(node[4]), { flags: abi.nodeFlags.local });
+    this.allowAll();
+  }
+
+  /** Takes the pods' policy away. */
+  allowAll(): void {
+    const { allow } = abi.policySlot;
+    const map = new TypedMap(this.map("tsi_policy_subject"), abi.mapCodecs.tsi_policy_subject);
+    for (const subject of Object.values(subjects))
+      map.update(subject, { ingress: allow, egress: allow });
   }
 }
 
@@ -193,6 +214,7 @@ export function describe(packet: Uint8Array): string {
  * answer N        left to the stack, which drops and answers it; counted under reason N
  * absorb          taken in, no answer
  * drop N          dropped for reason N
+ * refuse N        dropped for reason N, and an answer sent back in its place
  */
 function verdictOf(retval: number, counted: readonly number[]): string {
   const counts = counted.join("+");
@@ -202,5 +224,7 @@ function verdictOf(retval: number, counted: readonly number[]): string {
   if (retval === 0 && counted.length === 1) return `answer ${counts}`;
   if (retval === 2 && counts === "100") return "absorb";
   if (retval === 2 && counted.length === 1) return `drop ${counts}`;
+  const drops = counted.filter((reason) => reason !== 0);
+  if (retval === 7 && drops.length === 1) return `refuse ${drops.join()}`;
   return `return ${retval}, counted ${counts || "nothing"}`;
 }

@@ -39,6 +39,7 @@ testNode.map("tsi_ipcache").update(
     cidrSet: 0,
     tunnelEndpoint: mappedBytes(undefined),
     flags: 0,
+    owner: 7,
   }),
 );
 

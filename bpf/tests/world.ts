@@ -39,6 +39,9 @@ export const macs = {
 
 export const identities = { a: 1001, b: 1002, remotePod: 2001 };
 
+/** What the pods' policy is looked up by: no policy unless a test says so. */
+export const subjects = { a: 1, b: 2 };
+
 export const endpoints: readonly EndpointEntry[] = [
   {
     id: 11,
@@ -48,6 +51,7 @@ export const endpoints: readonly EndpointEntry[] = [
     ipv6: Address.parse(a[6]),
     mac: Mac.parse(macs.a),
     nodeMac: Mac.parse(macs.gatewayOfA),
+    subject: subjects.a,
   },
   {
     id: 12,
@@ -57,6 +61,7 @@ export const endpoints: readonly EndpointEntry[] = [
     ipv6: Address.parse(b[6]),
     mac: Mac.parse(macs.b),
     nodeMac: Mac.parse(macs.gatewayOfB),
+    subject: subjects.b,
   },
 ];
 
@@ -78,6 +83,8 @@ function entries(
     prefix: Prefix.parse(prefix),
     identity,
     tunnelEndpoint,
+    owner: 100 + identity,
+    cidrSet: 0,
   }));
 }
 

@@ -28,7 +28,8 @@ import { Pins } from "./pinned/pins.ts";
 import { ProgramSet } from "./programs/program-set.ts";
 import { removeDatapath } from "./remove.ts";
 import { RuntimeSwitch } from "./tables/runtime.ts";
-import { tableSizes } from "./pinned/sizing.ts";
+import { tableSizes, youngShare } from "./pinned/sizing.ts";
+import type { TableSizes } from "./pinned/sizing.ts";
 
 export type DatapathOptions = {
   readonly config: DatapathConfig;
@@ -65,7 +66,7 @@ export class Datapath implements Disposable {
   private constructor(parts: Parts) {
     const { maps, programs } = parts;
     this.#parts = parts;
-    this.#runtime = new RuntimeSwitch(new TypedMap(maps.get("tsi_runtime"), mapCodecs.tsi_runtime));
+    this.#runtime = new RuntimeSwitch(maps.get("tsi_runtime"));
     const bumpEpoch = (): void => this.bumpEpoch();
     this.endpoints = new Endpoints({
       byInterface: new TypedMap(maps.get("tsi_ep_if"), mapCodecs.tsi_ep_if),
@@ -81,7 +82,10 @@ export class Datapath implements Disposable {
       bumpEpoch,
     });
     this.nodes = new NodesMap(new TypedMap(maps.get("tsi_nodes"), mapCodecs.tsi_nodes));
-    this.conntrack = new Conntrack({ ipv4: maps.get("tsi_ct4"), ipv6: maps.get("tsi_ct6") });
+    this.conntrack = new Conntrack({
+      ipv4: [maps.get("tsi_ct4"), maps.get("tsi_ct4_new")],
+      ipv6: [maps.get("tsi_ct6"), maps.get("tsi_ct6_new")],
+    });
     this.nat = new Nat({ ipv4: maps.get("tsi_nat4"), ipv6: maps.get("tsi_nat6") });
     this.metrics = new Metrics(maps.get("tsi_metrics"));
     this.routes = new NodeRoutes(parts.rtnl, parts.config);
@@ -128,6 +132,11 @@ export class Datapath implements Disposable {
     this.#runtime.setTrace(on);
   }
 
+  /** Whether verdicts that allow a new flow make events too. */
+  setVerdicts(on: boolean): void {
+    this.#runtime.setVerdicts(on);
+  }
+
   /** Makes every connection's next packet decide anew; to be called after the writes that matter. */
   bumpEpoch(): void {
     this.#runtime.bumpEpoch();
@@ -150,7 +159,7 @@ export class Datapath implements Disposable {
   /** Health of programs, links and maps, these with how full they are. */
   status(): PartStatus[] {
     const { programs, maps } = this.#parts;
-    return [...programs.status(), ...[...maps.all.values()].map(mapStatus)];
+    return [...programs.status(), ...Array.from(maps.all, ([name, map]) => mapStatus(name, map))];
   }
 
   /** Maps by name, for packages that own further ones. */
@@ -175,6 +184,7 @@ export class Datapath implements Disposable {
   [Symbol.dispose](): void {
     const { rtnl, maps, programs } = this.#parts;
     void this.#stream.stopped().then(() => this.#ring[Symbol.dispose]());
+    this.#runtime[Symbol.dispose]();
     programs[Symbol.dispose]();
     maps[Symbol.dispose]();
     rtnl[Symbol.dispose]();
@@ -190,13 +200,13 @@ export class Datapath implements Disposable {
   }
 }
 
-function sizesOf(config: DatapathConfig): { conntrackMax: number; natMax: number } {
+function sizesOf(config: DatapathConfig): TableSizes {
   const fromMemory = tableSizes(totalmem());
   const conntrackMax = config.conntrackMax ?? fromMemory.conntrackMax;
   const natMax =
     config.natMax ??
     (config.conntrackMax === undefined ? fromMemory.natMax : natShare(conntrackMax));
-  return { conntrackMax, natMax };
+  return { conntrackMax, youngMax: youngShare(conntrackMax), natMax, policyMax: config.policyMax };
 }
 
 /** Cilium's upper bound: translations are at most two thirds of connections. */

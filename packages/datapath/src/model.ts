@@ -16,6 +16,8 @@ export type EndpointEntry = {
   readonly mac: Mac;
   /** MAC of the host-side veth, which answers for the gateway. */
   readonly nodeMac: Mac;
+  /** Number that its policy is looked up by, 1-65534; 0: none yet, and everything is dropped (203). */
+  readonly subject: number;
 };
 
 /** One row of the address-to-identity table (longest prefix wins). */
@@ -24,6 +26,74 @@ export type IpcacheEntry = {
   readonly identity: number;
   /** Outer (underlay) address of the node that holds the prefix; undefined: local or not tunnelled. */
   readonly tunnelEndpoint: Address | undefined;
+  /** Changes when the address goes to somebody else, also to one of the same identity; opaque, not 0. */
+  readonly owner: number;
+  /** Number of the set of policy prefixes that cover this one, 0 for none. */
+  readonly cidrSet: number;
+};
+
+/** As the pod sees it. */
+export type Direction = "ingress" | "egress";
+
+/** What the sender of a denied packet hears. icmp: unreachable, administratively prohibited; rst: a TCP reset. */
+export type DenyResponse = "drop" | "icmp" | "rst";
+
+/** What the kernel does with a packet that an entry matches. "deny" is a rule's, or nobody's allowing it: the rule number tells (bpf/maps/policy.h, enum policy_verdict). */
+export type EntryVerdict = "deny" | "allow" | "audit";
+
+/**
+ * One direction of a policy as the kernel holds it (docs/decisions/0006). Slots are never changed in what they decide
+ * for a peer that is known already, only added to; a change of policy makes a new one.
+ */
+export type CompiledSlot = {
+  /** Index into tsi_policy, from 2 on (1 allows everything, 0 is "not known yet"). */
+  readonly slot: number;
+  readonly direction: Direction;
+  /** What no rule entry decides. */
+  readonly otherwise: { readonly verdict: EntryVerdict; readonly rule: number };
+  readonly response: DenyResponse;
+  /** Which port prefix lengths (0-16) entries have. */
+  readonly portLengths: readonly number[];
+  /** Peers are looked at by address too. */
+  readonly usesCidr: boolean;
+  /** Peers without a class entry are not looked at by address. */
+  readonly defaultIgnoresCidr: boolean;
+  /** A peer whose identity is not known is refused: some known one is treated worse than strangers. */
+  readonly knownPeersOnly: boolean;
+  readonly classes: readonly ClassEntry[];
+  readonly cidrClasses: readonly CidrClassEntry[];
+  readonly rules: readonly RuleEntry[];
+};
+
+/** identity -> class within a slot; identities without an entry are class 0. */
+export type ClassEntry = {
+  readonly identity: number;
+  readonly class: number;
+  readonly ignoresCidr: boolean;
+};
+
+/** cidr-set -> cidr class within a slot; sets without an entry are cidr class 0. */
+export type CidrClassEntry = { readonly cidrSet: number; readonly class: number };
+
+/** (class, cidr class, protocol, port prefix) -> verdict. The longest port prefix wins; protocol 0 is any, with length 0. */
+export type RuleEntry = {
+  readonly class: number;
+  readonly cidrClass: number;
+  readonly protocol: number;
+  /** Of the destination, host byte order; an ICMP type for ICMP. Bits past `portLength` are 0. */
+  readonly port: number;
+  readonly portLength: number;
+  readonly verdict: EntryVerdict;
+  readonly response: DenyResponse;
+  /** For people: a rule, or the default deny of a set of policies. */
+  readonly rule: number;
+};
+
+/** Which slots a subject is held to. */
+export type SubjectSlots = {
+  readonly subject: number;
+  readonly ingress: number;
+  readonly egress: number;
 };
 
 /** A node of the cluster as the datapath knows it: VXLAN is believed from these outer addresses only. */
@@ -32,12 +102,19 @@ export type NodeEntry = {
   readonly local: boolean;
 };
 
+/** What a policy-verdict event says; denials are told of as drops too. */
+export type VerdictWord = "deny" | "default-deny" | "allow" | "audit" | "redirect";
+
 export type DropOrTraceEvent = {
-  readonly kind: "drop" | "trace";
+  readonly kind: "drop" | "trace" | "policy-verdict";
   /** CLOCK_BOOTTIME, nanoseconds. */
   readonly timestampNs: bigint;
-  /** Cilium's drop reason code (130-255) for drops, the observation point for traces. */
+  /** Cilium's drop reason code (130-255) for drops, the observation point for traces, a VerdictWord's number. */
   readonly code: number;
+  /** Of a policy-verdict. */
+  readonly verdict: VerdictWord | undefined;
+  /** Number of the policy rule that decided (for a default deny, of the policies that cause it), 0: none did. */
+  readonly rule: number;
   readonly direction: "ingress" | "egress";
   /** ID of the local endpoint concerned, 0 when none. */
   readonly endpointId: number;
@@ -78,6 +155,8 @@ export type DatapathConfig = {
   readonly conntrackMax: number | undefined;
   /** bpf-nat-global-max: entries of one family's NAT table; undefined: two thirds of conntrack. */
   readonly natMax: number | undefined;
+  /** bpf-policy-map-max: entries of each of the node's policy tables; undefined: what bpf/maps/policy.h says. */
+  readonly policyMax?: number | undefined;
   /** Native routing only: install routes to the pod CIDRs of nodes that share our underlay network. */
   readonly autoDirectNodeRoutes: boolean;
 };

@@ -14,10 +14,12 @@ import type {
   MetricsEntry,
   NatEntry,
   NodeEntry,
+  SubjectSlots,
 } from "./model.ts";
 import { Nat } from "./tables/nat.ts";
 import { listNodes } from "./tables/nodes.ts";
 import { Pins } from "./pinned/pins.ts";
+import { listSlots, listSubjects, type KernelSlot } from "./policy/survey.ts";
 
 /** Tables as pinned, with the same `list()` as the running datapath has. Holds no descriptors between calls. */
 export type PinnedMaps = {
@@ -27,6 +29,12 @@ export type PinnedMaps = {
   readonly conntrack: { list(): ConntrackEntry[] };
   readonly nat: { list(): NatEntry[] };
   readonly metrics: { list(): MetricsEntry[] };
+  readonly policy: {
+    /** Subjects with their slots. */
+    subjects(): SubjectSlots[];
+    /** These slots, whole. */
+    slots(wanted: ReadonlySet<number>): KernelSlot[];
+  };
 };
 
 /**
@@ -46,11 +54,31 @@ export function openMaps({ bpffs }: { readonly bpffs: string }): PinnedMaps {
     ipcache: { list: () => withTyped(pins, "tsi_ipcache", mapCodecs.tsi_ipcache, listIpcache) },
     nodes: { list: () => withTyped(pins, "tsi_nodes", mapCodecs.tsi_nodes, listNodes) },
     conntrack: {
-      list: () => withPair(pins, ["tsi_ct4", "tsi_ct6"], (maps) => new Conntrack(maps).list()),
+      list: () =>
+        [["tsi_ct4", "tsi_ct6"] as const, ["tsi_ct4_new", "tsi_ct6_new"] as const].flatMap((pair) =>
+          withPair(pins, pair, ({ ipv4, ipv6 }) =>
+            new Conntrack({ ipv4: [ipv4], ipv6: [ipv6] }).list(),
+          ),
+        ),
     },
     nat: { list: () => withPair(pins, ["tsi_nat4", "tsi_nat6"], (maps) => new Nat(maps).list()) },
+    policy: {
+      subjects: () =>
+        withTyped(pins, "tsi_policy_subject", mapCodecs.tsi_policy_subject, listSubjects),
+      slots: (wanted) => listKernelSlots(pins, wanted),
+    },
     metrics: { list: () => withMap(pins, "tsi_metrics", (map) => new Metrics(map).list()) },
   };
+}
+
+function listKernelSlots(pins: Pins, wanted: ReadonlySet<number>): KernelSlot[] {
+  return withTyped(pins, "tsi_policy", mapCodecs.tsi_policy, (policies) =>
+    withTyped(pins, "tsi_policy_class", mapCodecs.tsi_policy_class, (classes) =>
+      withTyped(pins, "tsi_policy_rule", mapCodecs.tsi_policy_rule, (rules) =>
+        listSlots({ policies, classes, rules }, wanted),
+      ),
+    ),
+  );
 }
 
 function listEndpoints(pins: Pins): EndpointEntry[] {

@@ -61,7 +61,14 @@ test("an upgrade that changes layouts and sizes moves the tables and keeps conne
     const changed = pins
       .filter((name) => !older.has(name))
       .map((name) => name.replace(/_[0-9a-f]{8}$/, ""));
-    assert.deepEqual(changed.sort(), ["tsi_ct4", "tsi_ct6", "tsi_nat4"]);
+    assert.deepEqual(changed.sort(), [
+      "tsi_ct4",
+      "tsi_ct4_new",
+      "tsi_ct6",
+      "tsi_ct6_new",
+      "tsi_flow",
+      "tsi_nat4",
+    ]);
     assert.equal(pins.length, older.size, "older pins are gone");
   } finally {
     rmSync(directory, { recursive: true });

@@ -2,6 +2,23 @@
 
 import { codecs, type Codec } from "@tsilium/ebpf";
 
+/** struct policy, 16 bytes. */
+export type Policy = {
+  readonly portLengths: number;
+  readonly defaultRule: number;
+  readonly flags: number;
+  readonly defaultVerdict: number;
+  readonly defaultResponse: number;
+};
+
+export const policy: Codec<Policy> = codecs.struct(16, {
+  portLengths: { at: 0, codec: codecs.u32 },
+  defaultRule: { at: 4, codec: codecs.u32 },
+  flags: { at: 8, codec: codecs.u16 },
+  defaultVerdict: { at: 10, codec: codecs.u8 },
+  defaultResponse: { at: 11, codec: codecs.u8 },
+});
+
 /** struct endpoint, 48 bytes. */
 export type Endpoint = {
   readonly ifindex: number;
@@ -11,6 +28,7 @@ export type Endpoint = {
   readonly mac: Uint8Array;
   readonly nodeMac: Uint8Array;
   readonly ipv4: number;
+  readonly subject: number;
   readonly ipv6: Uint8Array;
 };
 
@@ -22,6 +40,7 @@ export const endpoint: Codec<Endpoint> = codecs.struct(48, {
   mac: { at: 12, codec: codecs.bytes(6) },
   nodeMac: { at: 18, codec: codecs.bytes(6) },
   ipv4: { at: 24, codec: codecs.be32 },
+  subject: { at: 28, codec: codecs.u32 },
   ipv6: { at: 32, codec: codecs.bytes(16) },
 });
 
@@ -53,27 +72,31 @@ export const conntrackKey4: Codec<ConntrackKey4> = codecs.struct(16, {
   protocol: { at: 12, codec: codecs.u8 },
 });
 
-/** struct conntrack_entry, 32 bytes. */
+/** struct conntrack_entry, 40 bytes. */
 export type ConntrackEntry = {
   readonly expiresNs: bigint;
   readonly epoch: number;
   readonly originIdentity: number;
   readonly replyIdentity: number;
-  readonly rule: number;
+  readonly originOwner: number;
+  readonly replyOwner: number;
   readonly flags: number;
   readonly revNat: number;
   readonly proxyPort: number;
+  readonly reservedWord: number;
 };
 
-export const conntrackEntry: Codec<ConntrackEntry> = codecs.struct(32, {
+export const conntrackEntry: Codec<ConntrackEntry> = codecs.struct(40, {
   expiresNs: { at: 0, codec: codecs.u64 },
   epoch: { at: 8, codec: codecs.u32 },
   originIdentity: { at: 12, codec: codecs.u32 },
   replyIdentity: { at: 16, codec: codecs.u32 },
-  rule: { at: 20, codec: codecs.u32 },
-  flags: { at: 24, codec: codecs.u16 },
-  revNat: { at: 26, codec: codecs.u16 },
-  proxyPort: { at: 28, codec: codecs.u16 },
+  originOwner: { at: 20, codec: codecs.u32 },
+  replyOwner: { at: 24, codec: codecs.u32 },
+  flags: { at: 28, codec: codecs.u16 },
+  revNat: { at: 30, codec: codecs.u16 },
+  proxyPort: { at: 32, codec: codecs.u16 },
+  reservedWord: { at: 36, codec: codecs.u32 },
 });
 
 /** struct conntrack_key6, 40 bytes. */
@@ -179,6 +202,78 @@ export const node: Codec<Node> = codecs.struct(8, {
   flags: { at: 0, codec: codecs.u32 },
 });
 
+/** struct policy_subject, 8 bytes. */
+export type PolicySubject = {
+  readonly ingress: number;
+  readonly egress: number;
+};
+
+export const policySubject: Codec<PolicySubject> = codecs.struct(8, {
+  ingress: { at: 0, codec: codecs.u32 },
+  egress: { at: 4, codec: codecs.u32 },
+});
+
+/** struct policy_class_key, 8 bytes. */
+export type PolicyClassKey = {
+  readonly slot: number;
+  readonly peer: number;
+};
+
+export const policyClassKey: Codec<PolicyClassKey> = codecs.struct(8, {
+  slot: { at: 0, codec: codecs.u32 },
+  peer: { at: 4, codec: codecs.u32 },
+});
+
+/** struct policy_class, 4 bytes. */
+export type PolicyClass = {
+  readonly classId: number;
+  readonly flags: number;
+};
+
+export const policyClass: Codec<PolicyClass> = codecs.struct(4, {
+  classId: { at: 0, codec: codecs.u16 },
+  flags: { at: 2, codec: codecs.u16 },
+});
+
+/** struct policy_rule_key, 12 bytes. */
+export type PolicyRuleKey = {
+  readonly slot: number;
+  readonly classId: number;
+  readonly cidrClass: number;
+  readonly port: number;
+  readonly protocol: number;
+  readonly length: number;
+};
+
+export const policyRuleKey: Codec<PolicyRuleKey> = codecs.struct(12, {
+  slot: { at: 0, codec: codecs.u32 },
+  classId: { at: 4, codec: codecs.u16 },
+  cidrClass: { at: 6, codec: codecs.u16 },
+  port: { at: 8, codec: codecs.be16 },
+  protocol: { at: 10, codec: codecs.u8 },
+  length: { at: 11, codec: codecs.u8 },
+});
+
+/** struct policy_rule, 8 bytes. */
+export type PolicyRule = {
+  readonly rule: number;
+  readonly proxyPort: number;
+  readonly verdict: number;
+  readonly response: number;
+};
+
+export const policyRule: Codec<PolicyRule> = codecs.struct(8, {
+  rule: { at: 0, codec: codecs.u32 },
+  proxyPort: { at: 4, codec: codecs.u16 },
+  verdict: { at: 6, codec: codecs.u8 },
+  response: { at: 7, codec: codecs.u8 },
+});
+
+/** struct known_identity, 4 bytes. */
+export type KnownIdentity = {};
+
+export const knownIdentity: Codec<KnownIdentity> = codecs.struct(4, {});
+
 /** struct event_rate, 24 bytes. */
 export type EventRate = {
   readonly windowNs: bigint;
@@ -192,15 +287,17 @@ export const eventRate: Codec<EventRate> = codecs.struct(24, {
   lost: { at: 16, codec: codecs.u64 },
 });
 
-/** struct runtime, 8 bytes. */
+/** struct runtime, 16 bytes. */
 export type Runtime = {
   readonly epoch: number;
   readonly trace: number;
+  readonly verdicts: number;
 };
 
-export const runtime: Codec<Runtime> = codecs.struct(8, {
+export const runtime: Codec<Runtime> = codecs.struct(16, {
   epoch: { at: 0, codec: codecs.u32 },
   trace: { at: 4, codec: codecs.u32 },
+  verdicts: { at: 8, codec: codecs.u32 },
 });
 
 /** struct ipcache_key, 20 bytes. */
@@ -220,6 +317,7 @@ export type IpcacheEntry = {
   readonly cidrSet: number;
   readonly tunnelEndpoint: Uint8Array;
   readonly flags: number;
+  readonly owner: number;
 };
 
 export const ipcacheEntry: Codec<IpcacheEntry> = codecs.struct(32, {
@@ -227,6 +325,117 @@ export const ipcacheEntry: Codec<IpcacheEntry> = codecs.struct(32, {
   cidrSet: { at: 4, codec: codecs.u32 },
   tunnelEndpoint: { at: 8, codec: codecs.bytes(16) },
   flags: { at: 24, codec: codecs.u32 },
+  owner: { at: 28, codec: codecs.u32 },
+});
+
+/** struct flow_end, 32 bytes. */
+export type FlowEnd = {
+  readonly address: Uint8Array;
+  readonly identity: number;
+  readonly subject: number;
+  readonly owner: number;
+  readonly endpointId: number;
+  readonly port: number;
+};
+
+export const flowEnd: Codec<FlowEnd> = codecs.struct(32, {
+  address: { at: 0, codec: codecs.bytes(16) },
+  identity: { at: 16, codec: codecs.u32 },
+  subject: { at: 20, codec: codecs.u32 },
+  owner: { at: 24, codec: codecs.u32 },
+  endpointId: { at: 28, codec: codecs.u16 },
+  port: { at: 30, codec: codecs.be16 },
+});
+
+/** struct policy_question, 32 bytes. */
+export type PolicyQuestion = {
+  readonly peerAddress: Uint8Array;
+  readonly slot: number;
+  readonly peerIdentity: number;
+  readonly port: number;
+  readonly protocol: number;
+};
+
+export const policyQuestion: Codec<PolicyQuestion> = codecs.struct(32, {
+  peerAddress: { at: 0, codec: codecs.bytes(16) },
+  slot: { at: 16, codec: codecs.u32 },
+  peerIdentity: { at: 20, codec: codecs.u32 },
+  port: { at: 24, codec: codecs.be16 },
+  protocol: { at: 26, codec: codecs.u8 },
+});
+
+/** struct policy_answer, 8 bytes. */
+export type PolicyAnswer = {
+  readonly rule: number;
+  readonly proxyPort: number;
+  readonly verdict: number;
+  readonly response: number;
+};
+
+export const policyAnswer: Codec<PolicyAnswer> = codecs.struct(8, {
+  rule: { at: 0, codec: codecs.u32 },
+  proxyPort: { at: 4, codec: codecs.u16 },
+  verdict: { at: 6, codec: codecs.u8 },
+  response: { at: 7, codec: codecs.u8 },
+});
+
+/** struct flow, 232 bytes. */
+export type Flow = {
+  readonly source: FlowEnd;
+  readonly destination: FlowEnd;
+  readonly flowSource: Uint8Array;
+  readonly key: Uint8Array;
+  readonly epoch: number;
+  readonly family: number;
+  readonly protocol: number;
+  readonly tcpFlags: number;
+  readonly icmpType: number;
+  readonly sourceHigh: number;
+  readonly icmpError: number;
+  readonly remembered: number;
+  readonly knownReply: number;
+  readonly state: number;
+  readonly young: number;
+  readonly establishedBefore: number;
+  readonly isReply: number;
+  readonly response: number;
+  readonly direction: number;
+  readonly endpointId: number;
+  readonly proxyPort: number;
+  readonly rule: number;
+  readonly reservedWord: number;
+  readonly question: PolicyQuestion;
+  readonly answer: PolicyAnswer;
+  readonly entry: ConntrackEntry;
+};
+
+export const flow: Codec<Flow> = codecs.struct(232, {
+  source: { at: 0, codec: flowEnd },
+  destination: { at: 32, codec: flowEnd },
+  flowSource: { at: 64, codec: codecs.bytes(16) },
+  key: { at: 80, codec: codecs.bytes(40) },
+  epoch: { at: 120, codec: codecs.u32 },
+  family: { at: 124, codec: codecs.u8 },
+  protocol: { at: 125, codec: codecs.u8 },
+  tcpFlags: { at: 126, codec: codecs.u8 },
+  icmpType: { at: 127, codec: codecs.u8 },
+  sourceHigh: { at: 128, codec: codecs.u8 },
+  icmpError: { at: 129, codec: codecs.u8 },
+  remembered: { at: 130, codec: codecs.u8 },
+  knownReply: { at: 131, codec: codecs.u8 },
+  state: { at: 132, codec: codecs.u8 },
+  young: { at: 133, codec: codecs.u8 },
+  establishedBefore: { at: 134, codec: codecs.u8 },
+  isReply: { at: 135, codec: codecs.u8 },
+  response: { at: 136, codec: codecs.u8 },
+  direction: { at: 137, codec: codecs.u8 },
+  endpointId: { at: 140, codec: codecs.u16 },
+  proxyPort: { at: 142, codec: codecs.u16 },
+  rule: { at: 144, codec: codecs.u32 },
+  reservedWord: { at: 148, codec: codecs.u32 },
+  question: { at: 152, codec: policyQuestion },
+  answer: { at: 184, codec: policyAnswer },
+  entry: { at: 192, codec: conntrackEntry },
 });
 
 /** struct fragment_key4, 12 bytes. */
@@ -270,6 +479,17 @@ export const fragmentKey6: Codec<FragmentKey6> = codecs.struct(40, {
   source: { at: 0, codec: codecs.bytes(16) },
   destination: { at: 16, codec: codecs.bytes(16) },
   id: { at: 32, codec: codecs.be32 },
+});
+
+/** struct refusal_rate, 16 bytes. */
+export type RefusalRate = {
+  readonly windowNs: bigint;
+  readonly sent: bigint;
+};
+
+export const refusalRate: Codec<RefusalRate> = codecs.struct(16, {
+  windowNs: { at: 0, codec: codecs.u64 },
+  sent: { at: 8, codec: codecs.u64 },
 });
 
 /** struct event_header, 40 bytes. */
@@ -320,6 +540,7 @@ export const event: Codec<Event> = codecs.struct(168, {
 export const eventKind = {
   drop: 1,
   trace: 2,
+  policyVerdict: 3,
 } as const;
 export type EventKind = (typeof eventKind)[keyof typeof eventKind];
 
@@ -360,6 +581,7 @@ export const dropReason = {
   noNatMapping: 167,
   natUnsupported: 168,
   encapsulation: 170,
+  invalidIdentity: 171,
   unknownSender: 172,
   firstFragmentMissing: 175,
   forbiddenIcmp6: 176,
@@ -367,6 +589,7 @@ export const dropReason = {
   vlan: 182,
   invalidVni: 183,
   ttlExceeded: 196,
+  endpointNotReady: 203,
 } as const;
 export type DropReason = (typeof dropReason)[keyof typeof dropReason];
 
@@ -419,19 +642,67 @@ export const natFlags = {
 } as const;
 export type NatFlags = (typeof natFlags)[keyof typeof natFlags];
 
+/** enum policy_slot. */
+export const policySlot = {
+  unknown: 0,
+  allow: 1,
+} as const;
+export type PolicySlot = (typeof policySlot)[keyof typeof policySlot];
+
+/** enum policy_verdict. */
+export const policyVerdict = {
+  deny: 0,
+  allow: 1,
+  audit: 2,
+  redirect: 3,
+  defaultDeny: 4,
+} as const;
+export type PolicyVerdict = (typeof policyVerdict)[keyof typeof policyVerdict];
+
+/** enum policy_response. */
+export const policyResponse = {
+  drop: 0,
+  icmp: 1,
+  rst: 2,
+} as const;
+export type PolicyResponse = (typeof policyResponse)[keyof typeof policyResponse];
+
+/** enum policy_flags. */
+export const policyFlags = {
+  usesCidr: 1,
+  defaultIgnoresCidr: 2,
+  knownPeers: 4,
+} as const;
+export type PolicyFlags = (typeof policyFlags)[keyof typeof policyFlags];
+
+/** enum policy_class_flags. */
+export const policyClassFlags = {
+  addressless: 1,
+} as const;
+export type PolicyClassFlags = (typeof policyClassFlags)[keyof typeof policyClassFlags];
+
 /** Codecs of every map's key and value, by the map's name. */
 export const mapCodecs = {
   tsi_ct4: { key: conntrackKey4, value: conntrackEntry },
+  tsi_ct4_new: { key: conntrackKey4, value: conntrackEntry },
   tsi_ct6: { key: conntrackKey6, value: conntrackEntry },
+  tsi_ct6_new: { key: conntrackKey6, value: conntrackEntry },
   tsi_ep_addr: { key: addressKey, value: endpoint },
   tsi_ep_if: { key: codecs.u32, value: endpoint },
   tsi_event_rate: { key: codecs.u32, value: eventRate },
+  tsi_flow: { key: codecs.u32, value: flow },
   tsi_frag4: { key: fragmentKey4, value: fragmentEntry },
   tsi_frag6: { key: fragmentKey6, value: fragmentEntry },
+  tsi_identities: { key: codecs.u32, value: knownIdentity },
   tsi_ipcache: { key: ipcacheKey, value: ipcacheEntry },
   tsi_metrics: { key: codecs.u32, value: metricsValue },
   tsi_nat4: { key: natKey4, value: natEntry4 },
   tsi_nat6: { key: natKey6, value: natEntry6 },
   tsi_nodes: { key: addressKey, value: node },
+  tsi_policy: { key: codecs.u32, value: policy },
+  tsi_policy_class: { key: policyClassKey, value: policyClass },
+  tsi_policy_rule: { key: policyRuleKey, value: policyRule },
+  tsi_policy_subject: { key: codecs.u32, value: policySubject },
+  tsi_refusal_rate: { key: codecs.u32, value: refusalRate },
   tsi_runtime: { key: codecs.u32, value: runtime },
 } as const;

@@ -19,8 +19,12 @@ export type DeclaredMap = {
 const sizedMaps: Readonly<Record<string, keyof TableSizes>> = {
   tsi_ct4: "conntrackMax",
   tsi_ct6: "conntrackMax",
+  tsi_ct4_new: "youngMax",
+  tsi_ct6_new: "youngMax",
   tsi_nat4: "natMax",
   tsi_nat6: "natMax",
+  tsi_policy_class: "policyMax",
+  tsi_policy_rule: "policyMax",
 };
 
 /**
@@ -33,7 +37,7 @@ export function declareMaps(specs: readonly CollectionSpec[], sizes: TableSizes)
     for (const map of Object.values(spec.maps)) {
       if (map.data !== undefined) continue;
       const sized = sizedMaps[map.name];
-      if (sized !== undefined) map.maxEntries = sizes[sized];
+      map.maxEntries = (sized && sizes[sized]) ?? map.maxEntries;
       const layout = mapLayout(spec, map);
       const hash = layoutHash(layout);
       const known = declared.get(map.name);

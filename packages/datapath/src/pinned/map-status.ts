@@ -8,8 +8,9 @@ import { pressure, pressureAlarm } from "./sizing.ts";
 const refusing: ReadonlySet<string> = new Set(["hash", "lpm_trie"]);
 
 /** Status of one map. Walks maps that can refuse entries; the big tables evict and are only named with their size. */
-export function mapStatus(map: BpfMap): PartStatus {
-  const name = `map ${map.name}`;
+export function mapStatus(declaredName: string, map: BpfMap): PartStatus {
+  // The kernel keeps 15 characters of it.
+  const name = `map ${declaredName}`;
   if (!refusing.has(map.type))
     return { name, ok: true, message: `${map.type} of ${map.maxEntries}` };
   const entries = countEntries(map);

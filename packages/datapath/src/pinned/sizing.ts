@@ -10,8 +10,15 @@ const bytesPerEntry = 192;
 const smallestTable = 16_384;
 const largestTable = 512 * 1024;
 
-/** Entries of one conntrack table and of one NAT table. */
-export type TableSizes = { readonly conntrackMax: number; readonly natMax: number };
+/** Entries of one table of each kind. */
+export type TableSizes = {
+  readonly conntrackMax: number;
+  /** Of connections that are not established yet. */
+  readonly youngMax: number;
+  readonly natMax: number;
+  /** Of the tables of policy classes and rules; undefined: what their header says. */
+  readonly policyMax: number | undefined;
+};
 
 /**
  * Sizes for a machine with this much memory: conntrack and NAT of both families share `memoryShare` of it, NAT gets
@@ -20,11 +27,16 @@ export type TableSizes = { readonly conntrackMax: number; readonly natMax: numbe
 export function tableSizes(
   totalMemoryBytes: number,
   memoryShare: number = defaultMemoryShare,
-): TableSizes {
+): Pick<TableSizes, "conntrackMax" | "natMax"> {
   const budget = Math.max(totalMemoryBytes, 256 * mebibyte) * memoryShare;
   const families = 2;
   const conntrackMax = clampToTable(budget / bytesPerEntry / families / (1 + 2 / 3));
   return { conntrackMax, natMax: clampToTable((conntrackMax * 2) / 3) };
+}
+
+/** Connections on their way to being established: a quarter as many as there may be of those that are. */
+export function youngShare(conntrackMax: number): number {
+  return Math.max(1024, Math.floor(conntrackMax / 4));
 }
 
 function clampToTable(entries: number): number {

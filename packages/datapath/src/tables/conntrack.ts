@@ -20,21 +20,24 @@ type Ends = {
   readonly protocol: number;
 };
 
-type Family = { readonly map: BpfMap; readonly ends: (key: Uint8Array) => Ends };
+/** One table: of one family, of established connections or of young ones. */
+type Table = { readonly map: BpfMap; readonly ends: (key: Uint8Array) => Ends };
 
 export class Conntrack {
-  readonly #families: readonly Family[];
+  readonly #tables: readonly Table[];
 
-  constructor(maps: { readonly ipv4: BpfMap; readonly ipv6: BpfMap }) {
-    this.#families = [
-      { map: maps.ipv4, ends: endsReader(conntrackKey4, ends4) },
-      { map: maps.ipv6, ends: endsReader(conntrackKey6, ends6) },
+  constructor(maps: { readonly ipv4: readonly BpfMap[]; readonly ipv6: readonly BpfMap[] }) {
+    const ofFamily4 = endsReader(conntrackKey4, ends4);
+    const ofFamily6 = endsReader(conntrackKey6, ends6);
+    this.#tables = [
+      ...maps.ipv4.map((map) => ({ map, ends: ofFamily4 })),
+      ...maps.ipv6.map((map) => ({ map, ends: ofFamily6 })),
     ];
   }
 
   /** Every tracked connection, expired ones too, seen from the side that opened it. */
   list(): ConntrackEntry[] {
-    return this.#families.flatMap(({ map, ends }) =>
+    return this.#tables.flatMap(({ map, ends }) =>
       Array.from(map.entries(), ([key, value]) =>
         describe(ends(key), decode(conntrackEntry, value)),
       ),
@@ -44,7 +47,7 @@ export class Conntrack {
   /** Removes the connections that have `address` at either end, and answers how many there were. */
   deleteByAddress(address: Address): number {
     let deleted = 0;
-    for (const { map, ends } of this.#families) {
+    for (const { map, ends } of this.#tables) {
       const keys = Array.from(map.entries(), ([key]) => key).filter((key) => {
         const { low, high } = ends(key);
         return low.equals(address) || high.equals(address);
@@ -60,7 +63,7 @@ export class Conntrack {
    */
   async sweep(nowNs: bigint = clockMonotonicNs(), signal?: AbortSignal): Promise<SweepResult> {
     let result: SweepResult = { deleted: 0, alive: 0 };
-    for (const { map } of this.#families) {
+    for (const { map } of this.#tables) {
       const swept = await sweepMap(map, (_, value) => deadline(value) <= nowNs, signal);
       result = addResults(result, swept);
     }

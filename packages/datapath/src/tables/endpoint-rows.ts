@@ -19,6 +19,7 @@ export function endpointRow(entry: EndpointEntry): Endpoint {
     mac: entry.mac.bytes,
     nodeMac: entry.nodeMac.bytes,
     ipv4: ipv4Number(entry.ipv4),
+    subject: entry.subject,
     ipv6: mappedBytes(entry.ipv6),
   };
 }
@@ -33,6 +34,7 @@ export function hostRow(): Endpoint {
     mac: new Uint8Array(6),
     nodeMac: new Uint8Array(6),
     ipv4: 0,
+    subject: 0,
     ipv6: new Uint8Array(16),
   };
 }
@@ -47,6 +49,7 @@ export function endpointEntry(row: Endpoint): EndpointEntry {
     ipv6: fromMappedBytes(row.ipv6),
     mac: Mac.fromBytes(row.mac),
     nodeMac: Mac.fromBytes(row.nodeMac),
+    subject: row.subject,
   };
 }
 
@@ -55,10 +58,12 @@ export function addressesOf(entry: EndpointEntry): Address[] {
   return [entry.ipv4, entry.ipv6].filter((address) => address !== undefined);
 }
 
-/** Whether two entries grant the same addresses to the same identity: then no remembered verdict is stale. */
+/** Whether two entries grant the same addresses to the same identity under the same policy: no verdict is stale. */
 export function sameMapping(a: EndpointEntry, b: EndpointEntry): boolean {
   return (
     a.identity === b.identity &&
+    a.subject === b.subject &&
+    a.ifindex === b.ifindex &&
     String(a.ipv4) === String(b.ipv4) &&
     String(a.ipv6) === String(b.ipv6)
   );

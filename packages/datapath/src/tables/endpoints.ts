@@ -4,7 +4,6 @@ import type { TypedMap } from "@tsilium/ebpf";
 import type { Address } from "@tsilium/net";
 import { mappedBytes } from "./address-key.ts";
 import { addressesOf, endpointEntry, endpointRow, sameMapping } from "./endpoint-rows.ts";
-import { endpointFlags } from "../gen/abi.ts";
 import type { AddressKey, Endpoint } from "../gen/abi.ts";
 import type { EndpointEntry } from "../model.ts";
 
@@ -36,8 +35,8 @@ export class Endpoints {
 
   /**
    * Makes the kernel treat this endpoint as described: entries first, then the link, so that the first packet already
-   * finds them. Idempotent; a changed interface, address or identity replaces the old one, and a change of who has an
-   * address moves the epoch.
+   * finds them. Idempotent; a changed interface, address, identity or subject replaces the old one, and a change of who
+   * has an address, or under which policy, moves the epoch.
    * @throws BpfError E2BIG when the maps are full, ENODEV when the interface is gone; what was written stays, for
    * `delete` or the next `upsert` to correct.
    */
@@ -45,15 +44,13 @@ export class Endpoints {
     const { byInterface, byAddress, hook, bumpEpoch } = this.#parts;
     const previous = this.#byId.get(entry.id);
     const row = endpointRow(entry);
-    const takenOver = addressesOf(entry).some(
-      (address) => this.#ownerOf(address, entry.id) !== undefined,
-    );
     byInterface.update(entry.ifindex, row);
     for (const address of addressesOf(entry))
       byAddress.update({ address: mappedBytes(address) }, row);
     this.#byId.set(entry.id, entry);
     if (previous !== undefined) this.#removeStale(previous, entry);
-    if (takenOver || (previous !== undefined && !sameMapping(previous, entry))) bumpEpoch();
+    // A new pod too: whoever spoke to its address before did so with somebody else, if only with the world.
+    if (previous === undefined || !sameMapping(previous, entry)) bumpEpoch();
     hook.attach(entry);
   }
 
@@ -91,12 +88,5 @@ export class Endpoints {
   #release(address: Address, id: number): void {
     const key = { address: mappedBytes(address) };
     if (this.#parts.byAddress.lookup(key)?.id === id) this.#parts.byAddress.delete(key);
-  }
-
-  /** The other endpoint that has this address now, if any. */
-  #ownerOf(address: Address, id: number): Endpoint | undefined {
-    const row = this.#parts.byAddress.lookup({ address: mappedBytes(address) });
-    if (row === undefined || row.flags & endpointFlags.host) return undefined;
-    return row.id === id ? undefined : row;
   }
 }

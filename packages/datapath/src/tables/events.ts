@@ -2,6 +2,7 @@
 import { decode } from "@tsilium/ebpf";
 import { event as eventCodec, direction as directions, eventKind } from "../gen/abi.ts";
 import type { DropOrTraceEvent } from "../model.ts";
+import { verdictWord } from "../policy/rows.ts";
 
 /**
  * One record of the ring buffer; undefined for a record that is too short or of an unknown kind (a newer program's,
@@ -16,6 +17,8 @@ export function decodeEvent(record: Uint8Array): DropOrTraceEvent | undefined {
     kind,
     timestampNs: header.timestampNs,
     code: header.code,
+    verdict: kind === "policy-verdict" ? verdictWord(header.code) : undefined,
+    rule: header.rule,
     direction: header.direction === directions.egress ? "egress" : "ingress",
     endpointId: header.endpointId,
     sourceIdentity: header.sourceIdentity,
@@ -29,5 +32,6 @@ export function decodeEvent(record: Uint8Array): DropOrTraceEvent | undefined {
 function kindName(kind: number): DropOrTraceEvent["kind"] | undefined {
   if (kind === eventKind.drop) return "drop";
   if (kind === eventKind.trace) return "trace";
+  if (kind === eventKind.policyVerdict) return "policy-verdict";
   return undefined;
 }

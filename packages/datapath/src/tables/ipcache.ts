@@ -7,6 +7,9 @@ import type { IpcacheEntry } from "../model.ts";
 
 type Parts = { readonly map: TypedMap<IpcacheKey, IpcacheRow>; readonly bumpEpoch: () => void };
 
+/** Fields of a row that a remembered verdict depends on. */
+const decisive = ["identity", "owner", "cidrSet"] as const;
+
 export class IpcacheMap {
   readonly #parts: Parts;
 
@@ -14,21 +17,31 @@ export class IpcacheMap {
     this.#parts = parts;
   }
 
-  /** Writes one entry. Moves the epoch only if the prefix was there with another identity. @throws BpfError ENOSPC */
+  /** Writes one entry, and moves the epoch if that changes whose an address is. @throws BpfError ENOSPC */
   upsert(entry: IpcacheEntry): void {
-    if (this.#write(entry)) this.#parts.bumpEpoch();
+    this.upsertMany([entry]);
   }
 
-  /** Writes many, and moves the epoch at most once, after the last. */
-  upsertMany(entries: Iterable<IpcacheEntry>): void {
+  /**
+   * Writes many, and moves the epoch at most once, after the last: when some address is somebody else's from now on. A
+   * new prefix takes its addresses from a shorter one. Answers whether any did.
+   */
+  upsertMany(entries: Iterable<IpcacheEntry>): boolean {
     let changed = false;
     for (const entry of entries) changed = this.#write(entry) || changed;
     if (changed) this.#parts.bumpEpoch();
+    return changed;
   }
 
   /** Removes a prefix; false when it was gone. */
   delete(prefix: Prefix): boolean {
-    const deleted = this.#parts.map.delete(prefixKey(prefix));
+    return this.deleteMany([prefix]);
+  }
+
+  /** Removes prefixes, and moves the epoch if any was there, which is the answer. */
+  deleteMany(prefixes: Iterable<Prefix>): boolean {
+    let deleted = false;
+    for (const prefix of prefixes) deleted = this.#parts.map.delete(prefixKey(prefix)) || deleted;
     if (deleted) this.#parts.bumpEpoch();
     return deleted;
   }
@@ -37,15 +50,14 @@ export class IpcacheMap {
     return listIpcache(this.#parts.map);
   }
 
-  /** True when an identity was replaced. A trie's lookup finds shorter prefixes too: only EEXIST proves this one. */
+  /** Whether somebody else has an address now. What the trie answers before is a shorter prefix's, or this one's. */
   #write(entry: IpcacheEntry): boolean {
     const { map } = this.#parts;
     const key = prefixKey(entry.prefix);
     const row = ipcacheRow(entry);
-    if (map.update(key, row, "create")) return false;
     const previous = map.lookup(key);
     map.update(key, row);
-    return previous?.identity !== entry.identity;
+    return previous === undefined || decisive.some((field) => previous[field] !== row[field]);
   }
 }
 
@@ -55,6 +67,8 @@ export function listIpcache(map: TypedMap<IpcacheKey, IpcacheRow>): IpcacheEntry
     prefix: fromPrefixKey(key),
     identity: row.identity,
     tunnelEndpoint: fromMappedBytes(row.tunnelEndpoint),
+    owner: row.owner,
+    cidrSet: row.cidrSet,
   }));
   return entries.sort(
     (a, b) => a.prefix.address.compare(b.prefix.address) || a.prefix.length - b.prefix.length,
@@ -64,8 +78,9 @@ export function listIpcache(map: TypedMap<IpcacheKey, IpcacheRow>): IpcacheEntry
 function ipcacheRow(entry: IpcacheEntry): IpcacheRow {
   return {
     identity: entry.identity,
-    cidrSet: 0,
+    cidrSet: entry.cidrSet,
     tunnelEndpoint: mappedBytes(entry.tunnelEndpoint),
     flags: 0,
+    owner: entry.owner,
   };
 }

@@ -17,7 +17,7 @@ import { NodesMap } from "./nodes.ts";
 import { readObjects } from "../programs/objects.ts";
 
 const objects = process.env["TSILIUM_BPF_OBJECTS"] ?? join(projectRoot(), "dist/bpf");
-const sizes = { conntrackMax: 1024, natMax: 1024 };
+const sizes = { conntrackMax: 1024, youngMax: 1024, natMax: 1024, policyMax: 1024 };
 
 function declared(name: string): DeclaredMap {
   const found = declareMaps(Object.values(readObjects(objects)), sizes).find(
@@ -63,6 +63,7 @@ const web: EndpointEntry = {
   ipv6: Address.parse("fd00::7"),
   mac: Mac.parse("02:00:00:00:00:07"),
   nodeMac: Mac.parse("02:00:00:00:01:07"),
+  subject: 3,
 };
 
 test("endpoints that an earlier agent wrote are adopted as they were", () => {
@@ -81,19 +82,29 @@ test("endpoints that an earlier agent wrote are adopted as they were", () => {
 });
 
 function describe(entry: EndpointEntry): string {
-  const { id, ifindex, identity, ipv4, ipv6, mac, nodeMac } = entry;
-  return `${id} ${ifindex} ${identity} ${ipv4} ${ipv6} ${mac} ${nodeMac}`;
+  const { id, ifindex, identity, ipv4, ipv6, mac, nodeMac, subject } = entry;
+  return `${id} ${ifindex} ${identity} ${ipv4} ${ipv6} ${mac} ${nodeMac} ${subject}`;
 }
 
 test("a changed address or interface leaves nothing of the old one", () => {
   const { make, state, owners } = endpointsOnFreshMaps();
   const endpoints = make();
   endpoints.upsert(web);
-  assert.equal(state.epochs, 0, "a new address changes no verdict");
+  assert.equal(state.epochs, 1, "its addresses were somebody else's, if only the world's");
+  endpoints.upsert(web);
+  assert.equal(state.epochs, 1, "nothing changed");
   endpoints.upsert({ ...web, ifindex: 30, ipv4: Address.parse("10.244.0.9"), ipv6: undefined });
   assert.deepEqual(owners(), ["0af40009 7"]);
   assert.equal(make().list().length, 1);
-  assert.equal(state.epochs, 1);
+  assert.equal(state.epochs, 2);
+  endpoints.upsert({
+    ...web,
+    ifindex: 30,
+    ipv4: Address.parse("10.244.0.9"),
+    ipv6: undefined,
+    subject: 4,
+  });
+  assert.equal(state.epochs, 3, "it is under another policy");
 });
 
 test("an address that moved to another endpoint stays with it when the old one goes", () => {
@@ -101,7 +112,7 @@ test("an address that moved to another endpoint stays with it when the old one g
   const endpoints = make();
   endpoints.upsert(web);
   endpoints.upsert({ ...web, id: 8, ifindex: 21, identity: 1002, ipv6: undefined });
-  assert.equal(state.epochs, 1, "the address changed hands");
+  assert.equal(state.epochs, 2, "the address changed hands");
   endpoints.delete(web.id);
   assert.deepEqual(owners(), ["0af40007 8"]);
   assert.deepEqual([...state.attached], [8]);
@@ -115,25 +126,30 @@ test("the node's own addresses follow what it has and never disturb pods'", () =
   assert.deepEqual(owners(), ["0af40001 0", "0af40007 7", "ac120003 0"]);
 });
 
-test("the epoch moves when a prefix gets another identity or goes, not for a new one or a new tunnel", () => {
+test("the epoch moves when addresses get another identity, owner or cidr-set, not for another tunnel", () => {
   let epochs = 0;
   const map = new TypedMap(freshMap("tsi_ipcache"), mapCodecs.tsi_ipcache);
   const ipcache = new IpcacheMap({ map, bumpEpoch: () => epochs++ });
   const prefix = Prefix.parse("10.244.1.0/24");
   const host = Prefix.parse("10.244.1.5/32");
-  ipcache.upsert({ prefix, identity: 2, tunnelEndpoint: undefined });
-  ipcache.upsert({ prefix: host, identity: 1001, tunnelEndpoint: undefined });
-  ipcache.upsert({ prefix: host, identity: 1001, tunnelEndpoint: Address.parse("172.18.0.3") });
-  assert.equal(epochs, 0);
-  ipcache.upsert({ prefix: host, identity: 1002, tunnelEndpoint: Address.parse("172.18.0.3") });
-  assert.equal(epochs, 1);
+  const owned = { tunnelEndpoint: undefined, owner: 5, cidrSet: 0 };
+  const behind = { ...owned, tunnelEndpoint: Address.parse("172.18.0.3") };
+  ipcache.upsert({ prefix, identity: 2, ...owned });
+  ipcache.upsert({ prefix: host, identity: 1001, ...owned });
+  assert.equal(epochs, 2, "both took addresses from whoever had them");
+  ipcache.upsert({ prefix: host, identity: 1001, ...behind });
+  assert.equal(epochs, 2);
+  ipcache.upsert({ prefix: host, identity: 1002, ...behind });
+  ipcache.upsert({ prefix: host, identity: 1002, ...behind, owner: 6 });
+  ipcache.upsert({ prefix: host, identity: 1002, ...behind, owner: 6, cidrSet: 1 });
+  assert.equal(epochs, 5);
   assert.deepEqual(
     ipcache.list().map((entry) => `${entry.prefix} ${entry.identity} ${entry.tunnelEndpoint}`),
     ["10.244.1.0/24 2 undefined", "10.244.1.5/32 1002 172.18.0.3"],
   );
   assert.equal(ipcache.delete(host), true);
   assert.equal(ipcache.delete(host), false);
-  assert.equal(epochs, 2);
+  assert.equal(epochs, 6);
 });
 
 test("many entries move the epoch once", () => {
@@ -145,10 +161,13 @@ test("many entries move the epoch once", () => {
       prefix: Prefix.parse(text),
       identity,
       tunnelEndpoint: undefined,
+      owner: 5,
+      cidrSet: 0,
     }));
   ipcache.upsertMany(entries(1));
+  ipcache.upsertMany(entries(1));
   ipcache.upsertMany(entries(2));
-  assert.equal(epochs, 1);
+  assert.equal(epochs, 2);
 });
 
 test("nodes of both families read back with what they are", () => {

@@ -234,6 +234,7 @@ export class TestCluster implements AsyncDisposable {
       ipv6,
       mac: podLink?.mac ?? Mac.random(),
       nodeMac: hostLink?.mac ?? Mac.random(),
+      subject: 1,
     };
     return { netns: pod.path, ipv4: String(ipv4), ipv6: String(ipv6), node, entry };
   }
@@ -261,6 +262,8 @@ export class TestCluster implements AsyncDisposable {
         prefix: Prefix.host(address),
         identity,
         tunnelEndpoint: tunnelled && tunnel && !own ? nodeIpv4 : undefined,
+        owner: other,
+        cidrSet: 0,
       });
       const routers = [routerIpv4, routerIpv6] as Address[];
       const entries = [
@@ -282,6 +285,8 @@ export class TestCluster implements AsyncDisposable {
       prefix: Prefix.host(address),
       identity,
       tunnelEndpoint,
+      owner: pod.entry.id,
+      cidrSet: 0,
     }));
   }
 }

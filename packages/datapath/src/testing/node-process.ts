@@ -4,6 +4,7 @@ import type { Address, Mac, Prefix } from "@tsilium/net";
 import { Datapath } from "../datapath.ts";
 import type { DatapathOptions } from "../datapath.ts";
 import { openMaps } from "../open-maps.ts";
+import { PolicyMaps } from "../policy/policy-maps.ts";
 import { revive, toPlain } from "./plain.ts";
 import type { EndpointEntry, IpcacheEntry, NodeEntry, RoutedNode } from "../model.ts";
 
@@ -44,6 +45,9 @@ const commands: { [K in keyof NodeCommands]: (...args: Parameters<NodeCommands[K
   async start(options) {
     const log = { info: remember, warn: remember };
     running = await Datapath.start({ ...options, log });
+    // Pods of these tests are under no policy.
+    using policy = PolicyMaps.open(options);
+    policy.setSubjects([{ subject: 1, ingress: 1, egress: 1 }]);
   },
   upsertEndpoint(entry) {
     const startMs = performance.now();

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* A denied packet becomes the ICMP error about itself. */
+#ifndef TSI_LIB_REFUSE_ICMP_H
+#define TSI_LIB_REFUSE_ICMP_H
+
+#include "lib/checksum.h"
+#include "lib/icmp.h"
+#include "lib/packet.h"
+
+/* RFC 1812 5.2.7.1: communication administratively prohibited. RFC 4443 3.1 has its own number. */
+#define ICMP4_ADMIN_PROHIBITED 13
+#define ICMP6_UNREACHABLE 1
+#define ICMP6_ADMIN_PROHIBITED 1
+/* Of the packet that is quoted: its IP header and, the most that the kernel must find intact there, a TCP
+ * header (it will not cut off the field of a checksum that is yet to be filled in).
+ */
+#define QUOTED_L4 20
+
+struct icmp_refusal4 {
+	struct iphdr ip;
+	struct icmp_head icmp;
+	__u8 quoted[sizeof(struct iphdr) + QUOTED_L4];
+};
+
+struct icmp_refusal6 {
+	struct ipv6hdr ip;
+	struct icmp_head icmp;
+	__u8 quoted[sizeof(struct ipv6hdr) + QUOTED_L4];
+};
+
+/* How much of a packet is quoted, from its IP header on: all there is, up to the most. */
+static __always_inline __u32 quotable(const struct __sk_buff *skb, __u32 most)
+{
+	__u32 length = skb->len - L3_OFFSET;
+
+	return length < most ? length : most;
+}
+
+static __noinline int become_icmp4(struct __sk_buff *skb)
+{
+	struct icmp_refusal4 refusal = {};
+	struct iphdr *quoted = (struct iphdr *)refusal.quoted;
+	__u32 length = quotable(skb, sizeof(refusal.quoted));
+
+	/* The quote may be shorter than its room; what is missing is zero, to the checksum too. */
+	if (length < sizeof(struct iphdr) + 8 || length > sizeof(refusal.quoted) ||
+		bpf_skb_load_bytes(skb, L3_OFFSET, refusal.quoted, length))
+		return -1;
+	refusal.ip.version = 4;
+	refusal.ip.ihl = 5;
+	refusal.ip.ttl = OUR_TTL;
+	refusal.ip.protocol = IPPROTO_ICMP;
+	refusal.ip.tot_len = bpf_htons(sizeof(refusal.ip) + sizeof(refusal.icmp) + length);
+	refusal.ip.saddr = quoted->daddr;
+	refusal.ip.daddr = quoted->saddr;
+	checksum4(&refusal.ip);
+	refusal.icmp.type = ICMP4_UNREACHABLE;
+	refusal.icmp.code = ICMP4_ADMIN_PROHIBITED;
+	refusal.icmp.checksum = fold_checksum(bpf_csum_diff(
+		0, 0, (__be32 *)&refusal.icmp, sizeof(refusal.icmp) + sizeof(refusal.quoted), 0));
+	if (bpf_skb_change_tail(skb, L3_OFFSET + length, 0) ||
+		bpf_skb_adjust_room(
+			skb, sizeof(refusal.ip) + sizeof(refusal.icmp), BPF_ADJ_ROOM_MAC, 0))
+		return -1;
+	return bpf_skb_store_bytes(skb, L3_OFFSET, &refusal,
+		sizeof(refusal.ip) + sizeof(refusal.icmp), BPF_F_INVALIDATE_HASH);
+}
+
+static __noinline int become_icmp6(struct __sk_buff *skb)
+{
+	struct icmp_refusal6 refusal = {};
+	struct ipv6hdr *quoted = (struct ipv6hdr *)refusal.quoted;
+	__u32 length = quotable(skb, sizeof(refusal.quoted));
+	__s64 sum;
+
+	if (length < sizeof(struct ipv6hdr) + 8 || length > sizeof(refusal.quoted) ||
+		bpf_skb_load_bytes(skb, L3_OFFSET, refusal.quoted, length))
+		return -1;
+	refusal.ip.version = 6;
+	refusal.ip.hop_limit = OUR_TTL;
+	refusal.ip.nexthdr = IPPROTO_ICMPV6;
+	refusal.ip.payload_len = bpf_htons(sizeof(refusal.icmp) + length);
+	refusal.ip.saddr = quoted->daddr;
+	refusal.ip.daddr = quoted->saddr;
+	refusal.icmp.type = ICMP6_UNREACHABLE;
+	refusal.icmp.code = ICMP6_ADMIN_PROHIBITED;
+	sum = pseudo_sum6(&refusal.ip, sizeof(refusal.icmp) + length, IPPROTO_ICMPV6);
+	refusal.icmp.checksum =
+		fold_checksum(sum + bpf_csum_diff(0, 0, (__be32 *)&refusal.icmp,
+					    sizeof(refusal.icmp) + sizeof(refusal.quoted), 0));
+	if (bpf_skb_change_tail(skb, L3_OFFSET + length, 0) ||
+		bpf_skb_adjust_room(
+			skb, sizeof(refusal.ip) + sizeof(refusal.icmp), BPF_ADJ_ROOM_MAC, 0))
+		return -1;
+	return bpf_skb_store_bytes(skb, L3_OFFSET, &refusal,
+		sizeof(refusal.ip) + sizeof(refusal.icmp), BPF_F_INVALIDATE_HASH);
+}
+
+#endif
