@@ -17,6 +17,13 @@ import type {
 } from "./types/core.ts";
 import type { KubeObject } from "./types/meta.ts";
 import type { Pod } from "./types/pod.ts";
+import type {
+  CiliumCidrGroup,
+  CiliumClusterwideNetworkPolicy,
+  CiliumNetworkPolicy,
+  ClusterNetworkPolicy,
+  NetworkPolicy,
+} from "./types/policy.ts";
 
 /** A kind's place in the API. The type parameter is the object's type; it exists for the compiler alone. */
 export type Resource<T extends KubeObject = KubeObject> = {
@@ -72,6 +79,31 @@ export const resources = {
     "cilium.io/v2",
     "ciliumidentities",
     "CiliumIdentity",
+  ),
+  networkPolicies: define<NetworkPolicy>(
+    "networking.k8s.io/v1",
+    "networkpolicies",
+    "NetworkPolicy",
+  ),
+  ciliumNetworkPolicies: define<CiliumNetworkPolicy>(
+    "cilium.io/v2",
+    "ciliumnetworkpolicies",
+    "CiliumNetworkPolicy",
+  ),
+  ciliumClusterwideNetworkPolicies: defineClusterWide<CiliumClusterwideNetworkPolicy>(
+    "cilium.io/v2",
+    "ciliumclusterwidenetworkpolicies",
+    "CiliumClusterwideNetworkPolicy",
+  ),
+  clusterNetworkPolicies: defineClusterWide<ClusterNetworkPolicy>(
+    "policy.networking.k8s.io/v1alpha2",
+    "clusternetworkpolicies",
+    "ClusterNetworkPolicy",
+  ),
+  ciliumCidrGroups: defineClusterWide<CiliumCidrGroup>(
+    "cilium.io/v2",
+    "ciliumcidrgroups",
+    "CiliumCIDRGroup",
   ),
 } as const;
 
