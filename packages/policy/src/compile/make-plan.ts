@@ -1,0 +1,108 @@
+// From a request to a plan: rules are ranked, then grouped by the peers that they name.
+import type { PolicySettings } from "../model.ts";
+import { tiers } from "../model.ts";
+import { Decider, rankLimit } from "./decider.ts";
+import { SlotError } from "./errors.ts";
+import { groupByPeers } from "./grouping.ts";
+import { isolationOf } from "./isolation.ts";
+import type { PlannedRule, SlotPlan, SlotRequest } from "./plan.ts";
+import { portBits, portCut } from "./port-cuts.ts";
+import type { ResolvedRule } from "./resolve.ts";
+import type { RuleLease } from "./rule-numbers.ts";
+import { keyed } from "./selectors.ts";
+import { slotHeader } from "./slot-header.ts";
+import type { SpecSide } from "./spec-record.ts";
+
+export type PlanOptions = { readonly settings: PolicySettings; readonly lease: RuleLease };
+
+/** @throws SlotError too_many_rules */
+export function makePlan(request: SlotRequest, { settings, lease }: PlanOptions): SlotPlan {
+  const sources = sortByPrecedence(sourcesOf(request, settings));
+  if (sources.length >= rankLimit)
+    throw new SlotError(
+      "too_many_rules",
+      `${sources.length} rules for one ${request.direction} policy`,
+    );
+  const rules = sources.map((source) => plannedRule(source, request, { settings, lease }));
+  const grouping = groupByPeers(
+    sources.map(({ rule }) => rule.peers),
+    rules,
+  );
+  const decider = new Decider({
+    rules,
+    defaultDeny: isolationOf(request, settings, lease),
+    allowed: lease.of({ kind: "builtin", reason: "no policy denies it" }),
+    isAudit: request.isAudit,
+  });
+  const { direction } = request;
+  const header = slotHeader({ request, rules, grouping, decider });
+  return { direction, header, decider, rules, grouping, lease };
+}
+
+/** A rule and the object that it is of; undefined: built in. */
+type Source = { readonly side: SpecSide | undefined; readonly rule: ResolvedRule };
+
+const host = keyed([{ source: "reserved", key: "host", operator: "Exists", values: [] }]);
+const localhostRule: ResolvedRule = {
+  verdict: "allow",
+  path: "",
+  peers: { key: "the node itself", selectors: [host], cidrs: [] },
+  ports: undefined,
+};
+
+function sourcesOf({ sides, direction }: SlotRequest, settings: PolicySettings): Source[] {
+  const sources: Source[] = sides.flatMap((side) => side.rules.map((rule) => ({ side, rule })));
+  const reachesPods = settings.allowLocalhost && direction === "ingress";
+  return reachesPods ? [...sources, { side: undefined, rule: localhostRule }] : sources;
+}
+
+const normalOrder = { deny: 0, allow: 1, pass: 2 } as const;
+
+/** Sides come in order; within the normal tier every deny precedes every allow. Sorting is stable. */
+function sortByPrecedence(sources: readonly Source[]): Source[] {
+  const weight = ({ side, rule }: Source) => {
+    const tier = tierOf(side);
+    return 3 * tier + (tiers[tier] === "normal" ? normalOrder[rule.verdict] : 0);
+  };
+  return sources
+    .map((source) => ({ source, weight: weight(source) }))
+    .sort((a, b) => a.weight - b.weight)
+    .map(({ source }) => source);
+}
+
+function tierOf(side: SpecSide | undefined): number {
+  return tiers.indexOf(side?.tier ?? "normal");
+}
+
+function plannedRule(
+  { side, rule }: Source,
+  request: SlotRequest,
+  { settings, lease }: PlanOptions,
+): PlannedRule {
+  const number = side
+    ? lease.of({ kind: "rule", ref: side.ref, path: rule.path })
+    : lease.of({ kind: "builtin", reason: "allow-localhost" });
+  return {
+    tier: tierOf(side),
+    verdict: rule.verdict,
+    isAudit: side?.isAudit ?? false,
+    number,
+    response: side?.response ?? settings.denyResponse,
+    ...portsOf(rule, request),
+  };
+}
+
+/** Ingress: the names are the subject's own ports and resolved here. Egress: they are each peer's. */
+function portsOf(
+  { ports }: ResolvedRule,
+  { direction, namedPorts }: SlotRequest,
+): Pick<PlannedRule, "cuts" | "named"> {
+  if (!ports) return { cuts: undefined, named: [] };
+  if (direction === "egress") return ports;
+  const own = ports.named.flatMap(({ protocol, name }) =>
+    namedPorts
+      .filter((port) => port.name === name && port.protocol === protocol)
+      .map(({ port }) => portCut(protocol, port, portBits)),
+  );
+  return { cuts: [...ports.cuts, ...own], named: [] };
+}

@@ -1,0 +1,74 @@
+// A compiler with what surrounds it on a node: an address table that is told of prefixes and tells of cidr-sets, and
+// the kernel's maps, which are told of deltas. Packets are decided in the maps.
+import { Address, Prefix } from "@tsilium/net";
+import type { Direction, EntryVerdict, PolicySettings, RuleName } from "../../model.ts";
+import { KernelPolicy } from "../../testing/player/kernel-policy.ts";
+import { PolicyCompiler } from "../compiler.ts";
+import type { PolicyDelta } from "../delta.ts";
+
+export type NodePacket = {
+  readonly subject: number;
+  readonly direction: Direction;
+  readonly identity: number;
+  readonly address: Address;
+  readonly protocol: number;
+  readonly port: number;
+};
+
+export type NodeAnswer = {
+  readonly verdict: EntryVerdict | "unknown peer";
+  readonly name: RuleName | undefined;
+};
+
+export class TestNode {
+  readonly compiler: PolicyCompiler;
+  readonly kernel = new KernelPolicy();
+  /** Text of the prefixes in a set -> its number. */
+  readonly #sets = new Map<string, number>();
+  #lastSet = 0;
+  readonly #addresses: readonly Address[];
+
+  /** @param addresses those that packets may come from */
+  constructor(settings: PolicySettings, addresses: readonly Address[]) {
+    this.compiler = new PolicyCompiler(settings);
+    this.#addresses = addresses;
+  }
+
+  /** Compiles what changed and writes it, as often as it takes. */
+  commit(): PolicyDelta[] {
+    const deltas = [this.compiler.commit()];
+    const contents = new Map<string, Prefix[]>();
+    for (const address of this.#addresses) {
+      const covering = this.#covering(address);
+      if (covering.length > 0) contents.set(covering.join(), covering);
+    }
+    for (const [text, prefixes] of contents)
+      if (!this.#sets.has(text)) {
+        this.#sets.set(text, ++this.#lastSet);
+        this.compiler.setCidrSet(this.#lastSet, prefixes);
+      }
+    deltas.push(this.compiler.commit());
+    for (const delta of deltas) this.kernel.apply(delta);
+    for (const [text, id] of this.#sets)
+      if (!contents.has(text)) {
+        this.#sets.delete(text);
+        this.compiler.deleteCidrSet(id);
+      }
+    return deltas;
+  }
+
+  decide({ address, ...packet }: NodePacket): NodeAnswer {
+    const { verdict, rule } = this.kernel.decide({ ...packet, cidrSet: this.cidrSetOf(address) });
+    return { verdict, name: this.compiler.ruleName(rule) };
+  }
+
+  cidrSetOf(address: Address): number {
+    return this.#sets.get(this.#covering(address).join()) ?? 0;
+  }
+
+  #covering(address: Address): Prefix[] {
+    return [...this.compiler.prefixes().values()]
+      .filter((prefix) => prefix.contains(address))
+      .sort((a, b) => a.compare(b));
+  }
+}
