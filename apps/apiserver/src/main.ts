@@ -1,8 +1,10 @@
 // The API server and the controllers of a small cluster, in one process.
 //
 //   pki --> ApiServer (store, kinds, listeners) <-- KubeClient <-- Controllers
+//                 ^-- what is wrong with policies
 import { randomBytes } from "node:crypto";
 import { ApiServer, createPki } from "@tsilium/apiserver";
+import { policyAdmissions } from "../../operator/src/policies/judge.ts";
 import { Controllers } from "@tsilium/controllers";
 import { KubeClient } from "@tsilium/kube";
 import { createLog } from "@tsilium/runtime";
@@ -30,6 +32,7 @@ const server = await ApiServer.start({
   tokens: [
     { token: controllerToken, name: "system:kube-controller-manager", groups: ["system:masters"] },
   ],
+  admissions: policyAdmissions({ nodeSelectorLabels: options.nodeSelectorLabels }),
   log: (request) => log.debug(request, "request"),
   onFault: (error) => log.error({ error }, "a request failed by our own fault"),
 });

@@ -11,11 +11,14 @@ export type Options = {
   /** Where pods reach the API: endpoints of the service "kubernetes". */
   readonly advertise: readonly { readonly address: string; readonly port: number }[];
   readonly controllers: boolean;
+  /** Policies may name nodes by their labels: the agents' enable-node-selector-labels. */
+  readonly nodeSelectorLabels: boolean;
   readonly logLevel: string;
 };
 
 export const usage = `usage: apiserver --data-dir DIR --pki-dir DIR --listen ADDRESS:PORT... [--listen-fd N]...
-                 [--san NAME]... [--advertise ADDRESS:PORT]... [--no-controllers] [--log-level info]`;
+                 [--san NAME]... [--advertise ADDRESS:PORT]... [--no-controllers]
+                 [--enable-node-selector-labels] [--log-level info]`;
 
 /** @throws Error telling what is wrong with the arguments. */
 export function parseOptions(args: readonly string[]): Options {
@@ -30,6 +33,7 @@ export function parseOptions(args: readonly string[]): Options {
       san: { type: "string", multiple: true, default: [] },
       advertise: { type: "string", multiple: true, default: [] },
       controllers: { type: "boolean", default: true },
+      "enable-node-selector-labels": { type: "boolean", default: false },
       "log-level": { type: "string", default: "info" },
     },
   });
@@ -46,6 +50,7 @@ export function parseOptions(args: readonly string[]): Options {
     sans: values.san,
     advertise: values.advertise.map(parseEndpoint),
     controllers: values.controllers,
+    nodeSelectorLabels: values["enable-node-selector-labels"],
     logLevel: values["log-level"],
   };
 }

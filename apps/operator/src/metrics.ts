@@ -11,6 +11,11 @@ export type MetricsSources = {
   readonly nodes: () => number;
   /** Nodes that wait for pod CIDRs they cannot get. */
   readonly nodesInError: () => number;
+  /** Policies by kind, and by what their status says of them. */
+  readonly policies: () => readonly {
+    readonly kind: string;
+    readonly counts: Readonly<Record<string, number>>;
+  }[];
 };
 
 export class Metrics extends ProcessMetrics {
@@ -27,8 +32,24 @@ export class Metrics extends ProcessMetrics {
     registers: [this.registry],
   });
 
-  constructor({ pools, taken, nodes, nodesInError }: MetricsSources) {
+  readonly reviews = new Counter({
+    name: "tsilium_operator_policy_reviews_total",
+    help: "requests to the policy webhook",
+    labelNames: ["kind", "outcome"],
+    registers: [this.registry],
+  });
+
+  constructor({ pools, taken, nodes, nodesInError, policies }: MetricsSources) {
     super();
+    this.gauge(
+      "tsilium_operator_policies",
+      "policies by validity: nothing of an invalid one is enforced",
+      ["kind", "state"],
+      () =>
+        policies().flatMap(({ kind, counts }) =>
+          Object.entries(counts).map(([state, value]) => ({ labels: { kind, state }, value })),
+        ),
+    );
     this.gauge("tsilium_operator_ipam_nodes", "CiliumNodes by state", ["state"], () => [
       { labels: { state: "total" }, value: nodes() },
       { labels: { state: "in_error" }, value: nodesInError() },

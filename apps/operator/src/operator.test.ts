@@ -5,11 +5,13 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { test } from "node:test";
-import { type CiliumNode, type KubeClient, resources } from "@tsilium/kube";
+import { type CiliumNode, type KubeClient, type Resource, resources } from "@tsilium/kube";
 import { startTestApi, type TestApi, type TestApiOptions } from "@tsilium/testkit/api-server.ts";
 import { loadConfig } from "./config/config.ts";
 import { createLog } from "@tsilium/runtime";
+import { clusterNetworkPolicy } from "./crds/cluster-network-policy.ts";
 import { type Operator, startOperator } from "./operator.ts";
+import type { PolicyObject } from "./policy-status/condition.ts";
 
 const ranges = [
   "--cluster-pool-ipv4-cidr=10.244.0.0/22",
@@ -106,7 +108,15 @@ test("definitions are installed, kept when they are ours, and replaced when they
       const { items } = await read();
       assert.deepEqual(
         items.map(({ spec }) => `${spec.names.kind} ${spec.names.shortNames?.join(",")}`).sort(),
-        ["CiliumEndpoint cep,ciliumep", "CiliumIdentity ciliumid", "CiliumNode cn,ciliumn"],
+        [
+          "CiliumCIDRGroup ccg",
+          "CiliumClusterwideNetworkPolicy ccnp",
+          "CiliumEndpoint cep,ciliumep",
+          "CiliumIdentity ciliumid",
+          "CiliumNetworkPolicy cnp,ciliumnp",
+          "CiliumNode cn,ciliumn",
+          "ClusterNetworkPolicy ",
+        ],
       );
       await first.stop();
       const version = (value: string | null) =>
@@ -125,6 +135,30 @@ test("definitions are installed, kept when they are ours, and replaced when they
         const node = (await read()).items.find(({ spec }) => spec.names.kind === "CiliumNode");
         assert.equal(node?.metadata.labels?.["io.cilium.k8s.crd.schema.version"], after);
       }
+    },
+    { definitions: false },
+  ));
+
+test("a definition of ClusterNetworkPolicy that others installed is theirs; switched off, there is none", () =>
+  withCluster(
+    async ({ client, signal, operate }) => {
+      const name = "clusternetworkpolicies.policy.networking.k8s.io";
+      const read = async () =>
+        (await client.list(resources.customResourceDefinitions, { signal })).items.find(
+          ({ metadata }) => metadata.name === name,
+        );
+      await (await operate("--enable-k8s-cluster-network-policy=false")).stop();
+      assert.equal(await read(), undefined);
+      await client.create(
+        resources.customResourceDefinitions,
+        {
+          ...clusterNetworkPolicy,
+          metadata: { name, annotations: clusterNetworkPolicy.metadata.annotations ?? {} },
+        },
+        { signal },
+      );
+      await (await operate()).stop();
+      assert.equal((await read())?.metadata.labels, undefined);
     },
     { definitions: false },
   ));
@@ -275,6 +309,101 @@ test("CiliumEndpoints without a running pod are swept; those of running pods sta
         ),
       ["running"],
     );
+  }));
+
+type Spec = Readonly<Record<string, unknown>>;
+
+/** Stores a policy, with nobody asked. */
+async function addPolicy(
+  { client, signal }: Cluster,
+  resource: Resource<PolicyObject>,
+  metadata: { readonly name: string; readonly namespace?: string },
+  spec: Spec,
+): Promise<void> {
+  await client.create<PolicyObject>(resource, { metadata, spec } as PolicyObject, { signal });
+}
+
+/** Every policy's Valid condition as a line. */
+async function validity({ client, signal }: Cluster): Promise<string[]> {
+  const lines: string[] = [];
+  for (const resource of [
+    resources.ciliumNetworkPolicies,
+    resources.ciliumClusterwideNetworkPolicies,
+    resources.clusterNetworkPolicies,
+  ]) {
+    const { items } = await client.list<PolicyObject>(resource, { signal });
+    for (const { metadata, status } of items)
+      for (const { type, status: value, observedGeneration } of status?.conditions ?? [])
+        lines.push(`${metadata.name} ${type}=${value} of ${observedGeneration}`);
+  }
+  return lines;
+}
+
+test("every policy is told whether it is valid, those stored while no operator ran too, and at each change", () =>
+  withCluster(async (cluster) => {
+    const { client, signal } = cluster;
+    const { ciliumNetworkPolicies, ciliumClusterwideNetworkPolicies } = resources;
+    const bad = { endpointSelector: {}, ingress: [{ fromEndpoints: [{}], toPort: [] }] };
+    const good = { endpointSelector: {}, ingress: [{ fromEndpoints: [{}] }] };
+    await addPolicy(cluster, ciliumNetworkPolicies, { name: "old", namespace: "default" }, bad);
+    const operator = await cluster.operate();
+    await addPolicy(cluster, ciliumNetworkPolicies, { name: "new", namespace: "default" }, good);
+    await addPolicy(cluster, ciliumClusterwideNetworkPolicies, { name: "wide" }, bad);
+    await addPolicy(
+      cluster,
+      resources.clusterNetworkPolicies,
+      { name: "admin" },
+      { tier: "Admin", priority: 1, subject: { namespaces: {} } },
+    );
+    const told = () => validity(cluster);
+    await expectEventually(told, [
+      "new Valid=True of 1",
+      "old Valid=False of 1",
+      "wide Valid=False of 1",
+      "admin Valid=True of 1",
+    ]);
+    const old = await client.get<PolicyObject>(ciliumNetworkPolicies, "old", {
+      namespace: "default",
+      signal,
+    });
+    const [condition] = old.status?.conditions ?? [];
+    assert.match(condition?.message ?? "", /spec\.ingress\[0\]\.toPort: /);
+    assert.match(
+      await operator.metrics.registry.metrics(),
+      /tsilium_operator_policies\{kind="CiliumNetworkPolicy",state="invalid"\} 1/,
+    );
+
+    await client.patch(ciliumNetworkPolicies, "old", {
+      namespace: "default",
+      type: "merge",
+      patch: { spec: good },
+      signal,
+    });
+    await expectEventually(told, [
+      "new Valid=True of 1",
+      "old Valid=True of 2",
+      "wide Valid=False of 1",
+      "admin Valid=True of 1",
+    ]);
+    await client.patch(ciliumNetworkPolicies, "new", {
+      namespace: "default",
+      type: "merge",
+      patch: { metadata: { annotations: { "policy.tsilium.io/enforcement": "maybe" } } },
+      signal,
+    });
+    await expectEventually(async () => (await told())[0], "new Valid=False of 1");
+  }));
+
+test("a status that somebody else took away is written again, and what others wrote in it stays", () =>
+  withCluster(async (cluster) => {
+    const { client, signal } = cluster;
+    const resource = resources.ciliumClusterwideNetworkPolicies;
+    await cluster.operate();
+    await addPolicy(cluster, resource, { name: "p" }, { endpointSelector: {}, egress: [{}] });
+    await expectEventually(() => validity(cluster), ["p Valid=True of 1"]);
+    const theirs = { type: "Theirs", status: "False", observedGeneration: 7 };
+    await client.patchStatus(resource, "p", { status: { conditions: [theirs] }, signal });
+    await expectEventually(() => validity(cluster), ["p Theirs=False of 7", "p Valid=True of 1"]);
   }));
 
 test("an API server that goes away and comes back is taken up again", () =>

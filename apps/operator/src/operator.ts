@@ -3,6 +3,7 @@
 //   CRDs --> watches: Nodes, CiliumNodes --> pod CIDR carver --> CiliumNode.spec.ipam.podCIDRs
 //                                        \-> node cleaner   --> deletes what deleted nodes leave
 //            every few minutes: sweep of CiliumEndpoints without a pod
+//            policies: webhook --> yes or no before they are stored; reporters --> status.conditions afterwards
 import { setTimeout as sleep } from "node:timers/promises";
 import {
   type CustomResourceDefinition,
@@ -18,7 +19,10 @@ import { type OperatorConfig, podCidrPools } from "./config/config.ts";
 import { definitions, installDefinition } from "./crds/install.ts";
 import { Metrics } from "./metrics.ts";
 import { PodCidrCarver } from "./pod-cidrs/carver.ts";
+import { policyJudges, type PolicyJudge } from "./policies/judge.ts";
+import { PolicyReporter } from "./policy-status/reporter.ts";
 import { WatchHealth } from "./watch-health.ts";
+import { PolicyWebhook } from "./webhook/webhook.ts";
 
 export type OperatorOptions = {
   readonly client: KubeClient;
@@ -55,11 +59,23 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
     operations: carver.operations,
     log,
   });
+  const judges = policyJudges({ nodeSelectorLabels: config["enable-node-selector-labels"] });
+  const reporters = startReporters(options, judges);
   const metrics = new Metrics({
     pools,
     taken: () => carver.taken(),
     nodes: () => ciliumNodes.table.size,
     nodesInError: () => carving.status().failing.length,
+    policies: () => reporters.map((each) => ({ kind: each.kind, counts: each.counts() })),
+  });
+  const webhook = PolicyWebhook.start({
+    client,
+    address: config["policy-webhook-serve-addr"],
+    reachedAt: config["policy-webhook-address"],
+    judges,
+    onAnswer: ({ kind, outcome }) => metrics.reviews.inc({ kind, outcome }),
+    log,
+    signal,
   });
   const cleaner = new NodeCleaner({
     client,
@@ -90,17 +106,20 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
       health.ciliumNodes.part(),
       reconcilerHealth("pod CIDRs", carving.status()),
       reconcilerHealth("deleted nodes", cleaning.status()),
+      ...reporters.flatMap((reporter) => reporter.health()),
+      webhook.health(),
     ],
     stop: async () => {
       freed[Symbol.dispose]();
       cleaner[Symbol.dispose]();
       await Promise.all([carving.stop(), cleaning.stop(), sweeping, nodes.done, ciliumNodes.done]);
+      await Promise.all([webhook.stopped, ...reporters.map((reporter) => reporter.stop())]);
     },
   };
 }
 
 /** The API server may come up after us: asked twice a second until it answers. */
-async function installDefinitions({ client, log, signal }: OperatorOptions): Promise<void> {
+async function installDefinitions({ client, config, log, signal }: OperatorOptions): Promise<void> {
   let complained = false;
   const install = async (definition: CustomResourceDefinition) => {
     const name = definition.metadata.name;
@@ -116,7 +135,28 @@ async function installDefinitions({ client, log, signal }: OperatorOptions): Pro
       }
     }
   };
-  await Promise.all(definitions.map(install));
+  await Promise.all(definitionsFor(config).map(install));
+}
+
+function definitionsFor(config: OperatorConfig): readonly CustomResourceDefinition[] {
+  if (config["enable-k8s-cluster-network-policy"]) return definitions;
+  return definitions.filter(({ spec }) => spec.names.kind !== "ClusterNetworkPolicy");
+}
+
+/** NetworkPolicy has no status; of the rest, those kinds that the cluster has. */
+function startReporters(
+  { client, config, log, signal }: OperatorOptions,
+  judges: Readonly<Record<string, PolicyJudge>>,
+): readonly PolicyReporter[] {
+  const kinds = [
+    resources.ciliumNetworkPolicies,
+    resources.ciliumClusterwideNetworkPolicies,
+    ...(config["enable-k8s-cluster-network-policy"] ? [resources.clusterNetworkPolicies] : []),
+  ];
+  return kinds.map((resource) => {
+    const judge = judges[`${resource.group}/${resource.kind}`] as PolicyJudge;
+    return PolicyReporter.start({ client, resource, judge, log, signal });
+  });
 }
 
 async function sweepForEver(

@@ -201,6 +201,32 @@ test("printer columns make kubectl's table", async () => {
   assert.deepEqual(body["rows"][0].cells, ["p", 3, "one", "yes", "here"]);
 });
 
+test("a part that a schema repeats is held to in every place", async () => {
+  const selector = {
+    type: "object",
+    properties: {
+      labels: { type: "object", additionalProperties: { type: "string", maxLength: 3 } },
+      terms: { type: "array", items: { type: "string", pattern: "^[a-z]+$" }, maxItems: 2 },
+      either: { type: "string", anyOf: [{ format: "ipv4" }, { format: "ipv6" }] },
+    },
+  };
+  const properties = { one: selector, other: selector, many: { type: "array", items: selector } };
+  const schema = { type: "object", properties: { spec: { type: "object", properties } } };
+  await api.create(definitions, definition("repeats", schema));
+  const spec = {
+    one: { labels: { a: "long" } },
+    other: { terms: ["No"] },
+    many: [{}, { either: "x" }, { labels: { b: "long" } }],
+  };
+  const { body } = await api.send("POST", at("repeats"), {
+    body: { metadata: { name: "r" }, spec },
+  });
+  assert.deepEqual(
+    body["details"].causes.map((cause: Body) => cause["field"]),
+    ["spec.one.labels.a", "spec.other.terms[0]", "spec.many[1].either", "spec.many[2].labels.b"],
+  );
+});
+
 test("a kind of two versions is served in both, stored in one", async () => {
   const schema = {
     openAPIV3Schema: { type: "object", "x-kubernetes-preserve-unknown-fields": true },

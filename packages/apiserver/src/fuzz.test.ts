@@ -172,6 +172,22 @@ const seeds: readonly (readonly [string, unknown])[] = [
     },
   ],
   [
+    "/apis/networking.k8s.io/v1/namespaces/default/networkpolicies",
+    {
+      metadata: { name: "fuzzed" },
+      spec: {
+        podSelector: { matchExpressions: [{ key: "a", operator: "In", values: ["b"] }] },
+        ingress: [
+          {
+            ports: [{ port: 80, endPort: 90, protocol: "TCP" }],
+            from: [{ namespaceSelector: {} }, { ipBlock: { cidr: "::/0", except: ["fd00::/8"] } }],
+          },
+        ],
+        policyTypes: ["Ingress"],
+      },
+    },
+  ],
+  [
     "/api/v1/namespaces/default/secrets",
     { metadata: { name: "fuzzed" }, data: { a: "YQ==" }, stringData: { b: "c" } },
   ],

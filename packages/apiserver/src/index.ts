@@ -3,4 +3,6 @@ export { ApiServer, defaultServiceRanges, type ApiServerOptions, type Listener }
 export { createPki, type Credentials, type Pki, type PkiOptions } from "./auth/pki.ts";
 export type { TokenUser, User } from "./auth/user.ts";
 export type { RequestLog } from "./http/handler.ts";
-export { ApiError } from "./errors.ts";
+export { ApiError, type Cause } from "./errors.ts";
+export type { Admission } from "./kinds/kind.ts";
+export type { Admissions } from "./kinds/registry.ts";

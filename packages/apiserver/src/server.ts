@@ -5,7 +5,7 @@ import type { Pki } from "./auth/pki.ts";
 import type { TokenUser } from "./auth/user.ts";
 import { Handler, type RequestLog } from "./http/handler.ts";
 import { bootstrap } from "./bootstrap.ts";
-import { Registry } from "./kinds/registry.ts";
+import { Registry, type Admissions } from "./kinds/registry.ts";
 import { Store } from "./store/store.ts";
 
 export type Listener =
@@ -23,6 +23,8 @@ export type ApiServerOptions = {
   readonly serviceRanges?: readonly string[];
   /** How many changes of one resource a watch can go back. */
   readonly windowCapacity?: number;
+  /** Who else is asked before an object of a kind is stored. */
+  readonly admissions?: Admissions;
   readonly log?: (request: RequestLog) => void;
   /** Told of faults of our own, those answered with 500. */
   readonly onFault?: (error: unknown) => void;
@@ -72,7 +74,7 @@ export class ApiServer implements AsyncDisposable {
       if ("address" in listener) checkLoopback(listener.address);
     using cleanup = new DisposableStack();
     const serviceRanges = options.serviceRanges ?? defaultServiceRanges;
-    const registry = new Registry({ serviceRanges });
+    const registry = new Registry({ serviceRanges, admissions: options.admissions });
     const store = cleanup.use(
       new Store({
         folder: options.dataDir,

@@ -257,7 +257,7 @@ test("YAML is taken as JSON is", async () => {
 });
 
 const unserved: readonly (readonly [string, string, number])[] = [
-  ["GET", "/apis/networking.k8s.io/v1/networkpolicies", 404],
+  ["GET", "/apis/networking.k8s.io/v1/ingresses", 404],
   ["GET", "/api/v2/pods", 404],
   ["GET", "/api/v1/namespaces/default/pods/a/nothing", 404],
   ["GET", "/api/v1/namespaces/default/pods/a/status/more", 404],

@@ -2,4 +2,4 @@
 export { type HealthState, type PartHealth, reconcilerHealth, worst } from "./health.ts";
 export { createLog, type Logger, type LogOptions } from "./log.ts";
 export { type Reading, ProcessMetrics } from "./metrics.ts";
-export { type Page, PageServer } from "./pages.ts";
+export { type Page, PageServer, parseListenAddress } from "./pages.ts";

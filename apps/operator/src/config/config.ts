@@ -27,6 +27,22 @@ export const keys = {
     300_000,
     "time between sweeps of CiliumEndpoints without a pod; 0: none",
   ),
+  "enable-node-selector-labels": flag(
+    false,
+    "nodes have identities of their labels: policies may name nodes by them",
+  ),
+  "enable-k8s-cluster-network-policy": flag(
+    true,
+    "install the definition of ClusterNetworkPolicy, and judge its objects",
+  ),
+  "policy-webhook-serve-addr": text(
+    ":9443",
+    "address where API servers have policies judged before they are stored; empty: none",
+  ),
+  "policy-webhook-address": text(
+    "",
+    "how API servers reach it: a host, or namespace/name of a Service (port 443); empty: this machine's address",
+  ),
   "operator-prometheus-serve-addr": text(
     "127.0.0.1:9963",
     "address of Prometheus metrics; empty: none",

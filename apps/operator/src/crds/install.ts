@@ -6,22 +6,37 @@ import {
   type KubeClient,
   resources,
 } from "@tsilium/kube";
+import { ciliumCidrGroup } from "./cilium-cidr-group.ts";
 import { ciliumEndpoint } from "./cilium-endpoint.ts";
 import { ciliumIdentity } from "./cilium-identity.ts";
+import { ciliumClusterwideNetworkPolicy, ciliumNetworkPolicy } from "./cilium-network-policy.ts";
 import { ciliumNode } from "./cilium-node.ts";
+import { clusterNetworkPolicy } from "./cluster-network-policy.ts";
 import { schemaVersion, schemaVersionLabel } from "./schema.ts";
 
 export const definitions: readonly CustomResourceDefinition[] = [
   ciliumNode,
   ciliumEndpoint,
   ciliumIdentity,
+  ciliumNetworkPolicy,
+  ciliumClusterwideNetworkPolicy,
+  ciliumCidrGroup,
+  clusterNetworkPolicy,
+];
+
+/** Definitions of the kinds that policies are written in. */
+export const policyDefinitions: readonly CustomResourceDefinition[] = [
+  ciliumNetworkPolicy,
+  ciliumClusterwideNetworkPolicy,
+  ciliumCidrGroup,
+  clusterNetworkPolicy,
 ];
 
 export type InstallOutcome = "created" | "updated" | "kept";
 
 /**
  * Creates the definition, or replaces an older one; a newer one (of an operator that is being rolled back) is
- * left alone. Resolves when its kind is served. @throws KubeError, the signal's reason
+ * left alone, and so is one that others installed for a group that is not Cilium's. Resolves when its kind is served. @throws KubeError, the signal's reason
  */
 export async function installDefinition(
   client: KubeClient,
@@ -47,7 +62,8 @@ async function write(
         await client.create(resource, definition, { signal });
         return "created";
       }
-      if (compareVersions(versionOf(existing), schemaVersion) >= 0) return "kept";
+      if (isForeign(existing) || compareVersions(versionOf(existing), schemaVersion) >= 0)
+        return "kept";
       await client.replace(resource, replacement(existing, definition), { signal });
       return "updated";
     } catch (error) {
@@ -81,6 +97,11 @@ function replacement(
 function isEstablished(definition: CustomResourceDefinition | undefined): boolean {
   const conditions = definition?.status?.conditions ?? [];
   return conditions.some(({ type, status }) => type === "Established" && status === "True");
+}
+
+/** Of a group that is not Cilium's, and installed by somebody else: it is theirs to change. */
+function isForeign({ spec, metadata }: CustomResourceDefinition): boolean {
+  return spec.group !== "cilium.io" && metadata.labels?.[schemaVersionLabel] === undefined;
 }
 
 /** "" for a definition that does not say, which is older than all. */

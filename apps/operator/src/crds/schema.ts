@@ -16,8 +16,39 @@ export function object(fields: Readonly<Record<string, JsonSchema>>): JsonSchema
   return { type: "object", properties, ...(required.length > 0 ? { required } : {}) };
 }
 
-export function list(items: JsonSchema): JsonSchema {
-  return { type: "array", items };
+/**
+ * An object whose unknown fields the API server keeps instead of dropping them, so that whoever judges it sees what was
+ * written: of a policy, a mistyped field that vanished would leave a wider rule than was meant
+ * (docs/policy-validation.md).
+ */
+export function kept(
+  fields: Readonly<Record<string, JsonSchema>>,
+  more: JsonSchema = {},
+): JsonSchema {
+  return { ...object(fields), "x-kubernetes-preserve-unknown-fields": true, ...more };
+}
+
+/** @param more minItems, maxItems */
+export function list(items: JsonSchema, more: JsonSchema = {}): JsonSchema {
+  return { type: "array", items, ...more };
+}
+
+export function choice(...values: readonly string[]): JsonSchema {
+  return { type: "string", enum: values };
+}
+
+export function wholeBetween(minimum: number, maximum: number): JsonSchema {
+  return { type: "integer", format: "int32", minimum, maximum };
+}
+
+/** Constraints for an object that has exactly one of these fields. */
+export function exactlyOne(...fields: readonly string[]): JsonSchema {
+  return { oneOf: fields.map((field) => ({ required: [field] })) };
+}
+
+/** Constraints for an object that has at least one of these fields. */
+export function anyOne(...fields: readonly string[]): JsonSchema {
+  return { anyOf: fields.map((field) => ({ required: [field] })) };
 }
 
 /** An object whose field names are data. */
@@ -41,6 +72,12 @@ export const ageColumn: PrinterColumn = {
 
 export type DefinitionOptions = {
   readonly kind: string;
+  /** Absent: cilium.io/v2. */
+  readonly group?: string;
+  readonly version?: string;
+  readonly annotations?: Readonly<Record<string, string>>;
+  /** Beside "cilium". */
+  readonly categories?: readonly string[];
   readonly plural: string;
   readonly shortNames: readonly string[];
   readonly scope: "Namespaced" | "Cluster";
@@ -54,16 +91,18 @@ export type DefinitionOptions = {
 export const schemaVersion = "1.0.0";
 export const schemaVersionLabel = "io.cilium.k8s.crd.schema.version";
 
-/** A definition in group cilium.io, version v2. */
+/** A definition, unless it says otherwise in group cilium.io, version v2. */
 export function define(options: DefinitionOptions): CustomResourceDefinition {
   const { kind, plural, shortNames, scope, columns, statusSubresource, schema } = options;
+  const { group = "cilium.io", version = "v2", annotations, categories = [] } = options;
   return {
     metadata: {
-      name: `${plural}.cilium.io`,
+      name: `${plural}.${group}`,
       labels: { [schemaVersionLabel]: schemaVersion },
+      ...(annotations ? { annotations } : {}),
     },
     spec: {
-      group: "cilium.io",
+      group,
       scope,
       names: {
         kind,
@@ -71,11 +110,11 @@ export function define(options: DefinitionOptions): CustomResourceDefinition {
         plural,
         singular: kind.toLowerCase(),
         shortNames,
-        categories: ["cilium"],
+        categories: ["cilium", ...categories],
       },
       versions: [
         {
-          name: "v2",
+          name: version,
           served: true,
           storage: true,
           schema: { openAPIV3Schema: schema },

@@ -12,6 +12,18 @@ export function sendJson(response: ServerResponse, status: number, body: string 
   response.end(text);
 }
 
+/** As many characters of warnings as one answer carries: clients limit the size of headers. */
+const maxWarnings = 4096;
+
+/** A Warning header (RFC 7234 5.5), which kubectl prints. ASCII: Node sends other letters in one of two encodings. */
+export function addWarning(response: ServerResponse, text: string): void {
+  const quoted = text.replace(/[^ -~]/g, "?").replace(/["\\]/g, "\\$&");
+  const sent = response.getHeader("Warning");
+  const length = Array.isArray(sent) ? sent.join("").length : 0;
+  if (length + quoted.length > maxWarnings) return;
+  response.appendHeader("Warning", `299 - "${quoted}"`);
+}
+
 /** Bytes of a type that was negotiated. */
 export function sendDocument(
   response: ServerResponse,

@@ -17,7 +17,7 @@ import { selectionOf } from "../verbs/select.ts";
 import { placeOf, type Target } from "../verbs/target.ts";
 import { patch, replace } from "../verbs/update.ts";
 import { Watch } from "../verbs/watch.ts";
-import { sendJson, sendParts } from "./answer.ts";
+import { addWarning, sendJson, sendParts } from "./answer.ts";
 import { mediaType, parseDocument, readBody, readDocument, unsupportedMediaType } from "./body.ts";
 
 export type Exchange = {
@@ -98,7 +98,7 @@ export class Resources {
   }
 
   async #create(target: Target, exchange: Exchange): Promise<void> {
-    const context = this.#writeContext(exchange.query);
+    const context = this.#writeContext(exchange);
     const object = toObject(required(await readDocument(exchange.request)));
     if (target.subresource === "binding") {
       await bind(context, target, object);
@@ -123,7 +123,7 @@ export class Resources {
   }
 
   async #change(target: Target, exchange: Exchange): Promise<void> {
-    const context = this.#writeContext(exchange.query);
+    const context = this.#writeContext(exchange);
     const stored =
       exchange.request.method === "PUT"
         ? await replace(context, target, toObject(required(await readDocument(exchange.request))))
@@ -185,11 +185,11 @@ export class Resources {
       ...(body as object | undefined),
     });
     const inBody = (body as { dryRun?: unknown } | undefined)?.dryRun;
-    const context = this.#writeContext(query, Array.isArray(inBody) ? inBody : []);
+    const context = this.#writeContext(exchange, Array.isArray(inBody) ? inBody : []);
     return { options, context };
   }
 
-  #writeContext(query: URLSearchParams, alsoDryRun: readonly unknown[] = []): WriteContext {
+  #writeContext({ query, response }: Exchange, alsoDryRun: readonly unknown[] = []): WriteContext {
     const asked = [...query.getAll("dryRun").filter((value) => value !== ""), ...alsoDryRun];
     const unknown = asked.find((value) => value !== "All");
     if (unknown !== undefined)
@@ -198,6 +198,7 @@ export class Resources {
       store: this.#options.store,
       registry: this.#options.registry,
       dryRun: asked.length > 0,
+      warn: (text) => addWarning(response, text),
     };
   }
 

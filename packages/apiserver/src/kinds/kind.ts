@@ -45,6 +45,17 @@ export type Strategy = {
   undeletable?(object: ApiObject): string | undefined;
 };
 
+/**
+ * What somebody outside the server says of an object as it was sent, nothing dropped and nothing filled in. It must take
+ * anything: a schema has not been asked yet.
+ */
+export type Admission = (object: unknown) => {
+  /** Any of them refuses the object. */
+  readonly causes: readonly Cause[];
+  /** For whoever sent it; they refuse nothing. */
+  readonly warnings: readonly string[];
+};
+
 export type Kind = {
   readonly group: string;
   readonly plural: string;
@@ -62,6 +73,7 @@ export type Kind = {
   /** Fields that field selectors may name. */
   readonly selectableFields: Readonly<Record<string, (object: ApiObject) => string>>;
   readonly strategy: Strategy;
+  readonly admission?: Admission | undefined;
   /** A custom kind whose definition is being deleted takes no new objects. */
   readonly terminating: boolean;
 };

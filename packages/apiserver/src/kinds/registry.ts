@@ -3,18 +3,29 @@ import type { ApiObject } from "../objects/object.ts";
 import type { Store } from "../store/store.ts";
 import { commonFields } from "./builtin.ts";
 import { kindFromDefinition, customResourceDefinitions } from "./crds.ts";
-import { resourceKey, type Kind } from "./kind.ts";
+import { resourceKey, type Admission, type Kind } from "./kind.ts";
 import { namespaces } from "./namespaces.ts";
+import { networkPolicies } from "./network-policies.ts";
 import { pods } from "./pods.ts";
 import { services } from "./services.ts";
 import { simpleKinds } from "./simple.ts";
 import { daemonSets, deployments, replicaSets } from "./workloads.ts";
 
+/** By "group/Kind": "cilium.io/CiliumNetworkPolicy". */
+export type Admissions = Readonly<Record<string, Admission>>;
+
+export type RegistryOptions = {
+  readonly serviceRanges: readonly string[];
+  readonly admissions?: Admissions | undefined;
+};
+
 export class Registry {
   readonly #kinds = new Map<string, Kind>();
   readonly #builtin: ReadonlySet<string>;
+  readonly #admissions: Admissions;
 
-  constructor(options: { readonly serviceRanges: readonly string[] }) {
+  constructor(options: RegistryOptions) {
+    this.#admissions = options.admissions ?? {};
     const kinds = [
       pods,
       namespaces,
@@ -23,21 +34,28 @@ export class Registry {
       deployments,
       replicaSets,
       daemonSets,
+      networkPolicies,
       customResourceDefinitions,
     ];
-    for (const kind of kinds) this.#kinds.set(resourceKey(kind), kind);
+    for (const kind of kinds) this.#add(kind);
     this.#builtin = new Set(this.#kinds.keys());
   }
 
   /** Serves the definitions that the store holds, from now on as they change. */
   follow(store: Store): Disposable {
     const definitions = resourceKey(customResourceDefinitions);
-    for (const stored of store.collection(definitions).list()) this.#define(stored.json);
+    for (const stored of store.collection(definitions).list()) this.define(parse(stored.json));
     return store.onChange((resource, change) => {
       if (resource !== definitions) return;
-      if (change.deleted) this.#undefine(change.object.json);
-      else this.#define(change.object.json);
+      if (change.deleted) this.#undefine(parse(change.object.json));
+      else this.define(parse(change.object.json));
     });
+  }
+
+  /** Serves the kind of a valid definition, in place of an older one of it. */
+  define(definition: ApiObject): void {
+    const kind = kindFromDefinition(definition);
+    if (!this.isBuiltin(kind.group, kind.plural)) this.#add(kind);
   }
 
   find(group: string, plural: string): Kind | undefined {
@@ -62,13 +80,18 @@ export class Registry {
     return fields;
   }
 
-  #define(json: string): void {
-    const kind = kindFromDefinition(JSON.parse(json) as ApiObject);
-    if (!this.isBuiltin(kind.group, kind.plural)) this.#kinds.set(resourceKey(kind), kind);
-  }
-
-  #undefine(json: string): void {
-    const kind = kindFromDefinition(JSON.parse(json) as ApiObject);
+  #undefine(definition: ApiObject): void {
+    const kind = kindFromDefinition(definition);
     if (!this.isBuiltin(kind.group, kind.plural)) this.#kinds.delete(resourceKey(kind));
   }
+
+  #add(kind: Kind): void {
+    const name = `${kind.group}/${kind.kind}`;
+    const admission = Object.hasOwn(this.#admissions, name) ? this.#admissions[name] : undefined;
+    this.#kinds.set(resourceKey(kind), { ...kind, admission });
+  }
+}
+
+function parse(json: string): ApiObject {
+  return JSON.parse(json) as ApiObject;
 }

@@ -3,6 +3,7 @@ import { Ajv, type ErrorObject, type ValidateFunction } from "ajv";
 import { field, type Cause } from "../errors.ts";
 import { isRecord } from "../objects/json.ts";
 import { formats } from "./formats.ts";
+import { SharedParts } from "./shared-parts.ts";
 import { isIntOrString, type Schema } from "./structural.ts";
 
 /** Causes of an object's faults by its schema; empty when it is valid. */
@@ -19,10 +20,21 @@ export function validatorFor(schema: Schema): Validator {
   return (object) => causesOf((validate ??= compile(schema)), object);
 }
 
+/** By the schema's text: a definition's is compiled when it is judged, and again when its kind is first written. */
+const compiled = new Map<string, ValidateFunction>();
+const maxCompiled = 50;
+
 /** One instance per schema: ajv never forgets what an instance has compiled. */
 function compile(schema: Schema): ValidateFunction {
+  const text = JSON.stringify(schema);
+  const known = compiled.get(text);
+  if (known) return known;
   const ajv = new Ajv({ ...options, meta: false, validateSchema: false });
-  return ajv.compile(toJsonSchema(schema));
+  const validate = ajv.compile(toJsonSchema(schema));
+  const [oldest] = compiled.keys();
+  if (oldest !== undefined && compiled.size >= maxCompiled) compiled.delete(oldest);
+  compiled.set(text, validate);
+  return validate;
 }
 
 let metaSchema: Ajv | undefined;
@@ -77,12 +89,20 @@ function toCause(error: ErrorObject): Cause {
     case "additionalProperties":
       return field.forbidden(joinPath(path, String(params["additionalProperty"])), "unknown field");
     case "anyOf":
-      return error.parentSchema?.["x-int-or-string"] === true
-        ? field.invalid(path, error.data, "must be an integer or a string")
-        : field.invalid(path, error.data, "must validate at least one schema (anyOf)");
+    case "oneOf":
+      return field.invalid(path, error.data, junctorText(error));
     default:
       return field.invalid(path, error.data, error.message ?? error.keyword);
   }
+}
+
+function junctorText({ keyword, parentSchema, schema }: ErrorObject): string {
+  if (parentSchema?.["x-int-or-string"] === true) return "must be an integer or a string";
+  const fields = (schema as Schema[]).flatMap((branch) => branch["required"] ?? []);
+  const many = keyword === "anyOf" ? "at least one" : "exactly one";
+  return fields.length === (schema as Schema[]).length
+    ? `must have ${many} of ${fields.join(", ")}`
+    : `must validate ${many} schema (${keyword})`;
 }
 
 /** "/spec/ports/0/port" -> "spec.ports[0].port" */
@@ -106,16 +126,28 @@ function typeOf(value: unknown): string {
 
 /** Kubernetes' OpenAPI 3.0 dialect in JSON Schema's words. Kubernetes' extensions ajv knows nothing of are dropped. */
 function toJsonSchema(schema: Schema): Record<string, unknown> {
+  const parts = new SharedParts();
+  const shared: Converter = (part) => parts.share(convert(part, shared));
+  return { ...convert(schema, shared), definitions: parts.definitions() };
+}
+
+type Converter = (schema: Schema) => Record<string, unknown>;
+
+/** @param child what becomes of the schemas within; junctors' stay where they are, since `causesOf` tells them by path. */
+function convert(schema: Schema, child: Converter): Record<string, unknown> {
   const result: Record<string, unknown> = {};
+  const within: Converter = (branch) => convert(branch, within);
   for (const [keyword, value] of Object.entries(schema)) {
     if (keyword === "properties" && isRecord(value)) {
       result["properties"] = Object.fromEntries(
-        Object.entries(value).map(([name, child]) => [name, toJsonSchema(child as Schema)]),
+        Object.entries(value).map(([name, property]) => [name, child(property as Schema)]),
       );
-    } else if (["items", "additionalProperties", "not"].includes(keyword) && isRecord(value)) {
-      result[keyword] = toJsonSchema(value);
+    } else if (["items", "additionalProperties"].includes(keyword) && isRecord(value)) {
+      result[keyword] = child(value);
+    } else if (keyword === "not" && isRecord(value)) {
+      result[keyword] = within(value);
     } else if (["allOf", "anyOf", "oneOf"].includes(keyword) && Array.isArray(value)) {
-      result[keyword] = value.map((branch: Schema) => toJsonSchema(branch));
+      result[keyword] = value.map((branch: Schema) => within(branch));
     } else if (!keyword.startsWith("x-kubernetes-") && !annotations.has(keyword)) {
       result[keyword] = value;
     }

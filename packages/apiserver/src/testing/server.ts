@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createPki, type Pki } from "../auth/pki.ts";
 import type { TokenUser } from "../auth/user.ts";
-import { ApiServer } from "../server.ts";
+import { ApiServer, type ApiServerOptions } from "../server.ts";
 
 /**
  * JSON of a shape that the test knows. The one `any` of the project: tests reach deep into documents of every
@@ -39,6 +39,9 @@ const users: readonly TokenUser[] = [
   { token: "nobody-token", name: "nobody", groups: [] },
 ];
 
+/** What a test says of its server beyond what every test's has. */
+export type TestServerOptions = Pick<ApiServerOptions, "admissions">;
+
 /** Where writing through to the disk costs nothing; durability has a test of its own. */
 const memoryFolder = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
 
@@ -50,24 +53,23 @@ export class TestServer implements AsyncDisposable {
   server: ApiServer;
   readonly #agent = new Agent({ keepAlive: true });
 
-  private constructor(folder: string, pki: Pki, parts: { server: ApiServer; faults: unknown[] }) {
-    this.folder = folder;
-    this.pki = pki;
+  private constructor(parts: Home & { readonly server: ApiServer }) {
+    this.folder = parts.folder;
+    this.pki = parts.pki;
     this.server = parts.server;
     this.faults = parts.faults;
   }
 
-  static async start(): Promise<TestServer> {
+  static async start(options: TestServerOptions = {}): Promise<TestServer> {
     const folder = mkdtempSync(join(memoryFolder, "tsilium-apiserver-"));
-    const pki = await createPki(join(folder, "pki"));
-    const faults: unknown[] = [];
-    return new TestServer(folder, pki, { server: await open(folder, pki, faults), faults });
+    const home = { folder, pki: await createPki(join(folder, "pki")), faults: [] };
+    return new TestServer({ ...home, server: await open(home, options) });
   }
 
   /** Stops the server and starts another on the same store. */
-  async restart(): Promise<void> {
+  async restart(options: TestServerOptions = {}): Promise<void> {
     await this.server[Symbol.asyncDispose]();
-    this.server = await open(this.folder, this.pki, this.faults);
+    this.server = await open(this, options);
   }
 
   /** Sends one request as the administrator, unless the call names another token. */
@@ -130,8 +132,12 @@ export class TestServer implements AsyncDisposable {
   }
 }
 
-async function open(folder: string, pki: Pki, faults: unknown[]): Promise<ApiServer> {
+/** What outlives a server. */
+type Home = { readonly folder: string; readonly pki: Pki; readonly faults: unknown[] };
+
+async function open({ folder, pki, faults }: Home, options: TestServerOptions): Promise<ApiServer> {
   return ApiServer.start({
+    ...options,
     dataDir: folder,
     pki,
     listeners: [{ address: "127.0.0.1", port: 0 }],

@@ -14,6 +14,8 @@ export type WriteContext = {
   readonly registry: Registry;
   /** Go through all checks and answer, but keep nothing. */
   readonly dryRun: boolean;
+  /** Told what is legal and yet hardly meant; the client hears of it. */
+  readonly warn?: (text: string) => void;
 };
 
 /** How often a generated name that is taken is drawn anew. */
@@ -38,7 +40,7 @@ export async function create(
   delete metadata.deletionGracePeriodSeconds;
   const { kind } = target;
   if (kind.subresources.has("status") && !kind.strategy.createdWithStatus) delete object["status"];
-  judge(target, object, undefined);
+  judge(target, object, { warn: context.warn });
   return DryRun.transact(context, (transaction) => {
     checkHome(context, target, transaction);
     if (base) pickFreeName(target, object, { base, transaction });

@@ -17,7 +17,7 @@ export async function replace(
 ): Promise<Stored> {
   return DryRun.transact(context, (transaction) => {
     const stored = find(transaction, target);
-    return write(target, { stored, object, transaction });
+    return write(context, target, { stored, object, transaction });
   });
 }
 
@@ -34,7 +34,7 @@ export async function patch(
     const stored = find(transaction, target);
     const seen = withApiVersion(stored.json, apiVersionOf(target.kind, target.version));
     const object = toObject(change(JSON.parse(seen)));
-    return write(target, { stored, object, transaction });
+    return write(context, target, { stored, object, transaction });
   });
 }
 
@@ -50,12 +50,16 @@ type Write = {
   readonly transaction: Transaction;
 };
 
-function write(target: Target, { stored, object, transaction }: Write): Stored {
+function write(
+  context: WriteContext,
+  target: Target,
+  { stored, object, transaction }: Write,
+): Stored {
   const { kind } = target;
   const before = JSON.parse(stored.json) as ApiObject;
   adoptBody(object, target);
   checkSame(target, object, before);
-  const next = nextState(target, object, before);
+  const next = nextState(target, object, { before, warn: context.warn });
   // A write that changes nothing is no event. Allocation may only repeat what `before` holds.
   if (target.subresource === undefined)
     kind.strategy.allocate?.(next, cloneJson(before), transaction);
@@ -93,7 +97,11 @@ function checkSame(target: Target, object: ApiObject, before: ApiObject): void {
   }
 }
 
-function nextState(target: Target, object: ApiObject, before: ApiObject): ApiObject {
+function nextState(
+  target: Target,
+  object: ApiObject,
+  { before, warn }: { readonly before: ApiObject } & Pick<WriteContext, "warn">,
+): ApiObject {
   const { kind, subresource } = target;
   switch (subresource) {
     case "status": {
@@ -113,7 +121,7 @@ function nextState(target: Target, object: ApiObject, before: ApiObject): ApiObj
         else object["status"] = cloneJson(before["status"]);
       }
       checkFinalizers(target, object, before);
-      judge(target, object, before);
+      judge(target, object, { before, warn });
       return object;
     }
   }

@@ -68,13 +68,22 @@ export function choice<const T extends string>(
   };
 }
 
-/** Words separated by commas or spaces. */
-export function words(help: string): Key<readonly string[]> {
+/** Words separated by commas or spaces: any, or only those allowed. */
+export function words(help: string): Key<readonly string[]>;
+export function words<const T extends string>(
+  help: string,
+  allowed: readonly T[],
+): Key<readonly T[]>;
+export function words(help: string, allowed?: readonly string[]): Key<readonly string[]> {
   return {
     help,
     fallback: [],
-    kind: "list",
-    parse: (value) => value.split(/[\s,]+/).filter((word) => word !== ""),
+    kind: allowed ? `list of ${allowed.join("|")}` : "list",
+    parse(value) {
+      const found = value.split(/[\s,]+/).filter((word) => word !== "");
+      if (!allowed || found.every((word) => allowed.includes(word))) return found;
+      throw new Error(`wanted words of ${allowed.join(" and ")}`);
+    },
   };
 }
 
