@@ -1,7 +1,7 @@
 // The CiliumEndpoint that tells other nodes and people about a pod. Pure: rows in, object out.
 import type { Address } from "@tsilium/net";
 import type { CiliumEndpoint, Pod } from "@tsilium/kube";
-import type { Endpoint } from "./model.ts";
+import type { Endpoint, EndpointPolicy, PolicyEnforcement } from "./model.ts";
 
 export type PublishedEndpoint = {
   /** "namespace/name", of the pod and of its CiliumEndpoint. */
@@ -10,6 +10,25 @@ export type PublishedEndpoint = {
     readonly metadata: { readonly name: string; readonly namespace: string };
   };
 };
+
+/** As in `status.named-ports`. */
+export type PublishedPort = {
+  readonly name?: string;
+  readonly port?: number;
+  readonly protocol?: string;
+};
+
+/** Named ports of a pod's containers, sidecars (init containers that go on running) among them. */
+export function podNamedPorts({ spec }: Pod): Required<PublishedPort>[] {
+  const sidecars = (spec.initContainers ?? []).filter(
+    ({ restartPolicy }) => restartPolicy === "Always",
+  );
+  return [...spec.containers, ...sidecars]
+    .flatMap(({ ports }) => ports ?? [])
+    .flatMap(({ name, containerPort: port, protocol = "TCP" }) =>
+      name === undefined ? [] : [{ name, port, protocol }],
+    );
+}
 
 /**
  * What to publish for a pod, given its endpoints on this node: the newest one that has an identity and is not
@@ -43,7 +62,7 @@ function toCiliumEndpoint(
   nodeAddress: Address,
 ): PublishedEndpoint["object"] {
   const { namespace, podName, podUid } = endpoint;
-  const namedPorts = namedPortsOf(pod);
+  const namedPorts = pod ? podNamedPorts(pod) : [];
   const account = pod?.spec.serviceAccountName;
   return {
     metadata: {
@@ -75,6 +94,7 @@ function toCiliumEndpoint(
         "pod-name": `${namespace}/${podName}`,
       },
       ...(namedPorts.length > 0 ? { "named-ports": namedPorts } : {}),
+      ...(endpoint.policy ? { policy: policyStatus(endpoint.policy) } : {}),
       ...(account ? { "service-account": account } : {}),
     },
   };
@@ -85,13 +105,17 @@ function publicState({ state }: Endpoint): string {
   return state === "waiting-to-regenerate" || state === "regenerating" ? "ready" : state;
 }
 
-function namedPortsOf(pod: Pod | undefined) {
-  return (pod?.spec.containers ?? [])
-    .flatMap((container) => container.ports ?? [])
-    .filter((port) => port.name !== undefined)
-    .map(({ name, containerPort, protocol }) => ({
-      name: name as string,
-      port: containerPort,
-      protocol: protocol ?? "TCP",
-    }));
+/** Cilium's words for how policy is enforced. */
+const publicEnforcement: Readonly<Record<PolicyEnforcement, string>> = {
+  disabled: "disabled",
+  enforcing: "enforcing",
+  audit: "non-enforcing",
+};
+
+function policyStatus({ ingress, egress }: EndpointPolicy) {
+  const direction = (enforcement: PolicyEnforcement) => ({
+    enforcing: enforcement === "enforcing",
+    state: publicEnforcement[enforcement],
+  });
+  return { ingress: direction(ingress), egress: direction(egress) };
 }

@@ -22,7 +22,7 @@ export type EndpointDraft = Pick<
 
 /** Fields that may change while an endpoint lives. */
 export type EndpointChange = Partial<
-  Pick<Endpoint, "ifindex" | "labels" | "identity" | "attachedAt">
+  Pick<Endpoint, "ifindex" | "labels" | "identity" | "attachedAt" | "policy">
 > & {
   readonly state?: EndpointState;
 };
@@ -108,7 +108,7 @@ export class Endpoints {
   }
 
   /**
-   * Changes an endpoint; the disk follows unless only its state changed, which a restart forgets anyway.
+   * Changes an endpoint; the disk follows unless only its state or its policy changed, which a restart forgets anyway.
    * @throws EndpointError unknown_endpoint, illegal_transition
    */
   change(id: number, change: EndpointChange): Endpoint {
@@ -120,7 +120,8 @@ export class Endpoints {
         `endpoint ${id} cannot go from ${before.state} to ${after.state}`,
       );
     }
-    if (Object.keys(change).some((field) => field !== "state")) this.#files.write(after);
+    const isOnDisk = (field: string) => field !== "state" && field !== "policy";
+    if (Object.keys(change).some(isOnDisk)) this.#files.write(after);
     this.table.upsert(after);
     return after;
   }

@@ -14,6 +14,19 @@ export type EndpointState =
   | "disconnected"
   | "invalid";
 
+/** How one direction of an endpoint's policy is. audit: it would be enforced, were it not for audit mode. */
+export type PolicyEnforcement = "disabled" | "enforcing" | "audit";
+
+/** The policy that an endpoint is held to. */
+export type EndpointPolicy = {
+  /** The subject that its row in the kernel names: an index into tsi_policy_subject. */
+  readonly subject: number;
+  /** Whose policy it is: the endpoint's identity, or, while a new one's is being made, the one before. */
+  readonly identity: number;
+  readonly ingress: PolicyEnforcement;
+  readonly egress: PolicyEnforcement;
+};
+
 export type Endpoint = {
   /** Node-unique, 1-65535; kept over agent restarts. */
   readonly id: number;
@@ -38,6 +51,8 @@ export type Endpoint = {
   readonly labels: Labels;
   /** 0 until known; reserved:init (5) while the pod has no labels. */
   readonly identity: number;
+  /** undefined until the kernel holds a policy for it. Not on disk: a restart makes it anew. */
+  readonly policy?: EndpointPolicy | undefined;
   readonly createdAt: string;
   /** When CNI ADD was done; undefined before. An endpoint found without it after a crash is undone. */
   readonly attachedAt: string | undefined;

@@ -60,7 +60,8 @@ export class StateFiles {
 /** An endpoint as JSON text. */
 export function encodeEndpoint(endpoint: Endpoint): string {
   // Address and Mac write themselves as text (toJSON).
-  return JSON.stringify({ format, ...endpoint, labels: endpoint.labels.toArray() });
+  const { policy: _, ...kept } = endpoint;
+  return JSON.stringify({ format, ...kept, labels: endpoint.labels.toArray() });
 }
 
 /** @throws EndpointError state_file_invalid on anything that encodeEndpoint did not write. */

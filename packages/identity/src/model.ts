@@ -1,5 +1,5 @@
 // Identities: sets of security-relevant labels with a cluster-wide number.
-import type { Labels } from "@tsilium/net";
+import type { Family, Labels } from "@tsilium/net";
 
 /** Cilium's reserved identities (label `reserved:<name>`). */
 export const ReservedIdentity = {
@@ -17,8 +17,23 @@ export const ReservedIdentity = {
   "encrypted-overlay": 11,
 } as const;
 
+/** Of addresses that nobody has. With both families enabled the world has an identity for each, as in Cilium. */
+export function worldIdentity(family: Family, dualStack: boolean): number {
+  if (!dualStack) return ReservedIdentity.world;
+  return ReservedIdentity[family === 4 ? "world-ipv4" : "world-ipv6"];
+}
+
 /** Numbers of identities that are allocated cluster-wide. Those below are reserved, well-known or fixed. */
 export const allocatedIdentities = { first: 256, last: 65_535 } as const;
+
+/** Numbers of identities that one node has for itself begin at these. */
+export const localScopes = {
+  /** Addresses outside the cluster: the API server's. */
+  external: 0x01 << 24,
+  /** Nodes with their labels, where `enable-node-selector-labels` is on. */
+  node: 0x02 << 24,
+} as const;
+export type LocalScope = keyof typeof localScopes;
 
 export type Identity = {
   readonly id: number;

@@ -4,16 +4,30 @@ import { type IpcacheClaim, type IpcacheSource, sourcePrecedence } from "./model
 /** A claim with its place in the order of arrival. */
 export type DatedClaim = { readonly claim: IpcacheClaim; readonly sequence: number };
 
+/** Why a claim loses against another on the same prefix. */
+export type Weakness = "a stronger source" | "a node has it" | "a later claim of the same source";
+
 /**
- * Order of claims on one prefix, the winner first: by source, and among claims of one source the latest. An
- * address that is handed from one pod to the next is claimed by both objects for a while; the later one is right.
+ * Order of claims on one prefix, the winner first: by source, then nodes before pods, then the latest. An address that
+ * is handed from one pod to the next is claimed by both objects for a while; the later one is right. A node's address
+ * that a pod claims was that pod's once: its object outlived it, and may be heard of again at any time.
  */
 export function compareClaims(a: DatedClaim, b: DatedClaim): number {
-  return rankOf(a.claim.source) - rankOf(b.claim.source) || b.sequence - a.sequence;
+  return (
+    rankOf(a.claim.source) - rankOf(b.claim.source) ||
+    Number(isPods(a.claim)) - Number(isPods(b.claim)) ||
+    b.sequence - a.sequence
+  );
+}
+
+/** Why `claim` comes after `strongest` in the order above. */
+export function weaknessOf(claim: IpcacheClaim, strongest: IpcacheClaim): Weakness {
+  if (rankOf(claim.source) > rankOf(strongest.source)) return "a stronger source";
+  return isPods(claim) && !isPods(strongest) ? "a node has it" : "a later claim of the same source";
 }
 
 /** 0 is the strongest. */
-export function rankOf(source: IpcacheSource): number {
+function rankOf(source: IpcacheSource): number {
   return sourcePrecedence.indexOf(source);
 }
 
@@ -21,8 +35,13 @@ export function rankOf(source: IpcacheSource): number {
 export function saysTheSame(a: IpcacheClaim, b: IpcacheClaim): boolean {
   return (
     a.identity === b.identity &&
+    a.ownerUid === b.ownerUid &&
     a.hostIp?.toString() === b.hostIp?.toString() &&
     a.namespace === b.namespace &&
     a.podName === b.podName
   );
+}
+
+function isPods({ podName }: IpcacheClaim): boolean {
+  return podName !== undefined;
 }

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { Address, Prefix } from "@tsilium/net";
 import { type Random, repeat } from "@tsilium/testkit";
 import { Ipcache } from "./ipcache.ts";
+import { ownerHash, ownerOf } from "./owner.ts";
 import { type IpcacheClaim, type IpcacheSource, sourcePrecedence } from "./model.ts";
 
 const claim = (
@@ -48,6 +49,51 @@ test("saying the same again is no change, and taking back what was never claimed
   ipcache.claim(claim("10.0.0.1/32", "local", "endpoint/1", 300));
   assert.equal(ipcache.withdraw(Prefix.parse("10.0.0.1/32"), "local", "endpoint/2"), false);
   assert.equal(ipcache.table.revision, revision);
+});
+
+test("IP recycled pod->node: the node has it, however often the pod's object is heard of again", () => {
+  const ipcache = new Ipcache();
+  const stale = claim("172.18.0.3/32", "custom-resource", "ciliumendpoint/shop/cart", 300);
+  const pod = { ...stale, namespace: "shop", podName: "cart" };
+  ipcache.claim(pod);
+  ipcache.claim(claim("172.18.0.3/32", "custom-resource", "node/node-2", 6));
+  ipcache.claim({ ...pod, ownerUid: "of a relist" });
+  assert.deepEqual(show(ipcache), ["172.18.0.3/32 6 custom-resource node/node-2 of 2"]);
+  assert.deepEqual(
+    ipcache
+      .explain(Address.parse("172.18.0.3"))
+      .map(({ identity, lostTo }) => `${identity} ${lostTo}`),
+    ["6 undefined", "300 a node has it"],
+  );
+  ipcache.withdraw(pod.prefix, pod.source, pod.owner);
+  assert.deepEqual(show(ipcache), ["172.18.0.3/32 6 custom-resource node/node-2 of 1"]);
+});
+
+test("an address that another pod of the same name and identity takes over is told of", () => {
+  const ipcache = new Ipcache();
+  const cart = {
+    ...claim("10.0.0.1/32", "custom-resource", "ciliumendpoint/shop/cart", 300),
+    namespace: "shop",
+    podName: "cart",
+  };
+  const told: string[] = [];
+  ipcache.table.subscribe(({ row }) => void told.push(ownerOf(row)));
+  for (const ownerUid of ["uid-1", "uid-2", "uid-2"]) ipcache.claim({ ...cart, ownerUid });
+  assert.deepEqual(told, ["shop/cart/uid-1", "shop/cart/uid-2"]);
+});
+
+test("a pod's owner text is the same on its own node and on others, and its number is never 0", () => {
+  const pod = { namespace: "shop", podName: "cart", ownerUid: "uid-1" };
+  const here = { ...claim("10.0.0.1/32", "local", "endpoint/7", 300), ...pod };
+  const there = {
+    ...claim("10.0.0.1/32", "custom-resource", "ciliumendpoint/shop/cart", 300),
+    ...pod,
+  };
+  assert.equal(ownerOf(here), ownerOf(there));
+  assert.equal(ownerOf(claim("10.0.0.1/32", "local", "node/node-2", 6)), "node/node-2");
+  const numbers = ["", "shop/cart/uid-1", "shop/cart/uid-2"].map(ownerHash);
+  assert.ok(numbers.every((number) => number > 0 && number < 2 ** 32));
+  assert.equal(new Set(numbers).size, 3);
 });
 
 test("a source that is taken back whole leaves what others say", () => {

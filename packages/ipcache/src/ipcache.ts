@@ -6,7 +6,7 @@
 //   nodes, restored --/
 import { type Address, Prefix } from "@tsilium/net";
 import { Table } from "@tsilium/tables";
-import { compareClaims, type DatedClaim, rankOf, saysTheSame } from "./decide.ts";
+import { compareClaims, type DatedClaim, saysTheSame, weaknessOf } from "./decide.ts";
 import type { ExplainedClaim, IpcacheClaim, IpcacheRow, IpcacheSource } from "./model.ts";
 
 export class Ipcache {
@@ -67,15 +67,8 @@ export class Ipcache {
     return this.#prefixesAround(address).flatMap((prefix, depth) =>
       (this.#claims.get(prefix.toString()) ?? []).map(({ claim }, place, claims) => {
         const strongest = claims[0]?.claim ?? claim;
-        const weaker = rankOf(claim.source) > rankOf(strongest.source);
-        const lostTo =
-          depth > 0
-            ? "a longer prefix"
-            : place === 0
-              ? undefined
-              : weaker
-                ? "a stronger source"
-                : "a later claim of the same source";
+        const beaten = place === 0 ? undefined : weaknessOf(claim, strongest);
+        const lostTo = depth > 0 ? "a longer prefix" : beaten;
         return { ...claim, wins: lostTo === undefined, lostTo };
       }),
     );

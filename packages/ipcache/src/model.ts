@@ -18,6 +18,8 @@ export type IpcacheClaim = {
   readonly source: IpcacheSource;
   /** The object that makes the claim, for explanations: "endpoint/12", "ciliumendpoint/ns/name", "node/node-2". */
   readonly owner: string;
+  /** UID of the pod, or of the container, that has the address: another of the same name is another owner. */
+  readonly ownerUid?: string;
   readonly identity: number;
   /** Address of the node that has it (underlay); undefined for local and world. */
   readonly hostIp: Address | undefined;
@@ -39,6 +41,7 @@ export type ExplainedClaim = IpcacheClaim & {
   readonly lostTo:
     | "a longer prefix"
     | "a stronger source"
+    | "a node has it"
     | "a later claim of the same source"
     | undefined;
 };

@@ -4,6 +4,7 @@ export { AddressError, type AddressErrorCode } from "./errors.ts";
 export { formatLabel, parseLabel, Labels, type Label } from "./labels.ts";
 export { Mac } from "./mac.ts";
 export { Prefix, type PrefixOptions } from "./prefix.ts";
+export { PrefixTrie } from "./prefix-trie.ts";
 export type { ArpFields, EtherFields, VlanFields, VxlanFields } from "./packet/build-link.ts";
 export type { ExtensionFields, FragmentFields, Ipv4Fields, Ipv6Fields } from "./packet/build-ip.ts";
 export type { IcmpFields, Icmpv6Fields, TcpFields, UdpFields } from "./packet/build-transport.ts";
