@@ -65,19 +65,22 @@ export class Watches {
       events: 0,
     });
     const change = (fields: Partial<WatchState>) => {
-      this.table.upsert({ ...(this.table.get(name) as WatchState), ...fields });
+      const row = this.table.get(name);
+      if (row) this.table.upsert({ ...row, ...fields });
     };
     return {
       // Counted without an announcement each: the progress that follows tells.
-      event: () => {
-        const row = this.table.get(name) as WatchState;
-        change({ events: row.events + 1 });
-      },
+      event: () => change({ events: (this.table.get(name)?.events ?? 0) + 1 }),
       synced: () => change({ synced: true, failingSince: undefined }),
       progress: (resourceVersion) =>
         change({ resourceVersion, synced: true, failingSince: undefined }),
       onError: (error) => this.#failed(name, error),
     };
+  }
+
+  /** Nobody waits for this watch any more: its signal has ended it. */
+  forget(name: string): void {
+    this.table.delete(name);
   }
 
   health(): PartHealth[] {
@@ -99,7 +102,8 @@ export class Watches {
   }
 
   #failed(name: string, error: unknown): void {
-    const before = this.table.get(name) as WatchState;
+    const before = this.table.get(name);
+    if (!before) return;
     const lastError = (error as Error).message;
     // A watch that the server ends or that must list again is no news; one that keeps failing is.
     if (before.failingSince === undefined)

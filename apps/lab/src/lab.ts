@@ -172,7 +172,7 @@ export class Lab {
   #startProcesses(listeners: ApiListeners): void {
     const lab = this.#layout;
     const settings = { ...labSettings, ...this.#options.settings };
-    this.#supervisor.start(apiServer(lab, listeners.descriptors));
+    this.#supervisor.start(apiServer(lab, listeners.descriptors, settings));
     this.#supervisor.start(operator(lab, join(lab.folder, "operator.kubeconfig"), settings));
     for (const node of this.#nodes) this.#supervisor.start(agent(lab, node, settings));
     this.#supervisor.start(worldEcho(lab));

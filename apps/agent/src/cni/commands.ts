@@ -15,13 +15,14 @@ import {
   hostInterfaceName,
   type PodInterfaces,
 } from "@tsilium/endpoint";
-import type { Endpoint } from "@tsilium/endpoint/model.ts";
+import type { Endpoint, EndpointState } from "@tsilium/endpoint/model.ts";
 import { initLabels } from "@tsilium/identity";
 import type { Identity } from "@tsilium/identity/model.ts";
 import type { AddressPair, ExpiringPair } from "@tsilium/ipam/model.ts";
 import type { Namespace, Pod } from "@tsilium/kube";
 import { type Labels, Mac, Prefix } from "@tsilium/net";
 import type { Logger, PartHealth } from "@tsilium/runtime";
+import type { PodTraits } from "../policy/endpoint-policies.ts";
 import type { PodFinder } from "./pods.ts";
 import type { CniCommands } from "./service.ts";
 
@@ -42,16 +43,35 @@ export type EndpointCommandsOptions = {
   };
   /** Resolves when the kernel holds what the endpoint's row says (or holds nothing of it any more). */
   readonly inKernel: (endpoint: Endpoint, signal: AbortSignal) => Promise<void>;
+  readonly policy: PodPolicies;
   readonly health: () => readonly PartHealth[];
   /** Why no pod could be added now although nothing is broken; undefined when one could. */
   readonly problem: () => string | undefined;
   readonly log: Logger;
 };
 
+/** What gives pods their policy. */
+export type PodPolicies = {
+  /** Resolves when the endpoint names a policy that the kernel holds. */
+  assign(id: number, traits: PodTraits, signal: AbortSignal): Promise<void>;
+  /** Resolves when the kernel knows whose the endpoint's addresses are. @throws EndpointError kernel_refused */
+  place(endpoint: Endpoint, signal: AbortSignal): Promise<void>;
+  /** What policy waits for; undefined: nothing. */
+  readonly waitingFor: string | undefined;
+};
+
 /** Cilium's annotation for a MAC address of one's own choice. */
 const macAnnotation = "cni.cilium.io/mac-address";
 /** The API server has this long for what ADD must know of a pod; the runtime tries again. */
 const apiPatienceMs = 10_000;
+const connectedStates: ReadonlySet<EndpointState> = new Set([
+  "ready",
+  "regenerating",
+  "waiting-for-identity",
+  "waiting-to-regenerate",
+]);
+/** Policy has this long to be in force for a pod that is added. */
+const policyPatienceMs = 10_000;
 /** What removal waits for at most before it goes on regardless: rows leave by the reconciler's retries then. */
 const removalPatienceMs = 10_000;
 
@@ -68,14 +88,14 @@ export class EndpointCommands implements CniCommands {
     const startedAt = performance.now();
     await using undo = new AsyncDisposableStack();
 
-    const { pod, identity } = await this.#learn(request, signal);
+    const { identity, ...traits } = await this.#learn(request, signal);
     undo.defer(() => identities.release(identity.id));
     const pair = addresses.allocateNext(ownerOf(request));
     undo.defer(() => addresses.releasePair(pair));
-    const { id } = endpoints.create(draftOf(request, { identity, pair, pod }));
+    const { id } = endpoints.create(draftOf(request, { identity, pair, pod: traits.pod }));
     undo.defer(() => this.#dismantle(id));
     endpoints.change(id, { state: "waiting-for-identity" });
-    await this.#connect(id, signal);
+    await this.#connect(id, traits, signal);
 
     const endpoint = endpoints.change(id, { attachedAt: new Date().toISOString() });
     signal.throwIfAborted();
@@ -116,7 +136,8 @@ export class EndpointCommands implements CniCommands {
     this.#refuseUnhealthy();
     const endpoint = endpoints.find(attachment);
     if (!endpoint) throw new EndpointError("unknown_endpoint", hostInterfaceName(attachment));
-    if (endpoint.state !== "ready" && endpoint.state !== "waiting-for-identity") {
+    // A pod that waits for a change of identity or policy is connected as it was.
+    if (endpoint.attachedAt === undefined || !connectedStates.has(endpoint.state)) {
       throw mismatch(`endpoint ${endpoint.id} is ${endpoint.state}`);
     }
     if (!interfaces.find(endpoint.interfaceName)) {
@@ -182,14 +203,18 @@ export class EndpointCommands implements CniCommands {
   async #learn(
     { pod: reference }: AddRequest,
     signal: AbortSignal,
-  ): Promise<{ pod: Pod | undefined; identity: Identity }> {
+  ): Promise<PodTraits & { identity: Identity }> {
     const { pods, labelsOf, identities } = this.#options;
     const late = AbortSignal.timeout(apiPatienceMs);
     const askable = AbortSignal.any([signal, late]);
     try {
       const found = reference ? await pods.find(reference, askable) : undefined;
       const labels = found ? labelsOf(found.pod, found.namespace) : initLabels;
-      return { pod: found?.pod, identity: await identities.allocate(labels, askable) };
+      return {
+        pod: found?.pod,
+        namespace: found?.namespace,
+        identity: await identities.allocate(labels, askable),
+      };
     } catch (error) {
       if (signal.aborted || !late.aborted) throw error;
       throw new CniError(cniCode.tryAgainLater, "the API server did not answer", {
@@ -199,14 +224,26 @@ export class EndpointCommands implements CniCommands {
     }
   }
 
-  async #connect(id: number, signal: AbortSignal): Promise<void> {
-    const { endpoints, interfaces, inKernel } = this.#options;
+  /** Policy first, then the row by which the pod's packets are let through at all. */
+  async #connect(id: number, traits: PodTraits, signal: AbortSignal): Promise<void> {
+    const { endpoints, interfaces, inKernel, policy } = this.#options;
     signal.throwIfAborted();
     const link = interfaces.create(endpoints.get(id) as Endpoint);
-    await inKernel(
-      endpoints.change(id, { state: "waiting-to-regenerate", ifindex: link.index }),
-      signal,
-    );
+    endpoints.change(id, { state: "waiting-to-regenerate", ifindex: link.index });
+    const late = AbortSignal.timeout(policyPatienceMs);
+    const both = AbortSignal.any([signal, late]);
+    try {
+      await policy.assign(id, traits, both);
+      const endpoint = endpoints.get(id) as Endpoint;
+      await inKernel(endpoint, both);
+      await policy.place(endpoint, both);
+    } catch (error) {
+      if (signal.aborted || !late.aborted) throw error;
+      throw new CniError(cniCode.tryAgainLater, "the pod's policy is not in force yet", {
+        details: `within ${policyPatienceMs / 1000} s: waiting for ${policy.waitingFor ?? "the kernel"}`,
+        cause: error,
+      });
+    }
   }
 
   async #dismantle(id: number): Promise<void> {

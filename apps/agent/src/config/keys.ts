@@ -64,12 +64,53 @@ export const keys = {
     "ports of NodePort services; masquerading uses those above",
   ),
 
+  // Policy
+  "enable-policy": choice(
+    "default",
+    ["default", "always", "never"],
+    "whom policy holds: those it selects, all pods, or none but those without an identity",
+  ),
+  "policy-cidr-match-mode": words(
+    "what CIDR rules of Cilium's policies match besides the world: nodes, pods",
+    ["nodes", "pods"],
+  ),
+  "k8s-ipblock-match": choice(
+    "any",
+    ["any", "external"],
+    "what NetworkPolicy's ipBlock matches: any: whoever has the address; external: as Cilium's CIDR rules",
+  ),
+  "allow-localhost": choice(
+    "auto",
+    ["auto", "always", "policy"],
+    "whether the node reaches its pods whatever their ingress policy allows; auto: always",
+  ),
+  "policy-audit-mode": flag(false, "let through, and tell of, what policy would deny"),
+  "policy-deny-response": choice(
+    "drop",
+    ["drop", "icmp", "rst"],
+    "what the sender of a denied packet hears, where the policy does not say",
+  ),
+  "enable-node-selector-labels": flag(
+    false,
+    "nodes have identities of their labels, for fromNodes and toNodes",
+  ),
+  "enable-k8s-networkpolicy": flag(true, "enforce Kubernetes' NetworkPolicies"),
+  "enable-k8s-cluster-network-policy": flag(
+    true,
+    "enforce ClusterNetworkPolicies (policy.networking.k8s.io), where the cluster has them",
+  ),
+
   // Kernel tables
   "bpf-root": text("/sys/fs/bpf/tsilium", "folder on a bpffs that holds the pins"),
   "bpf-objects": text("", "folder of compiled eBPF objects; empty: the project's dist/bpf"),
   "bpf-ct-global-tcp-max": wholeNumber(0, size, "TCP entries in conntrack; 0: from memory"),
   "bpf-ct-global-any-max": wholeNumber(0, size, "other entries in conntrack; 0: from memory"),
   "bpf-nat-global-max": wholeNumber(0, size, "masquerading entries; 0: from memory"),
+  "bpf-policy-map-max": wholeNumber(
+    0,
+    size,
+    "entries in each of the node's policy tables, all pods together; 0: 1048576 classes, 524288 rules",
+  ),
   "conntrack-gc-interval": duration(
     0,
     "time between conntrack sweeps; 0: by how much each sweep finds",

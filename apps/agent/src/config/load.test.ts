@@ -121,6 +121,11 @@ const rows: readonly (readonly [string, string[], string])[] = [
     '--conntrack-gc-interval: conntrack-gc-interval: wanted a time such as 90s or 5m, got "30"',
   ],
   [
+    "a way to match CIDRs that does not exist",
+    ["--policy-cidr-match-mode=nodes,world"],
+    '--policy-cidr-match-mode: policy-cidr-match-mode: wanted words of nodes and pods, got "nodes,world"',
+  ],
+  [
     "ports the wrong way round",
     ["--node-port-range=9,8"],
     '--node-port-range: node-port-range: wanted two ports, first,last, got "9,8"',

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { Endpoints, StateFiles } from "@tsilium/endpoint";
+import { labelFilter, podIdentityLabels } from "@tsilium/identity";
 import type { Namespace, Pod } from "@tsilium/kube";
 import { Labels } from "@tsilium/net";
 import { Reconciler, Table } from "@tsilium/tables";
@@ -35,7 +36,15 @@ class Allocator {
   };
 }
 
-async function setUp(graceMs: number) {
+type LabelsOf = (pod: Pod, namespace: Namespace) => Labels;
+
+/** A pod's labels and its namespace's, told apart by their source. */
+const plainLabels: LabelsOf = (of, within) =>
+  Labels.fromRecord("k8s", of.metadata.labels ?? {}).with(
+    Labels.fromRecord("ns", within.metadata.labels ?? {}),
+  );
+
+async function setUp(graceMs: number, labelsOf: LabelsOf = plainLabels) {
   const endpoints = new Endpoints(new StateFiles(mkdtempSync(join(root, "state-"))));
   const pods = new Table<Pod>({
     name: "pods",
@@ -46,10 +55,6 @@ async function setUp(graceMs: number) {
     key: ({ metadata }) => metadata.name ?? "",
   });
   const allocator = new Allocator();
-  const labelsOf = (of: Pod, within: Namespace) =>
-    Labels.fromRecord("k8s", of.metadata.labels ?? {}).with(
-      Labels.fromRecord("ns", within.metadata.labels ?? {}),
-    );
   const reidentifier = new Reidentifier({
     endpoints,
     pods,
@@ -196,3 +201,33 @@ test("endpoints of an identity that lost its number move to the one that won", a
   assert.equal(endpoints.get(id)?.identity, 300);
   assert.equal(allocator.references.get(999), -1);
 });
+
+const forgedLater: readonly (readonly [string, Record<string, string>, string])[] = [
+  [
+    "CVE-2023-39347: labels that a pod is given later never stand for its namespace, cluster or account",
+    {
+      "io.kubernetes.pod.namespace": "kube-system",
+      "io.cilium.k8s.policy.cluster": "other",
+      "io.cilium.k8s.policy.serviceaccount": "admin",
+    },
+    "k8s:io.cilium.k8s.namespace.labels.tier=iron,k8s:io.cilium.k8s.policy.cluster=default,k8s:io.kubernetes.pod.namespace=shop",
+  ],
+  [
+    "GHSA-pfhr-pccp-hwmh: labels that a pod is given later never pass for its namespace's",
+    { "io.cilium.k8s.namespace.labels.tier": "gold", app: "till" },
+    "k8s:app=till,k8s:io.cilium.k8s.namespace.labels.tier=iron,k8s:io.cilium.k8s.policy.cluster=default,k8s:io.kubernetes.pod.namespace=shop",
+  ],
+];
+for (const [sentence, labels, expected] of forgedLater) {
+  test(sentence, async () => {
+    const filter = labelFilter();
+    const { pods, namespaces, endpoints, id, settled, stack } = await setUp(0, (of, within) =>
+      podIdentityLabels({ pod: of, namespace: within, clusterName: "default", filter }),
+    );
+    using _ = stack;
+    namespaces.upsert(namespace({ tier: "iron" }));
+    pods.upsert(pod(labels));
+    await settled();
+    assert.equal(endpoints.get(id)?.labels.toString(), expected);
+  });
+}

@@ -1,15 +1,17 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Endpoint } from "@tsilium/endpoint/model.ts";
+import { ownerOf } from "@tsilium/ipcache";
 import type { IpcacheClaim } from "@tsilium/ipcache/model.ts";
 import type { CiliumEndpoint } from "@tsilium/kube";
 import { Address, Labels, Mac, Prefix } from "@tsilium/net";
 import type { Node } from "@tsilium/node/model.ts";
-import { endpointClaims, nodeClaims, remoteEndpointClaims } from "./claims.ts";
+import { apiServerClaim, endpointClaims, nodeClaims, remoteEndpointClaims } from "./claims.ts";
 import { ClaimKeeper } from "./keeper.ts";
 
 const show = (claim: IpcacheClaim) =>
   `${claim.prefix} ${claim.identity} via ${claim.hostIp ?? "-"} (${claim.source}, ${claim.owner})`;
+const owners = (claims: readonly IpcacheClaim[]) => [...new Set(claims.map(ownerOf))];
 
 const endpoint: Endpoint = {
   id: 7,
@@ -26,7 +28,7 @@ const endpoint: Endpoint = {
   ipv6: Address.parse("fd00:10:244::7"),
   namespace: "shop",
   podName: "cart",
-  podUid: "u",
+  podUid: "uid-1",
   labels: Labels.empty,
   identity: 300,
   createdAt: "",
@@ -48,6 +50,28 @@ test("a local pod's addresses are local and behind no node", () => {
     "10.244.0.7/32 300 via - (local, endpoint/7)",
     "fd00:10:244::7/128 300 via - (local, endpoint/7)",
   ]);
+});
+
+test("an address has the pod for an owner, by its UID, on its own node and on others", () => {
+  const metadata = {
+    name: "cart",
+    namespace: "shop",
+    uid: "of the CiliumEndpoint",
+    ownerReferences: [{ apiVersion: "v1", kind: "Pod", name: "cart", uid: "uid-1" }],
+  };
+  const networking = { addressing: [{ ipv4: "10.244.0.7" }], node: "172.18.0.3" };
+  const object: CiliumEndpoint = { metadata, status: { identity: { id: 300 }, networking } };
+  assert.deepEqual(owners(endpointClaims(endpoint)), ["shop/cart/uid-1"]);
+  assert.deepEqual(owners(remoteEndpointClaims(object, [])), ["shop/cart/uid-1"]);
+  const ownerless = { ...object, metadata: { ...metadata, ownerReferences: [] } };
+  assert.deepEqual(owners(remoteEndpointClaims(ownerless, [])), [
+    "shop/cart/of the CiliumEndpoint",
+  ]);
+});
+
+test("a container without a pod owns its address too, whatever its endpoint's number", () => {
+  const container = { ...endpoint, podName: "", namespace: "", podUid: "", containerId: "c0ffee" };
+  assert.deepEqual(owners(endpointClaims(container)), ["endpoint/7/c0ffee"]);
 });
 
 test("a pod that goes away, or has no identity yet, has no address for anybody", () => {
@@ -90,17 +114,23 @@ test("a CiliumEndpoint that is not filled in, or filled with nonsense, claims no
 });
 
 test("another node's own address is reached directly, its router and pods through it", () => {
-  assert.deepEqual(nodeClaims(node, true).map(show), [
+  assert.deepEqual(nodeClaims(node, 6).map(show), [
     "172.18.0.3/32 6 via - (custom-resource, node/node-2)",
     "fc00:18::3/128 6 via - (custom-resource, node/node-2)",
     "10.244.1.1/32 6 via 172.18.0.3 (custom-resource, node/node-2)",
-    "10.244.1.0/24 9 via 172.18.0.3 (generated, node/node-2)",
-    "fd00:10:244:1::/64 10 via 172.18.0.3 (generated, node/node-2)",
+    "10.244.1.0/24 3 via 172.18.0.3 (generated, node/node-2)",
+    "fd00:10:244:1::/64 3 via 172.18.0.3 (generated, node/node-2)",
+  ]);
+});
+
+test("the API server outside the cluster is nobody's but the API server's", () => {
+  assert.deepEqual([apiServerClaim(Address.parse("192.0.2.1"), 0x1000007)].map(show), [
+    "192.0.2.1/32 16777223 via - (kubernetes, service/default/kubernetes)",
   ]);
 });
 
 test("this node's addresses are the host", () => {
-  assert.deepEqual(nodeClaims({ ...node, local: true }, false).map(show), [
+  assert.deepEqual(nodeClaims({ ...node, local: true }, 1).map(show), [
     "172.18.0.3/32 1 via - (local, node/node-2)",
     "fc00:18::3/128 1 via - (local, node/node-2)",
     "10.244.1.1/32 1 via - (local, node/node-2)",

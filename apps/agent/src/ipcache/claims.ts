@@ -19,6 +19,7 @@ export function endpointClaims(endpoint: Endpoint): IpcacheClaim[] {
             prefix: Prefix.host(address),
             source: "local" as const,
             owner: `endpoint/${endpoint.id}`,
+            ownerUid: podName === "" ? endpoint.containerId : endpoint.podUid,
             identity,
             hostIp: undefined,
             ...(podName === "" ? {} : { namespace, podName }),
@@ -32,11 +33,13 @@ export function remoteEndpointClaims(
   object: CiliumEndpoint,
   localAddresses: readonly Address[],
 ): IpcacheClaim[] {
-  const { namespace, name: podName } = object.metadata;
+  const { namespace, name: podName, uid, ownerReferences } = object.metadata;
   const { identity, networking } = object.status ?? {};
   const hostIp = Address.tryParse(networking?.node ?? "");
   if (!identity || !networking || !hostIp || !namespace || !podName) return [];
   if (localAddresses.some((address) => address.equals(hostIp))) return [];
+  // The object outlives its pod for a while, and may go on to the next of its name: whose it is it says itself.
+  const ownerUid = ownerReferences?.find(({ kind }) => kind === "Pod")?.uid ?? uid ?? "";
   return networking.addressing.flatMap(({ ipv4, ipv6 }) =>
     [ipv4, ipv6].flatMap((text) => {
       const address = Address.tryParse(text ?? "");
@@ -46,6 +49,7 @@ export function remoteEndpointClaims(
           prefix: Prefix.host(address),
           source: "custom-resource" as const,
           owner: `ciliumendpoint/${namespace}/${podName}`,
+          ownerUid,
           identity: identity.id,
           hostIp,
           namespace,
@@ -57,13 +61,12 @@ export function remoteEndpointClaims(
 }
 
 /**
- * A node: its own addresses are the host's (this node) or a remote node's; another node's pod CIDRs lead to it
- * for pods whose CiliumEndpoint has not come yet, as the world, which is what an unknown peer is.
+ * A node: its own addresses have its identity; another node's pod CIDRs lead to it for pods whose CiliumEndpoint has
+ * not come yet. Those are unmanaged: of the cluster, and so never what a rule means that speaks of the world.
  */
-export function nodeClaims(node: Node, dualStack: boolean): IpcacheClaim[] {
+export function nodeClaims(node: Node, identity: number): IpcacheClaim[] {
   const owner = `node/${node.name}`;
   const source = node.local ? ("local" as const) : ("custom-resource" as const);
-  const identity = node.local ? ReservedIdentity.host : ReservedIdentity["remote-node"];
   const host = (address: Address | undefined, hostIp: Address | undefined): IpcacheClaim[] =>
     address === undefined
       ? []
@@ -82,14 +85,21 @@ export function nodeClaims(node: Node, dualStack: boolean): IpcacheClaim[] {
           prefix,
           source: "generated" as const,
           owner,
-          identity: worldIdentity(prefix, dualStack),
+          identity: ReservedIdentity.unmanaged,
           hostIp: underlay,
         }))),
   ];
 }
 
-/** With both families enabled the world has an identity per family, as in Cilium. */
-function worldIdentity(prefix: Prefix, dualStack: boolean): number {
-  if (!dualStack) return ReservedIdentity.world;
-  return ReservedIdentity[prefix.family === 4 ? "world-ipv4" : "world-ipv6"];
+/** Where the API server is although no node of the cluster has the address. Whoever else has it knows better. */
+export function apiServerClaim(address: Address, identity: number): IpcacheClaim {
+  return {
+    prefix: Prefix.host(address),
+    source: "kubernetes",
+    owner: apiServerOwner,
+    identity,
+    hostIp: undefined,
+  };
 }
+
+export const apiServerOwner = "service/default/kubernetes";

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import type { EndpointEntry } from "@tsilium/datapath/model.ts";
 import { Endpoints, StateFiles } from "@tsilium/endpoint";
+import type { EndpointPolicy } from "@tsilium/endpoint/model.ts";
 import { Address, Labels } from "@tsilium/net";
 import { Reconciler } from "@tsilium/tables";
 import { endpointOperations, type EndpointMap } from "./endpoints.ts";
@@ -31,13 +32,27 @@ class Kernel implements EndpointMap {
   }
 }
 
+/** A policy that the kernel holds for an identity. */
+const policyOf = (identity: number, subject = 1): EndpointPolicy => ({
+  subject,
+  identity,
+  ingress: "enforcing",
+  egress: "disabled",
+});
+
 function setUp() {
   const kernel = new Kernel();
+  /** Subjects of the rows that the kernel was said to hold. */
+  const written: number[] = [];
   const endpoints = new Endpoints(new StateFiles(mkdtempSync(join(root, "state-"))));
   const reconciler = new Reconciler({
     name: "endpoints",
     table: endpoints.table,
-    operations: endpointOperations(kernel, endpoints),
+    operations: endpointOperations({
+      map: kernel,
+      endpoints,
+      onWritten: ({ policy }) => written.push(policy?.subject ?? 0),
+    }),
     retry: { minMs: 1, maxMs: 1 },
   });
   reconciler.start();
@@ -54,7 +69,7 @@ function setUp() {
     labels: Labels.empty,
   });
   const settled = () => reconciler.settled(AbortSignal.timeout(1000));
-  return { kernel, endpoints, reconciler, id, settled };
+  return { kernel, endpoints, reconciler, id, settled, written };
 }
 
 test("an endpoint is ready when its rows are in the kernel, which takes one write", async () => {
@@ -63,7 +78,8 @@ test("an endpoint is ready when its rows are in the kernel, which takes one writ
   endpoints.change(id, { state: "waiting-for-identity" });
   await settled();
   assert.equal(kernel.writes, 0);
-  endpoints.change(id, { state: "waiting-to-regenerate", identity: 300, ifindex: 4 });
+  const policy = policyOf(300);
+  endpoints.change(id, { state: "waiting-to-regenerate", identity: 300, ifindex: 4, policy });
   await settled();
   assert.equal(endpoints.get(id)?.state, "ready");
   assert.equal(kernel.entries.get(id)?.identity, 300);
@@ -73,12 +89,39 @@ test("an endpoint is ready when its rows are in the kernel, which takes one writ
   assert.equal(kernel.writes, 2);
 });
 
+test("without the policy of its identity an endpoint is not written, and what was written stays", async () => {
+  const { kernel, endpoints, reconciler, id, settled, written } = setUp();
+  using _ = reconciler;
+  endpoints.change(id, { state: "waiting-for-identity" });
+  endpoints.change(id, { state: "waiting-to-regenerate", identity: 300 });
+  await settled();
+  assert.deepEqual([kernel.entries.size, endpoints.get(id)?.state], [0, "waiting-to-regenerate"]);
+  endpoints.change(id, { policy: policyOf(300, 7) });
+  await settled();
+  assert.deepEqual([kernel.entries.get(id)?.subject, endpoints.get(id)?.state], [7, "ready"]);
+  endpoints.change(id, { state: "waiting-for-identity" });
+  endpoints.change(id, { state: "waiting-to-regenerate", identity: 301 });
+  await settled();
+  assert.deepEqual(
+    [kernel.entries.get(id)?.identity, endpoints.get(id)?.state],
+    [300, "waiting-to-regenerate"],
+  );
+  endpoints.change(id, { policy: policyOf(301, 8) });
+  await settled();
+  const entry = kernel.entries.get(id);
+  assert.deepEqual([entry?.identity, entry?.subject, written], [301, 8, [7, 8]]);
+});
+
 test("an endpoint that the kernel refuses is not ready until a retry succeeds", async () => {
   const { kernel, endpoints, reconciler, id } = setUp();
   using _ = reconciler;
   kernel.refuses = true;
   endpoints.change(id, { state: "waiting-for-identity" });
-  endpoints.change(id, { state: "waiting-to-regenerate", identity: 300 });
+  endpoints.change(id, {
+    state: "waiting-to-regenerate",
+    identity: 300,
+    policy: policyOf(300),
+  });
   await new Promise((resolve) => setTimeout(resolve, 10));
   assert.equal(endpoints.get(id)?.state, "not-ready");
   kernel.refuses = false;
@@ -90,7 +133,11 @@ test("an endpoint that waits for a new identity keeps its rows, one that disconn
   const { kernel, endpoints, reconciler, id, settled } = setUp();
   using _ = reconciler;
   endpoints.change(id, { state: "waiting-for-identity" });
-  endpoints.change(id, { state: "waiting-to-regenerate", identity: 300 });
+  endpoints.change(id, {
+    state: "waiting-to-regenerate",
+    identity: 300,
+    policy: policyOf(300),
+  });
   await settled();
   endpoints.change(id, { state: "waiting-for-identity" });
   await settled();
@@ -104,7 +151,11 @@ test("rows of endpoints that nobody knows any more are pruned", async () => {
   const { kernel, endpoints, reconciler, id, settled } = setUp();
   using _ = reconciler;
   endpoints.change(id, { state: "waiting-for-identity" });
-  endpoints.change(id, { state: "waiting-to-regenerate", identity: 300 });
+  endpoints.change(id, {
+    state: "waiting-to-regenerate",
+    identity: 300,
+    policy: policyOf(300),
+  });
   await settled();
   const [entry] = kernel.list();
   assert.ok(entry);

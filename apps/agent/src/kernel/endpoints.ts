@@ -1,4 +1,5 @@
-// Endpoints as kernel map entries and a link each. A row that is in the kernel is "ready".
+// Endpoints as kernel map entries and a link each. A row that is in the kernel is "ready". Rows name the subject that
+// holds the pod's policy: without policy nothing is written, and what was written before stays.
 import type { EndpointEntry } from "@tsilium/datapath/model.ts";
 import { datapathDuty, type Endpoints } from "@tsilium/endpoint";
 import type { Endpoint } from "@tsilium/endpoint/model.ts";
@@ -10,8 +11,16 @@ export type EndpointMap = {
   list(): readonly { readonly id: number }[];
 };
 
+export type EndpointOperationsOptions = {
+  readonly map: EndpointMap;
+  readonly endpoints: Endpoints;
+  /** Told of every row that the kernel holds now. */
+  readonly onWritten?: (row: Endpoint) => void;
+};
+
 /** Operations for a reconciler over the endpoints' table. They move the states, nothing else does. */
-export function endpointOperations(map: EndpointMap, endpoints: Endpoints): Operations<Endpoint> {
+export function endpointOperations(options: EndpointOperationsOptions): Operations<Endpoint> {
+  const { map, endpoints, onWritten } = options;
   // Becoming ready is a change of the table too; that one needs no second write.
   const justWritten = new WeakSet<Endpoint>();
   return {
@@ -22,8 +31,13 @@ export function endpointOperations(map: EndpointMap, endpoints: Endpoints): Oper
         case "remove":
           map.delete(row.id);
           return;
-        case "write":
-          if (!justWritten.delete(row)) justWritten.add(write(map, endpoints, row));
+        case "write": {
+          // An identity that has no policy yet may still be announced by the row of the one before.
+          if (row.policy?.identity !== row.identity || justWritten.delete(row)) return;
+          const written = write(map, endpoints, row);
+          if (written !== row) justWritten.add(written);
+          onWritten?.(row);
+        }
       }
     },
     delete: (row) => void map.delete(row.id),
@@ -48,6 +62,6 @@ function write(map: EndpointMap, endpoints: Endpoints, row: Endpoint): Endpoint 
 }
 
 function entryOf(row: Endpoint): EndpointEntry {
-  const { id, ifindex, identity, ipv4, ipv6, mac, nodeMac } = row;
-  return { id, ifindex, identity, ipv4, ipv6, mac, nodeMac };
+  const { id, ifindex, identity, ipv4, ipv6, mac, nodeMac, policy } = row;
+  return { id, ifindex, identity, ipv4, ipv6, mac, nodeMac, subject: policy?.subject ?? 0 };
 }

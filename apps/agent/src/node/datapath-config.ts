@@ -41,6 +41,7 @@ export function datapathConfig(
     natPortRange: [Math.min(lastNodePort + 1, lastPort), lastPort],
     conntrackMax: conntrackMax === 0 ? undefined : conntrackMax,
     natMax: config["bpf-nat-global-max"] === 0 ? undefined : config["bpf-nat-global-max"],
+    policyMax: config["bpf-policy-map-max"] === 0 ? undefined : config["bpf-policy-map-max"],
     autoDirectNodeRoutes: config["auto-direct-node-routes"],
   };
 }

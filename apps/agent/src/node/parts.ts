@@ -2,7 +2,12 @@
 // true. On a node that an agent has run on before, everything up to serving CNI happens without the API server.
 import { join } from "node:path";
 import { EndpointPublisher, Endpoints, StateFiles } from "@tsilium/endpoint";
-import { type IdentityAllocator, labelFilter, podIdentityLabels } from "@tsilium/identity";
+import {
+  type IdentityAllocator,
+  labelFilter,
+  LocalIdentities,
+  podIdentityLabels,
+} from "@tsilium/identity";
 import { ClusterPool } from "@tsilium/ipam";
 import { Ipcache } from "@tsilium/ipcache";
 import type { KubeClient, Namespace, Pod } from "@tsilium/kube";
@@ -18,13 +23,20 @@ import type { AgentConfig } from "../config/keys.ts";
 import type { PartHealth } from "@tsilium/runtime";
 import type { Health } from "../health.ts";
 import { Reidentifier } from "../identity/reidentifier.ts";
-import { keepClaims } from "../ipcache/keep-claims.ts";
+import { ApiServerAddresses } from "../ipcache/api-server.ts";
+import { keepEndpointClaims } from "../ipcache/endpoint-claims.ts";
 import { ClaimKeeper } from "../ipcache/keeper.ts";
+import { NodeClaims } from "../ipcache/node-claims.ts";
 import type { Logger } from "@tsilium/runtime";
 import type { Metrics } from "../metrics.ts";
+import { keepLocalPorts, NamedPorts, PolicyInputs } from "../policy/inputs/index.ts";
+import { policySettings } from "../policy/settings.ts";
+import { startPolicy } from "../policy/start.ts";
+import { policyState } from "../policy/state.ts";
 import { adoptRestored, removePodless, restoreEndpoints } from "../restore.ts";
 import { Monitor } from "../rest/monitor.ts";
 import type { NodeParts } from "../rest/parts.ts";
+import { RuleNames } from "../rest/rule-names.ts";
 import type { Startup } from "../startup.ts";
 import type { Watches } from "../watches.ts";
 import { poolProblem } from "./health.ts";
@@ -34,11 +46,16 @@ import { checkFacts, knowNode } from "./know.ts";
 import type { LocalNode } from "./local.ts";
 import { Reconcilers } from "./reconcilers.ts";
 import {
+  endpointSliceTable,
   followCiliumEndpoints,
   followNamespaces,
+  followNodeLabels,
   followPods,
+  followServices,
   namespaceTable,
+  nodeLabelTable,
   podTable,
+  serviceTable,
 } from "./watches.ts";
 
 export type NodeOptions = {
@@ -75,12 +92,17 @@ export async function startNode(options: NodeOptions): Promise<AgentNode> {
   // What the API server tells
   const pods = podTable();
   const namespaces = namespaceTable();
+  const services = serviceTable();
+  const slices = endpointSliceTable();
+  const nodeLabels = config["enable-node-selector-labels"] ? nodeLabelTable() : undefined;
   const heard = Promise.all([
     identities.start(stop),
     discovery.start(stop),
     localNode.start(stop),
     followPods(watches, pods, nodeName, stop),
     followNamespaces(watches, namespaces, stop),
+    followServices(watches, { services, slices }, stop),
+    nodeLabels && followNodeLabels(watches, nodeLabels, stop),
   ]);
   heard.catch(() => undefined);
   publisher.start();
@@ -107,15 +129,42 @@ export async function startNode(options: NodeOptions): Promise<AgentNode> {
   // Which address is whose
   const ipcache = new Ipcache();
   const claims = new ClaimKeeper(ipcache);
-  parts.use(
-    keepClaims({
+  const apiServer = parts.use(new ApiServerAddresses(slices));
+  const nodeClaims = parts.use(
+    new NodeClaims({
       claims,
       facts,
       dualStack: families.length === 2,
       nodes: discovery.table,
-      endpoints: endpoints.table,
+      apiServer: apiServer.table,
+      nodeLabels,
+      identities: identities.table,
+      localIdentities: new LocalIdentities(identities.table),
+      heard,
     }),
   );
+  nodeClaims.start();
+  parts.use(keepEndpointClaims(claims, endpoints.table));
+
+  // What policy is made of
+  const namedPorts = new NamedPorts();
+  parts.use(keepLocalPorts({ namedPorts, endpoints: endpoints.table, pods }));
+  const policyInputs = parts.use(
+    new PolicyInputs({
+      watches,
+      kinds: {
+        networkPolicies: config["enable-k8s-networkpolicy"],
+        clusterNetworkPolicies: config["enable-k8s-cluster-network-policy"],
+      },
+      identities: identities.table,
+      namedPorts,
+      ipcache: ipcache.table,
+      services,
+      slices,
+    }),
+  );
+  const policies = policyInputs.start(stop);
+  policies.catch(() => undefined);
 
   // What makes it so
   startup.step("starting the datapath");
@@ -142,15 +191,27 @@ export async function startNode(options: NodeOptions): Promise<AgentNode> {
       nodeAddress: localAddresses[0] as Address,
     }),
   );
+  const policy = parts.use(
+    startPolicy({
+      config,
+      datapath,
+      inputs: policyInputs,
+      endpoints,
+      pods,
+      namespaces,
+      health,
+      metrics,
+      log: log.child({ part: "policy" }),
+    }),
+  );
   const reconcilers = parts.use(
     new Reconcilers({
       datapath,
       endpoints,
-      ipcache,
       nodes: discovery.table,
       reidentifier,
       publisher: endpointPublisher,
-      tunnel: config["routing-mode"] === "tunnel",
+      policy,
       log: log.child({ part: "reconcilers" }),
     }),
   );
@@ -165,6 +226,7 @@ export async function startNode(options: NodeOptions): Promise<AgentNode> {
     identities,
     addresses: ipam,
     inKernel: (endpoint, signal) => reconcilers.inKernel(endpoint, signal),
+    policy: policy.endpoints,
     health: () => health.parts(),
     problem: () => poolProblem(ipam),
     log: log.child({ part: "endpoints" }),
@@ -180,9 +242,7 @@ export async function startNode(options: NodeOptions): Promise<AgentNode> {
   await queue.drain();
   queue.start();
   await adoptRestored({ endpoints, interfaces, remove, log });
-  await reconcilers.endpoints
-    .settled(AbortSignal.any([stop, AbortSignal.timeout(10_000)]))
-    .catch(() => undefined);
+  policy.endpoints.start();
 
   // What keeps it clean and tells of it
   parts.use(
@@ -215,10 +275,13 @@ export async function startNode(options: NodeOptions): Promise<AgentNode> {
     await followCiliumEndpoints({
       watches,
       claims,
+      namedPorts,
       publisher: endpointPublisher,
       localAddresses,
       signal: stop,
     });
+    await policies;
+    policyInputs.complete();
     reconcilers.startCluster();
     await removePodless({ endpoints, pods, remove, before: startedAt, log });
     inStep = { state: "ok", message: "in step with the API server" };
@@ -240,7 +303,23 @@ export async function startNode(options: NodeOptions): Promise<AgentNode> {
       nodes: discovery.table,
       ipam,
       addresses: facts,
-      monitor: new Monitor(datapath),
+      monitor: new Monitor(
+        datapath,
+        new RuleNames((numbers) => policy.client.ask({ kind: "rules", numbers }).catch(() => [])),
+      ),
+      policy: {
+        client: policy.client,
+        whereabouts: {
+          endpoints: endpoints.table,
+          ipcache,
+          identities: identities.table,
+          namedPorts,
+          dualStack: families.length === 2,
+        },
+        setAudit: (id, audit) => policy.endpoints.setAudit(id, audit),
+        state: () =>
+          policyState(policySettings(config), { inputs: policyInputs, client: policy.client }),
+      },
       barrier: new Barrier(watches, reconcilers.stages()),
     },
     [Symbol.asyncDispose]: () => held[Symbol.asyncDispose](),

@@ -2,15 +2,13 @@
 import type { Datapath } from "@tsilium/datapath";
 import { EndpointError, type EndpointPublisher, type Endpoints } from "@tsilium/endpoint";
 import type { Endpoint } from "@tsilium/endpoint/model.ts";
-import type { Ipcache } from "@tsilium/ipcache";
-import { Prefix } from "@tsilium/net";
 import type { Node } from "@tsilium/node/model.ts";
 import { Reconciler, type Table } from "@tsilium/tables";
 import type { Stage } from "../barrier.ts";
 import type { Reidentifier } from "../identity/reidentifier.ts";
 import { endpointOperations } from "../kernel/endpoints.ts";
-import { ipcacheOperations } from "../kernel/ipcache.ts";
 import { nodeOperations } from "../kernel/nodes.ts";
+import type { NodePolicy } from "../policy/start.ts";
 import type { Logger } from "@tsilium/runtime";
 
 /** Everything is written again this often, whatever somebody else did to it meanwhile. */
@@ -21,39 +19,36 @@ const kernelPatienceMs = 10_000;
 export type ReconcilersOptions = {
   readonly datapath: Datapath;
   readonly endpoints: Endpoints;
-  readonly ipcache: Ipcache;
   readonly nodes: Table<Node>;
   readonly reidentifier: Reidentifier;
   readonly publisher: EndpointPublisher;
-  readonly tunnel: boolean;
+  readonly policy: NodePolicy;
   readonly log: Logger;
 };
 
 export class Reconcilers implements AsyncDisposable {
   readonly endpoints: Reconciler<Endpoint>;
-  readonly #ipcache;
   readonly #nodes;
   readonly #identities;
   readonly #published;
   readonly #reidentifier: Reidentifier;
+  readonly #policy: NodePolicy;
   /** The API server has told everything: what it did not tell is not there. */
   #complete = false;
 
   constructor(options: ReconcilersOptions) {
-    const { datapath, endpoints, ipcache, nodes, reidentifier, publisher, tunnel, log } = options;
+    const { datapath, endpoints, nodes, reidentifier, publisher, policy, log } = options;
     const complete = () => this.#complete;
     this.#reidentifier = reidentifier;
+    this.#policy = policy;
     this.endpoints = new Reconciler({
       name: "endpoints",
       table: endpoints.table,
-      operations: endpointOperations(datapath.endpoints, endpoints),
-      fullSyncMs,
-      log,
-    });
-    this.#ipcache = new Reconciler({
-      name: "ipcache",
-      table: ipcache.table,
-      operations: ipcacheOperations({ map: datapath.ipcache, tunnel, complete }),
+      operations: endpointOperations({
+        map: datapath.endpoints,
+        endpoints,
+        onWritten: (row) => policy.endpoints.written(row),
+      }),
       fullSyncMs,
       log,
     });
@@ -79,20 +74,18 @@ export class Reconcilers implements AsyncDisposable {
   }
 
   get all(): readonly Pick<Reconciler<never>, "name" | "status">[] {
-    return [this.endpoints, this.#ipcache, this.#nodes, this.#identities, this.#published];
+    return [this.endpoints, this.#nodes, this.#identities, this.#published];
   }
 
   /** Those between tables and the kernel, which need no API server. */
   startKernel(): void {
     this.endpoints.start();
-    this.#ipcache.start();
     this.#nodes.start();
   }
 
   /** Those that ask the API server, and the removal of what it no longer tells. */
   startCluster(): void {
     this.#complete = true;
-    this.#ipcache.fullSync();
     this.#nodes.fullSync();
     this.#identities.start();
     this.#published.start();
@@ -102,19 +95,14 @@ export class Reconcilers implements AsyncDisposable {
    * Resolves when the kernel holds what the endpoint's row says, or nothing of it when it goes away.
    * @throws EndpointError kernel_refused with the kernel's reason, or the signal's reason
    */
-  async inKernel({ id, ipv4, ipv6 }: Endpoint, signal: AbortSignal): Promise<void> {
+  async inKernel({ id }: Endpoint, signal: AbortSignal): Promise<void> {
     const patience = AbortSignal.timeout(kernelPatienceMs);
-    const both = AbortSignal.any([signal, patience]);
-    const prefixes = [ipv4, ipv6].flatMap((address) =>
-      address ? [Prefix.host(address).toString()] : [],
-    );
     try {
-      await this.endpoints.wait(String(id), both);
-      for (const prefix of prefixes) await this.#ipcache.wait(prefix, both);
+      await this.endpoints.wait(String(id), AbortSignal.any([signal, patience]));
     } catch (error) {
       if (!patience.aborted) throw error;
-      const failing = [...this.endpoints.status().failing, ...this.#ipcache.status().failing];
-      const reason = failing[0]?.error ?? "it took too long";
+      const [first] = this.endpoints.status().failing;
+      const reason = first?.error ?? "it took too long";
       throw new EndpointError("kernel_refused", `endpoint ${id}: ${reason}`, { cause: error });
     }
   }
@@ -141,17 +129,29 @@ export class Reconcilers implements AsyncDisposable {
           : undefined;
       },
     };
+    const { endpoints, client } = this.#policy;
+    const subjects: Stage = {
+      name: "endpoint policies",
+      settled: (signal) => endpoints.settled(signal),
+      lag: () => endpoints.lag(),
+    };
+    const policy: Stage = {
+      name: "policy",
+      settled: (signal) => client.settled(signal),
+      lag: () => client.lag(),
+    };
     return [
       stage(this.#identities),
       grace,
+      subjects,
       stage(this.endpoints),
-      stage(this.#ipcache),
+      policy,
       stage(this.#nodes),
     ];
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const running = [this.#published, this.#identities, this.#nodes, this.#ipcache, this.endpoints];
+    const running = [this.#published, this.#identities, this.#nodes, this.endpoints];
     await Promise.all(running.map((reconciler) => reconciler.stop()));
   }
 }

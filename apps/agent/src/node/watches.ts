@@ -1,18 +1,33 @@
-// What the agent follows besides nodes and identities: its own pods, namespaces, and every CiliumEndpoint.
+// What the agent follows besides nodes and identities: its own pods, namespaces, every CiliumEndpoint, and what says
+// where services and the API server are. Policies are followed by policy/inputs.
 import type { EndpointPublisher } from "@tsilium/endpoint";
 import {
   type CiliumEndpoint,
+  type EndpointSlice,
   type KubeObject,
   type Namespace,
+  type Node,
   objectKey,
   type Pod,
   resources,
+  type Service,
 } from "@tsilium/kube";
 import type { Address } from "@tsilium/net";
 import { Table } from "@tsilium/tables";
+import { serviceOf } from "../ipcache/api-server.ts";
 import { remoteEndpointClaims } from "../ipcache/claims.ts";
 import type { ClaimKeeper } from "../ipcache/keeper.ts";
+import type { NamedPorts } from "../policy/inputs/named-ports.ts";
+import { publishedPortsOf } from "../policy/inputs/pod-traits.ts";
 import type { Watches } from "../watches.ts";
+import {
+  trimEndpointSlice,
+  trimNode,
+  trimPod,
+  trimRemote,
+  trimService,
+  withoutBallast,
+} from "./trim.ts";
 
 /** Pods of this node, keyed "namespace/name". */
 export function podTable(): Table<Pod> {
@@ -22,6 +37,25 @@ export function podTable(): Table<Pod> {
 /** Namespaces, keyed by name. */
 export function namespaceTable(): Table<Namespace> {
   return new Table<Namespace>({ name: "namespaces", key: objectKey });
+}
+
+/** Services, keyed "namespace/name". */
+export function serviceTable(): Table<Service> {
+  return new Table<Service>({ name: "services", key: objectKey });
+}
+
+/** EndpointSlices, keyed "namespace/name"; index "service" by the "namespace/name" of whose they are. */
+export function endpointSliceTable(): Table<EndpointSlice> {
+  return new Table<EndpointSlice>({
+    name: "endpointslices",
+    key: objectKey,
+    indexes: { service: (slice) => [serviceOf(slice) ?? ""] },
+  });
+}
+
+/** Nodes with their labels, keyed by name. */
+export function nodeLabelTable(): Table<Node> {
+  return new Table<Node>({ name: "node-labels", key: objectKey });
 }
 
 /** Follows the pods of one node into a table. Resolves when all there are is known. */
@@ -52,9 +86,43 @@ export function followNamespaces(
   });
 }
 
+/** Follows services and their EndpointSlices into tables. Resolves when all there are is known. */
+export async function followServices(
+  watches: Watches,
+  tables: { readonly services: Table<Service>; readonly slices: Table<EndpointSlice> },
+  signal: AbortSignal,
+): Promise<void> {
+  await Promise.all([
+    watches.start("services", resources.services, {
+      signal,
+      trim: trimService,
+      handlers: intoTable(tables.services),
+    }),
+    watches.start("endpointslices", resources.endpointSlices, {
+      signal,
+      trim: trimEndpointSlice,
+      handlers: intoTable(tables.slices),
+    }),
+  ]);
+}
+
+/** Follows the labels of all nodes into a table. Resolves when all there are is known. */
+export function followNodeLabels(
+  watches: Watches,
+  table: Table<Node>,
+  signal: AbortSignal,
+): Promise<void> {
+  return watches.start("node labels", resources.nodes, {
+    signal,
+    trim: trimNode,
+    handlers: intoTable(table),
+  });
+}
+
 export type CiliumEndpointsOptions = {
   readonly watches: Watches;
   readonly claims: ClaimKeeper;
+  readonly namedPorts: NamedPorts;
   readonly publisher: EndpointPublisher;
   readonly localAddresses: readonly Address[];
   readonly signal: AbortSignal;
@@ -62,7 +130,7 @@ export type CiliumEndpointsOptions = {
 
 /** Follows all CiliumEndpoints: other nodes' become claims, our own are held against what we published. */
 export function followCiliumEndpoints(options: CiliumEndpointsOptions): Promise<void> {
-  const { watches, claims, publisher, localAddresses, signal } = options;
+  const { watches, claims, namedPorts, publisher, localAddresses, signal } = options;
   const owner = (object: CiliumEndpoint) => `ciliumendpoint/${objectKey(object)}`;
   const isLocal = (object: CiliumEndpoint) =>
     localAddresses.some((address) => address.toString() === object.status?.networking?.node);
@@ -71,60 +139,28 @@ export function followCiliumEndpoints(options: CiliumEndpointsOptions): Promise<
     trim: (object) => (isLocal(object) ? withoutBallast(object) : trimRemote(object)),
     handlers: {
       upsert: (object) => {
+        // Ports first: who has the address must not be met without them.
+        if (isLocal(object)) namedPorts.delete(owner(object));
+        else {
+          const identity = object.status?.identity?.id ?? 0;
+          namedPorts.set(owner(object), identity, publishedPortsOf(object));
+        }
         claims.set(owner(object), remoteEndpointClaims(object, localAddresses));
         publisher.hear(object, true);
       },
       delete: (object) => {
         claims.set(owner(object), []);
+        namedPorts.delete(owner(object));
         publisher.hear(object, false);
       },
     },
   });
 }
 
-function intoTable<T extends KubeObject>(table: Table<T>) {
+/** Handlers that keep a table as the API server has it. */
+export function intoTable<T extends KubeObject>(table: Table<T>) {
   return {
     upsert: (object: T) => void table.upsert(object),
     delete: (object: T) => void table.delete(objectKey(object)),
   };
-}
-
-/** A pod as far as the agent looks at it: a status with all its conditions is most of a pod's size. */
-function trimPod(pod: Pod): Pod {
-  const { spec, metadata } = withoutBallast(pod);
-  return {
-    metadata,
-    spec: {
-      containers: spec.containers.map(({ name, ports }) => ({ name, ...(ports ? { ports } : {}) })),
-      ...(spec.nodeName ? { nodeName: spec.nodeName } : {}),
-      ...(spec.hostNetwork ? { hostNetwork: true } : {}),
-      ...(spec.serviceAccountName ? { serviceAccountName: spec.serviceAccountName } : {}),
-    },
-  };
-}
-
-/** Of another node's pod only its address, identity and node matter here. */
-function trimRemote(object: CiliumEndpoint): CiliumEndpoint {
-  const { name, namespace, uid, resourceVersion } = object.metadata;
-  const { identity, networking } = object.status ?? {};
-  return {
-    metadata: {
-      ...(name ? { name } : {}),
-      ...(namespace ? { namespace } : {}),
-      ...(uid ? { uid } : {}),
-      ...(resourceVersion ? { resourceVersion } : {}),
-    },
-    status: {
-      ...(identity ? { identity: { id: identity.id } } : {}),
-      ...(networking ? { networking } : {}),
-    },
-  };
-}
-
-/** Without managedFields and the like, which nobody here reads. */
-function withoutBallast<T extends KubeObject>(object: T): T {
-  const { managedFields: _, ...metadata } = object.metadata as T["metadata"] & {
-    managedFields?: unknown;
-  };
-  return { ...object, metadata };
 }

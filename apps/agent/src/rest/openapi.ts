@@ -44,7 +44,9 @@ function operation(route: Route): object {
           requestBody: {
             required: true,
             description: route.request.description,
-            content: { [route.request.contentType]: { schema: { type: "string" } } },
+            content: {
+              [route.request.contentType]: { schema: route.request.schema ?? { type: "string" } },
+            },
           },
         }
       : {}),

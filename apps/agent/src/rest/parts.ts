@@ -10,6 +10,9 @@ import type { Barrier } from "../barrier.ts";
 import type { CniService } from "../cni/service.ts";
 import type { Late } from "../late.ts";
 import type { Metrics } from "../metrics.ts";
+import type { PolicyClient } from "../policy/client.ts";
+import type { Whereabouts } from "../policy/ends.ts";
+import type { PolicyState } from "../policy/state.ts";
 import { ApiError } from "./error.ts";
 import type { Monitor } from "./monitor.ts";
 import type { Answer, Route, Schema } from "./router.ts";
@@ -31,6 +34,13 @@ export type NodeParts = {
   /** This node's underlay addresses. */
   readonly addresses: { readonly ipv4: Address | undefined; readonly ipv6: Address | undefined };
   readonly monitor: Monitor;
+  readonly policy: {
+    readonly client: Pick<PolicyClient, "ask" | "status">;
+    readonly whereabouts: Whereabouts;
+    state(): PolicyState;
+    /** Audit mode of one endpoint; undefined: as annotations say. */
+    setAudit(endpointId: number, audit: boolean | undefined): void;
+  };
   readonly barrier: Barrier;
 };
 

@@ -56,6 +56,7 @@ test("every answer is as the OpenAPI document says", async () => {
     "/v1/endpoint/{id}": `/v1/endpoint/${endpoint?.id}`,
     "/v1/identity/{id}": `/v1/identity/${endpoint?.identity.id}`,
     "/v1/ip/{address}": `/v1/ip/${endpoint?.addressing.ipv4}`,
+    "/v1/policy/explain": `/v1/policy/explain?from=default/${pod.name}&to=world&port=80/tcp`,
   };
   const ajv = new Ajv2020({ strict: false, formats: { "date-time": true } });
   for (const [path, { get }] of Object.entries(document.paths)) {

@@ -32,13 +32,17 @@ export type Answer = {
 };
 
 export type Route = {
-  readonly method: "GET" | "POST";
+  readonly method: "GET" | "POST" | "PATCH";
   /** "/v1/endpoint/{id}" */
   readonly path: string;
   readonly summary: string;
   readonly parameters?: Readonly<Record<string, Parameter>>;
-  /** Media type and description of the body, for POST. */
-  readonly request?: { readonly contentType: string; readonly description: string };
+  /** The body, for POST and PATCH; text where it has no schema. */
+  readonly request?: {
+    readonly contentType: string;
+    readonly description: string;
+    readonly schema?: Schema;
+  };
   readonly responses: Readonly<
     Record<number, { description: string; contentType?: string; schema?: Schema }>
   >;

@@ -4,6 +4,7 @@ import { Address } from "@tsilium/net";
 import { ApiError } from "./error.ts";
 import { openApiDocument } from "./openapi.ts";
 import { answered, found, json, now, type RoutesOptions, wholeNumber } from "./parts.ts";
+import { policyRoutes } from "./policy-routes.ts";
 import type { Route } from "./router.ts";
 import * as schemas from "./schemas.ts";
 import { streamRoutes } from "./stream-routes.ts";
@@ -14,6 +15,7 @@ export function agentRoutes(options: RoutesOptions): Route[] {
     ...selfRoutes(options),
     ...endpointRoutes(options),
     ...addressRoutes(options),
+    ...policyRoutes(options),
     ...streamRoutes(options),
   ];
   const document: Route = {
@@ -79,6 +81,25 @@ function endpointRoutes({ parts }: RoutesOptions): Route[] {
       handle: ({ parameters }) => {
         const id = wholeNumber(parameters["id"], "endpoint ID");
         return json(endpointView(found(now(parts).endpoints.get(String(id)), `endpoint ${id}`)));
+      },
+    },
+    {
+      method: "PATCH",
+      path: "/v1/endpoint/{id}/config",
+      summary: "sets or ends audit mode for one endpoint, until the agent starts again",
+      parameters: endpointId,
+      request: {
+        contentType: "application/json",
+        description: "null: as the pod's and its namespace's annotations say",
+        schema: schemas.endpointConfigSchema,
+      },
+      responses: answered("the endpoint as it is now", schemas.endpointSchema),
+      handle: ({ parameters, body }) => {
+        const id = wholeNumber(parameters["id"], "endpoint ID");
+        const { endpoints, policy } = now(parts);
+        found(endpoints.get(String(id)), `endpoint ${id}`);
+        policy.setAudit(id, auditSetting(body));
+        return json(endpointView(found(endpoints.get(String(id)), `endpoint ${id}`)));
       },
     },
     {
@@ -162,6 +183,22 @@ function addressRoutes({ parts }: RoutesOptions): Route[] {
       },
     },
   ];
+}
+
+/** undefined: no setting of its own. @throws ApiError 400 */
+function auditSetting(body: Uint8Array): boolean | undefined {
+  const setting = parsedBody(body)["PolicyAuditMode"];
+  if (typeof setting === "boolean") return setting;
+  if (setting === null) return undefined;
+  throw new ApiError(400, "bad_request", 'wanted {"PolicyAuditMode": true, false or null}');
+}
+
+function parsedBody(body: Uint8Array): Readonly<Record<string, unknown>> {
+  try {
+    return Object(JSON.parse(Buffer.from(body).toString()));
+  } catch {
+    throw new ApiError(400, "bad_request", "the body is no JSON");
+  }
 }
 
 function sortedById<T extends { readonly id: number }>(rows: Iterable<T>): T[] {

@@ -22,6 +22,7 @@ export function object(fields: Readonly<Record<string, Schema>>): Schema {
   };
 }
 
+const enforcement: Schema = { enum: ["disabled", "enforcing", "audit"] };
 const pod = object({ namespace: text, name: text, "uid?": text });
 
 export const endpointSchema = object({
@@ -32,8 +33,11 @@ export const endpointSchema = object({
   "pod?": pod,
   interface: object({ name: text, ifindex: number, mac: text, hostMac: text }),
   container: object({ id: text, interface: text, netns: text, network: text }),
+  "policy?": object({ subject: number, ingress: enforcement, egress: enforcement }),
   createdAt: { type: "string", format: "date-time" },
 });
+
+export const endpointConfigSchema = object({ PolicyAuditMode: { type: ["boolean", "null"] } });
 
 export const identitySchema = object({ id: number, labels: listOf(text), reserved: truth });
 
@@ -87,4 +91,42 @@ export const configSchema: Schema = {
 export const lagSchema = object({
   message: text,
   lags: listOf(object({ name: text, message: text })),
+});
+
+const named = { kind: text, namespace: text, name: text };
+const problem = object({ path: text, message: text });
+export const policyObjectSchema = object({
+  ...named,
+  uid: text,
+  generation: number,
+  revision: number,
+  valid: truth,
+  "enforcedGeneration?": number,
+  problems: listOf(problem),
+  warnings: listOf(problem),
+});
+
+const spec = object({ ref: object(named), path: text });
+export const ruleNumberSchema = object({
+  number,
+  name: text,
+  kind: { enum: ["rule", "default-deny", "builtin"] },
+  "ref?": object(named),
+  "path?": text,
+  "by?": listOf(spec),
+  "reason?": text,
+});
+
+export const selectorSchema = object({ selector: text, identities: number, slots: number });
+
+const verdict: Schema = { enum: ["allowed", "denied", "audit"] };
+const deciders = listOf(object({ ...named, path: text }));
+const side = object({ verdict, rules: deciders, defaultDenyBy: deciders, "builtin?": text });
+const explainedEnd = object({ name: text, identity: number, "address?": text });
+export const explanationSchema = object({
+  verdict,
+  egress: side,
+  ingress: side,
+  from: explainedEnd,
+  to: explainedEnd,
 });

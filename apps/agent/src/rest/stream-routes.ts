@@ -8,11 +8,11 @@ import * as schemas from "./schemas.ts";
 const barrierPatienceMs = 30_000;
 
 export function streamRoutes({ parts, cni }: RoutesOptions): Route[] {
-  const trace = {
+  const also = (what: string) => ({
     in: "query" as const,
-    description: "traces too, not only drops",
+    description: `${what} too`,
     schema: { type: "boolean" },
-  };
+  });
   const resourceVersion = {
     in: "query" as const,
     required: true,
@@ -40,13 +40,20 @@ export function streamRoutes({ parts, cni }: RoutesOptions): Route[] {
     {
       method: "GET",
       path: "/v1/monitor",
-      summary: "drops and traces as they happen",
-      parameters: { trace },
+      summary: "drops, and what only audit mode lets through, as it happens",
+      parameters: {
+        trace: also("packets that are forwarded"),
+        verdicts: also("what policy lets through, at the first packet of a flow"),
+      },
       responses: {
         200: { description: "one JSON object per line", contentType: "application/x-ndjson" },
       },
       handle: ({ parameters, signal }) => {
-        const lines = now(parts).monitor.lines({ trace: parameters["trace"] === "true", signal });
+        const wanted = {
+          trace: parameters["trace"] === "true",
+          verdicts: parameters["verdicts"] === "true",
+        };
+        const lines = now(parts).monitor.lines(wanted, signal);
         return { status: 200, lines };
       },
     },

@@ -23,11 +23,17 @@ export type EndpointView = {
     readonly netns: string;
     readonly network: string;
   };
+  /** Absent while it has none. */
+  readonly policy?: {
+    readonly subject: number;
+    readonly ingress: string;
+    readonly egress: string;
+  };
   readonly createdAt: string;
 };
 
 export function endpointView(endpoint: Endpoint): EndpointView {
-  const { namespace, podName: name, podUid: uid } = endpoint;
+  const { namespace, podName: name, podUid: uid, policy } = endpoint;
   return {
     id: endpoint.id,
     state: endpoint.state,
@@ -49,6 +55,9 @@ export function endpointView(endpoint: Endpoint): EndpointView {
       netns: endpoint.netns,
       network: endpoint.network,
     },
+    ...(policy
+      ? { policy: { subject: policy.subject, ingress: policy.ingress, egress: policy.egress } }
+      : {}),
     createdAt: endpoint.createdAt,
   };
 }

@@ -23,7 +23,11 @@ function environment(): Record<string, string> {
 }
 
 /** @param descriptors inherited listening sockets, the loopback's first */
-export function apiServer(lab: LabLayout, descriptors: readonly number[]): ProcessSpec {
+export function apiServer(
+  lab: LabLayout,
+  descriptors: readonly number[],
+  settings: Settings,
+): ProcessSpec {
   const advertised = [fabricAddresses.ipv4, `[${fabricAddresses.ipv6}]`];
   return {
     name: "apiserver",
@@ -38,6 +42,10 @@ export function apiServer(lab: LabLayout, descriptors: readonly number[]): Proce
       "127.0.0.1:0",
       ...descriptors.flatMap((_, at) => ["--listen-fd", String(3 + at)]),
       ...advertised.flatMap((address) => ["--advertise", `${address}:${apiServerPort}`]),
+      // It judges policies before it stores them.
+      ...(settings["enable-node-selector-labels"] === "true"
+        ? ["--enable-node-selector-labels"]
+        : []),
     ],
     environment: environment(),
     cgroup: join(lab.cgroup, "control"),

@@ -60,7 +60,7 @@ function readText(file: string): string {
 }
 
 /** To its end. A parent that is a Node process makes it a socket that does not block: then it is waited for. */
-function readStdin(): string {
+export function readStdin(): string {
   const chunks: Buffer[] = [];
   const pause = new Int32Array(new SharedArrayBuffer(4));
   for (;;) {

@@ -1,0 +1,94 @@
+// Objects as far as the agent looks at them: thousands are kept for as long as it runs.
+import type { CiliumEndpoint, EndpointSlice, KubeObject, Node, Pod, Service } from "@tsilium/kube";
+
+/** Without managedFields and the like, which nobody here reads. */
+export function withoutBallast<T extends KubeObject>(object: T): T {
+  const { managedFields: _, ...metadata } = object.metadata as T["metadata"] & {
+    managedFields?: unknown;
+  };
+  return { ...object, metadata };
+}
+
+/** A pod's status with all its conditions is most of its size. */
+export function trimPod(pod: Pod): Pod {
+  const { spec, metadata } = withoutBallast(pod);
+  const sidecars = (spec.initContainers ?? []).filter(
+    ({ restartPolicy, ports }) => restartPolicy === "Always" && ports,
+  );
+  return {
+    metadata,
+    spec: {
+      containers: spec.containers.map(({ name, ports }) => ({ name, ...(ports ? { ports } : {}) })),
+      ...(sidecars.length > 0
+        ? {
+            initContainers: sidecars.map(({ name, ports = [], restartPolicy = "" }) => ({
+              name,
+              ports,
+              restartPolicy,
+            })),
+          }
+        : {}),
+      ...(spec.nodeName ? { nodeName: spec.nodeName } : {}),
+      ...(spec.hostNetwork ? { hostNetwork: true } : {}),
+      ...(spec.serviceAccountName ? { serviceAccountName: spec.serviceAccountName } : {}),
+    },
+  };
+}
+
+/** Of another node's pod only whose its addresses are, its identity, its node and its named ports matter here. */
+export function trimRemote(object: CiliumEndpoint): CiliumEndpoint {
+  const { ownerReferences } = object.metadata;
+  const { identity, networking, "named-ports": namedPorts } = object.status ?? {};
+  return {
+    metadata: { ...keyOf(object), ...(ownerReferences ? { ownerReferences } : {}) },
+    status: {
+      ...(identity ? { identity: { id: identity.id } } : {}),
+      ...(networking ? { networking } : {}),
+      ...(namedPorts ? { "named-ports": namedPorts } : {}),
+    },
+  };
+}
+
+/** Which pods a service is for. */
+export function trimService(service: Service): Service {
+  const { labels } = service.metadata;
+  const { selector } = service.spec;
+  return {
+    metadata: { ...keyOf(service), ...(labels ? { labels } : {}) },
+    spec: selector ? { selector } : {},
+  };
+}
+
+/** Which addresses a service has. */
+export function trimEndpointSlice(slice: EndpointSlice): EndpointSlice {
+  const { labels } = slice.metadata;
+  return {
+    metadata: { ...keyOf(slice), ...(labels ? { labels } : {}) },
+    addressType: slice.addressType,
+    endpoints: (slice.endpoints ?? []).map(({ addresses }) => ({ addresses })),
+  };
+}
+
+/** A node's labels alone. */
+export function trimNode(node: Node): Node {
+  const { labels } = node.metadata;
+  return { metadata: { ...keyOf(node), ...(labels ? { labels } : {}) } };
+}
+
+/** A policy as its author wrote it: what became of it is not of it. */
+export function trimPolicy<T extends KubeObject>(object: T): T {
+  const { status: _, ...rest } = withoutBallast(object) as T & { status?: unknown };
+  const { "kubectl.kubernetes.io/last-applied-configuration": __, ...annotations } =
+    object.metadata.annotations ?? {};
+  return { ...rest, metadata: { ...rest.metadata, annotations } } as T;
+}
+
+function keyOf({ metadata }: KubeObject): KubeObject["metadata"] {
+  const { name, namespace, uid, resourceVersion } = metadata;
+  return {
+    ...(name ? { name } : {}),
+    ...(namespace ? { namespace } : {}),
+    ...(uid ? { uid } : {}),
+    ...(resourceVersion ? { resourceVersion } : {}),
+  };
+}

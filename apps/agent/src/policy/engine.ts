@@ -1,0 +1,269 @@
+// The policy engine: inputs in, the kernel's maps out. It has no thread and no clock; worker.ts runs it.
+//
+//   inputs, subjects --> world --> compiler --delta--> writer --> kernel
+//                          \--> address rows --rows--/
+//
+// One call of `step` is a slice of work. Subjects go before everything else and are not kept waiting by policies that
+// came before them: a pod is being added. Until "synced" nothing is written: the kernel goes on with what it holds.
+import type { PolicyEnforcement } from "@tsilium/endpoint/model.ts";
+import type { Prefix } from "@tsilium/net";
+import type { PolicyBatch } from "./inputs/model.ts";
+import { Inbox } from "./inbox.ts";
+import type { PolicyKernel } from "./kernel.ts";
+import {
+  type Condition,
+  type PolicyWorkerSettings,
+  type RoundReport,
+  shownConditions,
+  type StatusReport,
+  type SubjectState,
+  type WantedSubject,
+} from "./model.ts";
+import { remainsOf } from "./remains.ts";
+import { allowSlot } from "./subject-switch.ts";
+import { PolicyWorld } from "./world.ts";
+import { KernelWriter } from "./writer.ts";
+
+export type EngineOptions = {
+  readonly kernel: PolicyKernel;
+  readonly settings: PolicyWorkerSettings;
+  /** Milliseconds from a fixed point on. */
+  readonly now: () => number;
+};
+
+type SubjectRequest = { readonly id: number; readonly wanted: WantedSubject | undefined };
+
+/** How long policies may be parsed before what was understood is compiled. */
+const sliceMs = 10;
+const noRound: RoundReport = { durationMs: 0, compileMs: 0, writeMs: 0, failed: false };
+
+export class PolicyEngine {
+  readonly world: PolicyWorld;
+  readonly #settings: PolicyWorkerSettings;
+  readonly #now: () => number;
+  readonly #writer: KernelWriter;
+  readonly #inbox = new Inbox();
+  readonly #requests = new Map<number, SubjectRequest>();
+  readonly #audited = new Map<number, boolean>();
+  /** Subjects whose state nobody was told of. */
+  readonly #changedSubjects = new Set<number>();
+  /** Prefixes that rows are made for: what slots look at, old ones that are in force included. Replaced, not changed. */
+  #prefixes: ReadonlyMap<string, Prefix>;
+  /** Addresses that the kernel holds from before, until it is known which of them still are. */
+  #foundAddresses: readonly Prefix[];
+  #adopted = false;
+  #hasNews = false;
+  #cleanUpIsDue = false;
+  #applied = 0;
+  #round = noRound;
+
+  /** Reads what the kernel holds; changes nothing. */
+  constructor({ kernel, settings, now }: EngineOptions) {
+    const remains = remainsOf(kernel.survey());
+    this.#settings = settings;
+    this.#now = now;
+    this.world = new PolicyWorld(settings, remains);
+    this.#writer = new KernelWriter(kernel.maps, remains);
+    this.#prefixes = remains.prefixes;
+    this.world.addresses.setPrefixes(remains.prefixes);
+    this.#foundAddresses = remains.addresses;
+  }
+
+  add(sequence: number, inputs: PolicyBatch): void {
+    this.#inbox.add(sequence, inputs);
+  }
+
+  /** Has a subject's policy made and put in force, or, without `wanted`, removed. */
+  request(id: number, wanted: WantedSubject | undefined): void {
+    this.#requests.set(id, { id, wanted });
+  }
+
+  /** Told that no endpoint names a subject that was not requested: what is left of earlier agents may go. */
+  adopt(): void {
+    this.#adopted = true;
+    this.#hasNews = true;
+  }
+
+  /** Has what failed tried again. */
+  retry(): void {
+    this.#hasNews = true;
+  }
+
+  /** There is something to do, by another call of `step`. */
+  get isBusy(): boolean {
+    return this.#hasWork || this.#cleanUpIsDue;
+  }
+
+  /** Something could not be written and should be tried again. */
+  get isFailing(): boolean {
+    return this.world.isSynced && !this.#writer.isDone;
+  }
+
+  /** One slice of work. */
+  step(): void {
+    const startedAt = this.#now();
+    // Of the step before: by now somebody was told that what is new is in force.
+    if (this.#cleanUpIsDue) this.#cleanUp();
+    if (!this.#hasWork) return;
+    this.#takeIn();
+    if (!this.world.isSynced) return;
+    const compileMs = this.#compile();
+    const writeStartedAt = this.#now();
+    this.#tellOf(this.#writer.write());
+    this.#cleanUpIsDue = true;
+    const endedAt = this.#now();
+    this.#applied = this.#inbox.taken;
+    this.#round = {
+      durationMs: endedAt - startedAt,
+      compileMs,
+      writeMs: endedAt - writeStartedAt,
+      failed: !this.#writer.isDone,
+    };
+  }
+
+  /** Everything that the kernel should hold and does not. */
+  conditions(): Condition[] {
+    return this.#writer.conditions();
+  }
+
+  /** How things are. Subjects that changed are told once. */
+  report(): StatusReport {
+    const conditions = this.#writer.conditions();
+    const { policies } = this.world;
+    const subjects = [...this.#changedSubjects].flatMap((id) => this.#stateOf(id) ?? []);
+    this.#changedSubjects.clear();
+    return {
+      synced: this.world.isSynced,
+      applied: this.#applied,
+      revision: policies.revision,
+      policies: policies.size,
+      invalidPolicies: policies.invalid,
+      identities: this.world.identityCount,
+      slots: this.#writer.slotCount,
+      subjectCount: this.#audited.size,
+      subjects,
+      conditions: conditions.slice(0, shownConditions),
+      conditionCount: conditions.length,
+      usage: this.#writer.usage(),
+      round: this.#round,
+      adopting: this.#writer.isAdopting,
+    };
+  }
+
+  get #hasWork(): boolean {
+    return this.#requests.size > 0 || !this.#inbox.isEmpty || this.#hasNews;
+  }
+
+  /** Works in what waits: subjects and what they need first, then, unless there were any, policies for a while. */
+  #takeIn(): void {
+    const startedAt = this.#now();
+    const urgentOnly = this.#requests.size > 0 && this.world.isSynced;
+    for (const request of this.#requests.values()) this.#takeRequest(request);
+    this.#requests.clear();
+    for (const input of this.#inbox.takeUrgent()) this.world.apply(input);
+    this.#hasNews = false;
+    if (urgentOnly) return;
+    for (const input of this.#inbox.takePatient()) {
+      this.world.apply(input);
+      if (this.#now() - startedAt > sliceMs) break;
+    }
+  }
+
+  #takeRequest({ id, wanted }: SubjectRequest): void {
+    if (wanted) {
+      this.world.setSubject(id, wanted);
+      this.#audited.set(id, wanted.audit);
+      this.#changedSubjects.add(id);
+    } else {
+      this.world.deleteSubject(id);
+      this.#audited.delete(id);
+    }
+  }
+
+  /** Hands on what the compiler and the addresses make of it; answers how long that took. */
+  #compile(): number {
+    const startedAt = this.#now();
+    const { compiler } = this.world;
+    if (this.#adopted) this.#writer.dismissStrangers();
+    this.#writer.accept(compiler.commit(), this.#prefixes);
+    // Slots that are being replaced go on looking at their prefixes until they are.
+    const wanted = compiler.prefixes();
+    if (wanted.keys().some((text: string) => !this.#prefixes.has(text)))
+      this.#setPrefixes(new Map([...this.#prefixes, ...wanted]));
+    this.#place();
+    this.#dropForeignAddresses();
+    return this.#now() - startedAt;
+  }
+
+  /** Removes what is not in force any more, and what only that looked at. */
+  #cleanUp(): void {
+    const { compiler } = this.world;
+    this.#cleanUpIsDue = false;
+    let madeRoom = this.#writer.cleanUp();
+    const wanted = compiler.prefixes();
+    if (wanted.size < this.#prefixes.size && !this.#writer.hasOldSlotsInForce) {
+      this.#setPrefixes(new Map(wanted));
+      this.#place();
+      this.#tellOf(this.#writer.write());
+      madeRoom = true;
+    }
+    for (const set of this.#writer.dropIdleSets()) compiler.deleteCidrSet(set);
+    if (this.#writer.isAdopting) this.#prune();
+    // What had no room may have it now.
+    if (madeRoom && !this.#writer.isDone) this.#hasNews = true;
+  }
+
+  #setPrefixes(prefixes: ReadonlyMap<string, Prefix>): void {
+    this.#prefixes = prefixes;
+    this.world.addresses.setPrefixes(prefixes);
+  }
+
+  /** Hands on rows that differ, and has every slot tell their cidr sets apart. */
+  #place(): void {
+    const { compiler, addresses } = this.world;
+    const changes = addresses.commit();
+    for (const { id, prefixes } of changes.addedSets) compiler.setCidrSet(id, prefixes);
+    if (changes.addedSets.length > 0) {
+      this.#writer.acceptSets(changes.addedSets);
+      this.#writer.accept(compiler.commit(), this.#prefixes);
+    }
+    this.#writer.acceptAddresses(changes);
+  }
+
+  /** Removes rows from before whose addresses nobody has any more. They could not be told from others' otherwise. */
+  #dropForeignAddresses(): void {
+    if (this.#foundAddresses.length === 0) return;
+    const known = this.#rowTexts();
+    for (const prefix of this.#foundAddresses)
+      if (!known.has(prefix.toString())) this.#writer.removeAddress(prefix);
+    this.#foundAddresses = [];
+  }
+
+  /**
+   * Removes what earlier agents left: when nobody is held to it any more; before, what of it nobody is held to, if
+   * there is no room for what is new.
+   */
+  #prune(): void {
+    const isOver = this.#adopted && this.#writer.hasSwitched;
+    if (isOver || !this.#writer.isDone) this.#writer.prune(this.#rowTexts());
+  }
+
+  #rowTexts(): Set<string> {
+    return new Set(Array.from(this.world.addresses.rows(), ({ prefix }) => prefix.toString()));
+  }
+
+  #tellOf(subjects: readonly number[]): void {
+    for (const subject of subjects)
+      if (this.#audited.has(subject)) this.#changedSubjects.add(subject);
+  }
+
+  /** undefined: not in force yet. */
+  #stateOf(id: number): SubjectState | undefined {
+    const slots = this.#writer.settledSlots(id);
+    if (!slots) return undefined;
+    const audit = this.#settings.audit || this.#audited.get(id) === true;
+    const stateOf = (slot: number): PolicyEnforcement =>
+      slot === allowSlot ? "disabled" : audit ? "audit" : "enforcing";
+    return { id, ingress: stateOf(slots.ingress), egress: stateOf(slots.egress) };
+  }
+}

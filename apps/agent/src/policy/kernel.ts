@@ -1,0 +1,54 @@
+// The kernel as the engine sees it: the policy maps, and what an earlier agent left in them.
+import { openMaps, PolicyMaps } from "@tsilium/datapath";
+import type { CidrClassEntry } from "@tsilium/policy/model.ts";
+import type { Prefix } from "@tsilium/net";
+
+import type { SubjectSlots } from "@tsilium/datapath/model.ts";
+import type { SlotHeader } from "./slot.ts";
+
+export type PolicyKernel = {
+  readonly maps: PolicyMaps;
+  /** Looks at every entry there is. */
+  survey(): KernelSurvey;
+};
+
+/** What an earlier agent, or an earlier worker of this one, left. */
+export type KernelSurvey = {
+  readonly subjects: readonly SubjectSlots[];
+  readonly slots: readonly SurveyedSlot[];
+  readonly largestRule: number;
+  readonly identities: readonly number[];
+  readonly addresses: readonly { readonly prefix: Prefix; readonly cidrSet: number }[];
+};
+
+export type SurveyedSlot = SlotHeader & { readonly cidrClasses: readonly CidrClassEntry[] };
+
+/** Opens the maps that the main thread's datapath has pinned. @throws DatapathError not_running */
+export function openPolicyKernel(bpffs: string): PolicyKernel & Disposable {
+  const maps = PolicyMaps.open({ bpffs });
+  return {
+    maps,
+    survey: () => surveyKernel(maps, bpffs),
+    [Symbol.dispose]: () => maps[Symbol.dispose](),
+  };
+}
+
+function surveyKernel(maps: PolicyMaps, bpffs: string): KernelSurvey {
+  const { subjects, slots, largestRule, identities, addresses } = maps.survey();
+  // Slots 0 and 1 are in every kernel and have no entries.
+  const numbers = new Set([...slots].filter((slot) => slot > 1));
+  const surveyed = openMaps({ bpffs }).policy.slots(numbers);
+  return {
+    subjects,
+    slots: surveyed.map(({ slot, default: { rule }, usesCidr, knownPeersOnly, cidrClasses }) => ({
+      slot,
+      otherwise: { verdict: "deny", rule },
+      usesCidr,
+      knownPeersOnly,
+      cidrClasses,
+    })),
+    largestRule,
+    identities,
+    addresses,
+  };
+}

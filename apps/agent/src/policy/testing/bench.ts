@@ -1,0 +1,168 @@
+// A policy engine on real maps, told by hand, and a small cluster for it: web, cart and till in the namespace shop.
+import assert from "node:assert/strict";
+import type { KubeObject } from "@tsilium/kube";
+import { PolicyEngine } from "../engine.ts";
+import type { PolicyBatch, PolicyInput } from "../inputs/model.ts";
+import type { PolicyKernel } from "../kernel.ts";
+import type { PolicyWorkerSettings } from "../model.ts";
+import { type MapSizes, PolicyNode } from "./policy-node.ts";
+
+export const settings: PolicyWorkerSettings = {
+  enablePolicy: "default",
+  allowLocalhost: true,
+  cidrMatchMode: [],
+  audit: false,
+  denyResponse: "drop",
+  clusterName: "default",
+  kubernetesIpBlock: "any",
+  nodeSelectorLabels: false,
+  dualStack: true,
+  tunnel: false,
+};
+
+export const podLabels = (app: string) => [
+  `k8s:app=${app}`,
+  "k8s:io.cilium.k8s.policy.cluster=default",
+  "k8s:io.kubernetes.pod.namespace=shop",
+];
+export const identity = (id: number, app: string): PolicyInput => ({
+  kind: "identity",
+  id,
+  labels: podLabels(app),
+  namedPorts: [],
+});
+export const address = (prefix: string, of: number, owner = `pod-${of}`): PolicyInput => ({
+  kind: "address",
+  prefix,
+  identity: of,
+  hostIp: undefined,
+  owner,
+});
+const world: PolicyBatch = (
+  [
+    [1, "host"],
+    [9, "world-ipv4"],
+    [10, "world-ipv6"],
+  ] as const
+).map(([id, name]) => ({ kind: "identity", id, labels: [`reserved:${name}`], namedPorts: [] }));
+export const synced: PolicyInput = { kind: "synced" };
+
+/** Web is selected; `spec` says by what. */
+export function networkPolicy(name: string, spec: object, generation = 1): PolicyInput {
+  const object = {
+    apiVersion: "networking.k8s.io/v1",
+    kind: "NetworkPolicy",
+    metadata: { name, namespace: "shop", uid: `uid-${name}`, generation },
+    spec: { podSelector: { matchLabels: { app: "web" } }, ...spec },
+  };
+  const ref = { kind: "NetworkPolicy", namespace: "shop", name } as const;
+  return { kind: "policy", ref, object: object as KubeObject };
+}
+export const policyGone = (name: string): PolicyInput => ({
+  kind: "policy-gone",
+  ref: { kind: "NetworkPolicy", namespace: "shop", name },
+});
+export const fromApp = (...apps: string[]) => ({
+  ingress: [{ from: apps.map((app) => ({ podSelector: { matchLabels: { app } } })) }],
+});
+export const fromBlock = (cidr: string, except: string[] = []) => ({
+  ingress: [{ from: [{ ipBlock: { cidr, except } }] }],
+});
+/** Everybody may come in but whom `ingressDeny` names. */
+function denying(name: string, from: object, generation: number): PolicyInput {
+  const object = {
+    apiVersion: "cilium.io/v2",
+    kind: "CiliumNetworkPolicy",
+    metadata: { name, namespace: "shop", uid: `uid-${name}`, generation },
+    spec: {
+      endpointSelector: { matchLabels: { app: "web" } },
+      ingress: [{ fromEntities: ["all"] }],
+      ingressDeny: [from],
+    },
+  };
+  const ref = { kind: "CiliumNetworkPolicy", namespace: "shop", name } as const;
+  return { kind: "policy", ref, object: object as KubeObject };
+}
+export function denyApp(name: string, app: string, generation = 1): PolicyInput {
+  return denying(name, { fromEndpoints: [{ matchLabels: { app } }] }, generation);
+}
+export function denyBlock(name: string, cidr: string, generation = 1): PolicyInput {
+  return denying(name, { fromCIDR: [cidr] }, generation);
+}
+
+export const web = { identity: 300, labels: podLabels("web"), namedPorts: [], audit: false };
+
+/** An engine on maps of its own, with all it was told worked in after every `tell`. */
+export class Bench implements Disposable {
+  readonly node: PolicyNode;
+  engine: PolicyEngine;
+  #sequence = 0;
+
+  constructor(sizes: MapSizes = {}) {
+    this.node = new PolicyNode(sizes);
+    this.engine = this.#start();
+  }
+
+  tell(...inputs: PolicyInput[]): this {
+    this.engine.add(++this.#sequence, inputs);
+    return this.settle();
+  }
+
+  want(subject: number, wanted: typeof web | undefined = web): this {
+    this.engine.request(subject, wanted);
+    return this.settle();
+  }
+
+  settle(): this {
+    for (let steps = 0; this.engine.isBusy; steps++) {
+      assert.ok(steps < 1000, "it never ends");
+      this.engine.step();
+    }
+    return this;
+  }
+
+  /** Another engine on the same maps, as after a crash. `open` may put something between the two. */
+  restart(open: (kernel: PolicyKernel) => PolicyKernel = (kernel) => kernel): this {
+    this.engine = this.#start(open);
+    return this;
+  }
+
+  /** What becomes of packets to port 80 from these identities, each at an address. */
+  ingress(subject: number, ...peers: (readonly [identity: number, address: string])[]): string[] {
+    const direction = "ingress" as const;
+    return this.node.decide(
+      peers.map(([peer, from]) => ({
+        subject,
+        direction,
+        identity: peer,
+        address: from,
+        port: 80,
+      })),
+    );
+  }
+
+  conditions(): string[] {
+    return this.engine.conditions().map(({ name, reason }) => `${name}: ${reason}`);
+  }
+
+  [Symbol.dispose](): void {
+    this.node[Symbol.dispose]();
+  }
+
+  #start(open: (kernel: PolicyKernel) => PolicyKernel = (kernel) => kernel): PolicyEngine {
+    const now = () => performance.now();
+    return new PolicyEngine({ kernel: open(this.node.open()), settings, now });
+  }
+}
+
+export const cart = [301, "10.244.0.1"] as const;
+export const till = [302, "10.244.0.2"] as const;
+export const outside = [9, "192.0.2.1"] as const;
+export const cluster: PolicyBatch = [
+  ...world,
+  identity(300, "web"),
+  identity(301, "cart"),
+  identity(302, "till"),
+  address("10.244.0.1/32", 301),
+  address("10.244.0.2/32", 302),
+];

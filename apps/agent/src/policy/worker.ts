@@ -1,0 +1,74 @@
+// The policy worker: a thread of the agent that runs the engine, so that compiling never stalls the loop that serves
+// pods. It owns the policy maps; whatever it throws ends it, and the main thread starts another.
+import { parentPort, workerData } from "node:worker_threads";
+import { answerQuestion } from "./answer.ts";
+import { PolicyEngine } from "./engine.ts";
+import { openPolicyKernel } from "./kernel.ts";
+import type { FromWorker, ToWorker, WorkerSetup } from "./model.ts";
+import type { Question } from "./questions.ts";
+import { RetryTimer } from "./retry-timer.ts";
+
+if (!parentPort) throw new Error("the policy worker is a thread of the agent");
+const port = parentPort;
+const { bpffs, settings } = workerData as WorkerSetup;
+const kernel = openPolicyKernel(bpffs);
+const engine = new PolicyEngine({ kernel, settings, now: () => performance.now() });
+const retry = new RetryTimer(() => {
+  engine.retry();
+  run();
+});
+let scheduled = false;
+
+port.on("message", (message: ToWorker) => {
+  if (message.kind === "stop") return stop();
+  take(message);
+  run();
+});
+tell({ kind: "status", report: engine.report() });
+
+function take(message: Exclude<ToWorker, { kind: "stop" }>): void {
+  switch (message.kind) {
+    case "inputs":
+      return engine.add(message.sequence, message.inputs);
+    case "subject":
+      return engine.request(message.id, message.wanted);
+    case "subject-gone":
+      return engine.request(message.id, undefined);
+    case "adopted":
+      return engine.adopt();
+    case "ask":
+      return answer(message.number, message.question);
+  }
+}
+
+/** Works in slices, between which messages are taken: a subject that came meanwhile is next. */
+function run(): void {
+  if (scheduled || !engine.isBusy) return;
+  scheduled = true;
+  setImmediate(() => {
+    scheduled = false;
+    engine.step();
+    tell({ kind: "status", report: engine.report() });
+    if (engine.isFailing) retry.start();
+    else retry.reset();
+    run();
+  });
+}
+
+function answer(number: number, question: Question): void {
+  try {
+    tell({ kind: "answer", number, answer: answerQuestion(engine, question) });
+  } catch (error) {
+    tell({ kind: "refused", number, message: (error as Error).message });
+  }
+}
+
+function tell(message: FromWorker): void {
+  port.postMessage(message);
+}
+
+function stop(): void {
+  retry[Symbol.dispose]();
+  kernel[Symbol.dispose]();
+  port.close();
+}
