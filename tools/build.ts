@@ -38,6 +38,7 @@ const nativeFlags = ["-O2", "-static", "-Wall", "-Wextra", "-Werror"];
 /** App bundles: name in dist/ -> entry. */
 const bundles: Record<string, string> = {
   agent: "apps/agent/src/main.ts",
+  "policy-worker": "apps/agent/src/policy/worker.ts",
   operator: "apps/operator/src/main.ts",
   apiserver: "apps/apiserver/src/main.ts",
   cli: "apps/cli/src/main.ts",

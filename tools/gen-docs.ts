@@ -19,6 +19,7 @@ const subjects: Readonly<Record<string, string>> = {
   "enable-ipv4": "Addresses",
   "cilium-endpoint-gc-interval": "Read by the operator only",
   "routing-mode": "Routing and masquerading",
+  "enable-policy": "Policy",
   "bpf-root": "Kernel tables",
   "run-dir": "Sockets, files, logs",
 };
@@ -105,8 +106,14 @@ function agentRegistry(): Registry {
 
 function operatorRegistry(): Registry {
   const none = () => 0;
-  return new OperatorMetrics({ pools: [], taken: () => [], nodes: none, nodesInError: none })
-    .registry;
+  const metrics = new OperatorMetrics({
+    pools: [],
+    taken: () => [],
+    nodes: none,
+    nodesInError: none,
+    policies: () => [],
+  });
+  return metrics.registry;
 }
 
 /** prom-client's own types say nothing of the fields every metric has. */

@@ -7,6 +7,12 @@ export type {
   IpView,
   NodeView,
 } from "../../agent/src/rest/views.ts";
+export type {
+  PolicyObjectView,
+  RuleNumberView,
+  SelectorView,
+} from "../../agent/src/rest/policy-views.ts";
+export type { PolicyState } from "../../agent/src/policy/state.ts";
 export type { eventView } from "../../agent/src/rest/monitor.ts";
 
 export type PartHealth = {

@@ -12,6 +12,8 @@ import type { Command } from "commander";
 import { agentContext } from "../context.ts";
 import { type Column, printRows, withOutput } from "../output.ts";
 import { identityName } from "../reserved.ts";
+import { protocolName } from "./policy-entries.ts";
+import { registerPolicyMaps } from "./policy-bpf.ts";
 
 export function registerBpfCommands(program: Command): void {
   const bpf = program.command("bpf").description("the datapath's maps, read from the kernel");
@@ -50,6 +52,7 @@ export function registerBpfCommands(program: Command): void {
     (maps) => maps.metrics.list().map(metricsRow),
     metricsColumns,
   );
+  registerPolicyMaps(bpf);
 }
 
 function list<Row>(
@@ -125,12 +128,14 @@ function ipcacheRow(entry: IpcacheEntry) {
     prefix: entry.prefix.toString(),
     identity: entry.identity,
     tunnelEndpoint: entry.tunnelEndpoint?.toString(),
+    cidrSet: entry.cidrSet,
   };
 }
 const ipcacheColumns: readonly Column<IpcacheRow>[] = [
   ["PREFIX", (row) => row.prefix],
   ["IDENTITY", (row) => identityName(row.identity)],
   ["TUNNEL ENDPOINT", (row) => row.tunnelEndpoint ?? "-"],
+  ["CIDR SET", (row) => (row.cidrSet === 0 ? "-" : row.cidrSet)],
 ];
 
 type EndpointRow = ReturnType<typeof endpointRow>;
@@ -143,6 +148,7 @@ function endpointRow(entry: EndpointEntry) {
     ipv6: entry.ipv6?.toString(),
     mac: entry.mac.toString(),
     nodeMac: entry.nodeMac.toString(),
+    subject: entry.subject,
   };
 }
 const endpointColumns: readonly Column<EndpointRow>[] = [
@@ -153,6 +159,7 @@ const endpointColumns: readonly Column<EndpointRow>[] = [
   ["IPV6", (row) => row.ipv6],
   ["MAC", (row) => row.mac],
   ["NODE MAC", (row) => row.nodeMac],
+  ["SUBJECT", (row) => (row.subject === 0 ? "-" : row.subject)],
 ];
 
 type MetricsRow = ReturnType<typeof metricsRow>;
@@ -165,17 +172,6 @@ const metricsColumns: readonly Column<MetricsRow>[] = [
   ["PACKETS", (row) => row.packets],
   ["BYTES", (row) => row.bytes],
 ];
-
-function protocolName(protocol: number): string {
-  const names: Record<number, string> = {
-    1: "ICMP",
-    6: "TCP",
-    17: "UDP",
-    58: "ICMPv6",
-    132: "SCTP",
-  };
-  return names[protocol] ?? String(protocol);
-}
 
 function socketAddress(address: Address, port: number): string {
   return address.family === 6 ? `[${address}]:${port}` : `${address}:${port}`;

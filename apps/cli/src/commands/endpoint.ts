@@ -10,6 +10,8 @@ const columns: readonly Column<EndpointView>[] = [
   ["ENDPOINT", (row) => row.id],
   ["STATE", (row) => row.state],
   ["POD", (row) => podOf(row)],
+  ["POLICY (ingress)", ({ policy }) => enforcementText(policy?.ingress)],
+  ["POLICY (egress)", ({ policy }) => enforcementText(policy?.egress)],
   ["IDENTITY", (row) => identityName(row.identity.id)],
   ["IPV4", (row) => row.addressing.ipv4 ?? "-"],
   ["IPV6", (row) => row.addressing.ipv6 ?? "-"],
@@ -35,6 +37,16 @@ export function registerEndpointCommands(program: Command): void {
       process.stdout.write((await import("js-yaml")).dump(row, { noRefs: true }));
     },
   );
+}
+
+/** Until the kernel holds a policy for it everything is dropped. */
+function enforcementText(state: string | undefined): string {
+  const words: Readonly<Record<string, string>> = {
+    enforcing: "Enabled",
+    audit: "Audit",
+    disabled: "Disabled",
+  };
+  return state === undefined ? "Not yet" : (words[state] ?? state);
 }
 
 function podOf({ pod }: EndpointView): string {
