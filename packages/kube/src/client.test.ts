@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { ApiServer, createPki, type Pki } from "@tsilium/apiserver";
+import { warningTexts } from "./transport.ts";
 import { KubeClient } from "./client.ts";
 import { KubeError } from "./errors.ts";
 import { resources } from "./resources.ts";
@@ -185,4 +186,12 @@ test("a hundred calls at once are all answered", async () => {
   );
   const made = await Promise.all(calls);
   assert.equal(new Set(made.map((object) => object.metadata.resourceVersion)).size, 100);
+});
+
+test("warnings in answers are handed on, whatever is in them", () => {
+  assert.deepEqual(
+    warningTexts('299 - "spec.ingress[0]: \\"web\\" is odd", 299 - "second \u001b[31m"'),
+    ['spec.ingress[0]: "web" is odd', "second  [31m"],
+  );
+  assert.deepEqual(warningTexts("nonsense"), []);
 });

@@ -15,6 +15,8 @@ export type ConnectionOptions = {
   readonly token?: string | (() => string);
   /** Name to verify the server's certificate against, when it is not the host of `server`. */
   readonly serverName?: string;
+  /** Told what the server warns of in its answers (Warning headers), control characters taken out. */
+  readonly onWarning?: (text: string) => void;
 };
 
 type Named<K extends string> = { readonly name?: string } & { readonly [key in K]?: Fields };

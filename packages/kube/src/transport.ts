@@ -84,6 +84,7 @@ export class Transport implements Disposable {
         throw connectionFailed(call, again);
       });
     }
+    this.#passOnWarnings(response);
     const status = response.statusCode ?? 0;
     if (status < 300) return response;
     const body = await readAll(response).catch(() => "");
@@ -127,6 +128,12 @@ export class Transport implements Disposable {
     return promise;
   }
 
+  #passOnWarnings(response: IncomingMessage): void {
+    const { onWarning } = this.#options;
+    if (onWarning)
+      for (const text of warningTexts(response.headers["warning"] ?? "")) onWarning(text);
+  }
+
   #headers(call: Call, payload: string | undefined): Record<string, string | number> {
     const { token } = this.#options;
     const bearer = typeof token === "function" ? token() : token;
@@ -159,6 +166,13 @@ function connectionFailed(call: Call, cause: unknown): unknown {
   if (call.signal.aborted) return call.signal.reason;
   const why = cause instanceof AggregateError ? String(cause.errors[0]) : (cause as Error).message;
   return new KubeError("ConnectionFailed", `${call.method} ${call.target}: ${why}`, { cause });
+}
+
+/** The texts of a Warning header: `299 - "text", 299 - "text"` (RFC 7234 5.5). */
+export function warningTexts(header: string): string[] {
+  return Array.from(header.matchAll(/299 \S+ "((?:[^"\\]|\\.)*)"/g), ([, quoted = ""]) =>
+    quoted.replaceAll(/\\(.)/g, "$1").replaceAll(/\p{Cc}/gu, " "),
+  );
 }
 
 async function readAll(response: IncomingMessage): Promise<string> {

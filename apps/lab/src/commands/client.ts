@@ -1,5 +1,5 @@
 // What the object commands share: a client of the lab's API server, kinds, and how objects are called.
-import { KubeClient } from "@tsilium/kube";
+import { connectionFromKubeconfig, KubeClient } from "@tsilium/kube";
 import { LabError } from "../error.ts";
 import { discover, type DiscoveredKind, kindOf } from "../objects/discovery.ts";
 import type { Manifest } from "../objects/manifests.ts";
@@ -14,7 +14,10 @@ export type LabClient = Disposable & {
 /** @throws LabError "not_running", KubeError */
 export async function labClient(name: string): Promise<LabClient> {
   const { lab } = runningLab(name);
-  const client = KubeClient.fromKubeconfig(lab.kubeconfig);
+  const client = new KubeClient({
+    ...connectionFromKubeconfig(lab.kubeconfig),
+    onWarning: (text) => console.error(`warning: ${text}`),
+  });
   const { signal } = new AbortController();
   try {
     const kinds = await discover(client, signal);

@@ -25,7 +25,9 @@ export function parseCiliumRule(rule: Field, context: RuleContext): readonly Rul
     rule.at("icmps").problem("icmps and toPorts in one rule: write a rule for each");
 
   const isEmpty = peers === undefined && entries === undefined && icmps === undefined;
-  if (isEmpty) rule.warn(emptyRule(verdict));
+  // One that allows is how Cilium writes a default deny; one that denies reads as if it denied all.
+  if (isEmpty && verdict === "deny")
+    rule.warn("an empty rule names nothing to deny; it denies by default what no rule allows");
   const base = { direction, verdict, path: rule.path, peers: isEmpty ? [] : peers };
   if (needsAuthentication(rule, context))
     return [{ ...base, ports: allPorts(entries, icmps), l7: { protocol: "auth" } }];
@@ -44,12 +46,6 @@ function allPorts(
 ): readonly PortMatch[] | undefined {
   if (entries === undefined && icmps === undefined) return undefined;
   return [...(entries ?? []).flatMap(({ ports }) => ports), ...(icmps ?? [])];
-}
-
-function emptyRule(verdict: "allow" | "deny"): string {
-  return verdict === "allow"
-    ? "an empty rule allows nothing; it denies by default what no other rule allows"
-    : "an empty rule names nothing to deny; it denies by default what no rule allows";
 }
 
 /** Nobody proves who they are yet, so that a rule which asks for proof allows nothing. */

@@ -27,8 +27,7 @@ const policies: [sentence: string, object: object, expected: string][] = [
     "an empty rule isolates and allows nobody",
     cnp(`{ endpointSelector: {}, ingress: [{}] }`),
     `spec: endpoints {ns=shop} isolates ingress
-     spec.ingress[0]: allow ingress nobody on everything
-     warning spec.ingress[0]: an empty rule allows nothing; it denies by default what no other rule allows`,
+     spec.ingress[0]: allow ingress nobody on everything`,
   ],
   [
     "an empty denying rule denies nobody in particular",
@@ -61,8 +60,7 @@ const policies: [sentence: string, object: object, expected: string][] = [
     ),
     `spec: endpoints {ns=bank & ns=shop} isolates ingress
      spec.ingress[0]: allow ingress nobody on everything
-     warning spec.endpointSelector: selects nothing: a policy applies to its own namespace, shop, alone
-     warning spec.ingress[0]: an empty rule allows nothing; it denies by default what no other rule allows`,
+     warning spec.endpointSelector: selects nothing: a policy applies to its own namespace, shop, alone`,
   ],
   [
     "a selector may name its own namespace",
