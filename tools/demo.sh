@@ -73,6 +73,27 @@ wait $ping_pid || true
 tail -n 3 "/tmp/tsilium-demo-ping.$$"; rm -f "/tmp/tsilium-demo-ping.$$"
 show tsilium lab status
 
+say "A policy: of namespace demo only the client reaches the echo servers, on port 8080. Another port is refused with a reset"
+show tsilium lab apply -f docs/examples/first-policy.yaml
+tsilium lab apply -f - <<'YAML'
+apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata:
+  name: tell-them
+  namespace: demo
+  annotations: { policy.tsilium.io/deny-response: rst }
+spec:
+  endpointSelector: { matchLabels: { app: echo } }
+  ingress: [{}]
+YAML
+show tsilium lab wait --for policy
+show tsilium lab exec -n demo client -- curl -sS "http://$far4:8080/"
+show tsilium lab exec -n demo client -- curl -sS "http://$far4:9999/" && { echo "that should have been refused" >&2; exit 1; }
+say "Why: the rule, or who isolates the pod"
+show tsilium --node node-1 policy explain --from demo/client --to demo/far --port 8080/tcp
+show tsilium --node node-1 policy explain --from demo/client --to demo/far --port 9999/tcp
+show tsilium --node node-2 bpf policy get --all
+
 say "Packets forwarded and dropped on node-1, by reason"
 show tsilium --node node-1 bpf metrics list
 say "Done in $((SECONDS - begun)) s"

@@ -9,6 +9,7 @@ import { parseCidrGroup, parsePolicy } from "./parse.ts";
 
 const folder = join(import.meta.dirname, "../../../../docs/examples/policies");
 const expected: Readonly<Record<string, readonly string[]>> = {
+  audit: [" audit"],
   "default-deny": ["spec.ingress[0] matches-nobody", "spec.egress[0] matches-nobody"],
 };
 
