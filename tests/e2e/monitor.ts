@@ -7,8 +7,10 @@ import { root, type Lab } from "./harness.ts";
 
 /** A line of the monitor, as far as tests look at it. */
 export type MonitorEvent = {
-  readonly kind: "drop" | "trace";
+  readonly kind: "drop" | "trace" | "policy-verdict";
   readonly reason?: string;
+  readonly verdict?: string;
+  readonly rule?: { readonly number: number; readonly name?: string };
   readonly direction: string;
   readonly endpointId: number;
   readonly sourceIdentity: number;
@@ -23,8 +25,9 @@ export class Monitor {
   readonly #child: ChildProcess;
   #problem = "";
 
-  constructor(lab: Lab, node: string) {
-    this.#child = spawn(join(root, "tsilium"), ["--node", node, "monitor", "-o", "json"], {
+  constructor(lab: Lab, node: string, options: readonly string[] = []) {
+    const words = ["--node", node, "monitor", "-o", "json", ...options];
+    this.#child = spawn(join(root, "tsilium"), words, {
       cwd: root,
       env: { ...process.env, TSILIUM_LAB: lab.name },
       stdio: ["ignore", "pipe", "pipe"],

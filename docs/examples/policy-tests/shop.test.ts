@@ -31,13 +31,13 @@ test("payments go to the provider's new network only", async () => {
 });
 
 test("the database calls nobody, by a rule that no other policy can undo", async () => {
-  const { kind, name } = { kind: "CiliumNetworkPolicy", name: "database" };
-  await expect(database.to(backend, "api")).toBeDeniedBy({
-    kind,
-    name,
+  const rule = {
+    kind: "CiliumNetworkPolicy",
+    name: "database",
     path: "spec.egressDeny[0]",
-  });
-  await expect(database.to(cluster.world(), 443)).toBeDeniedBy({ kind, name });
+  } as const;
+  await expect(database.to(backend, "api")).toBeDeniedBy(rule);
+  await expect(database.to(cluster.world(), 443)).toBeDeniedBy(rule);
 });
 
 test("other namespaces are kept out by the default deny", async () => {

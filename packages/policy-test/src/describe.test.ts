@@ -132,6 +132,34 @@ const rows: readonly Row[] = [
     It takes a rule that allows it, in any policy that selects the pod.`,
   ],
   [
+    "a clusterwide policy is offered a rule that names the peer's namespace",
+    {
+      explanation: {
+        verdict: "denied",
+        egress: free,
+        ingress: {
+          verdict: "denied",
+          rules: [],
+          defaultDenyBy: [{ ...noForeigners, path: "specs[0]" }],
+        },
+      },
+      ends: { from: frontend, to: backend },
+    },
+    `shop/frontend -> shop/backend 80/tcp: denied
+  egress of shop/frontend: allowed: no policy selects it
+  ingress of shop/backend: denied by default: CiliumClusterwideNetworkPolicy no-foreigners isolates it, and no rule allows this
+    This rule, in any policy that selects the pod, would allow it:
+      ingress:
+        - fromEndpoints:
+            - matchLabels:
+                app: frontend
+                k8s:io.kubernetes.pod.namespace: shop
+          toPorts:
+            - ports:
+                - port: '80'
+                  protocol: TCP`,
+  ],
+  [
     "towards an address, a Cilium policy is offered a CIDR rule",
     {
       question: { from: "shop/frontend", to: "203.0.113.10", port: "icmp" },

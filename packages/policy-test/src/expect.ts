@@ -3,11 +3,16 @@
 import { AssertionError } from "node:assert";
 import { describe } from "./describe.ts";
 import { outcomes } from "./outcomes.ts";
-import { objectName, type RuleView, type Verdict } from "./explanation.ts";
+import type { RuleView, Verdict } from "./explanation.ts";
 import { type Connection, type ConnectionOptions, type Outcome, Peer } from "./model.ts";
 
 /** An object that is expected to decide; what is left out may be anything. */
-export type ExpectedRule = Partial<RuleView>;
+export type ExpectedRule = {
+  readonly kind?: string;
+  readonly namespace?: string;
+  readonly name?: string;
+  readonly path?: string;
+};
 
 export type PeerExpectation = {
   /** Packets arrive, and answers come back, in every family that both ends have. */
@@ -130,10 +135,12 @@ function deciders({ verdict, explanation: { egress, ingress } }: Outcome): RuleV
 }
 
 function isLike(wanted: ExpectedRule): (rule: RuleView) => boolean {
-  const fields = Object.entries(wanted) as [keyof RuleView, string | undefined][];
-  return (rule) => fields.every(([field, value]) => value === undefined || rule[field] === value);
+  const fields = ["kind", "namespace", "name", "path"] as const;
+  return (rule) =>
+    fields.every((field) => wanted[field] === undefined || wanted[field] === rule[field]);
 }
 
 function wantedName({ kind = "a policy", namespace = "", name = "", path }: ExpectedRule): string {
-  return [objectName({ kind, namespace, name }).trimEnd(), path].filter(Boolean).join(" ");
+  const object = namespace === "" ? name : `${namespace}/${name}`;
+  return [kind, object, path].filter(Boolean).join(" ");
 }

@@ -1,34 +1,15 @@
-// What `tsilium policy explain -o json` prints and an agent's GET /v1/policy/explain answers: a verdict per direction
-// and what decided it. Scripts read this shape: it stays as it is.
+// Explanations are the compiler's own, and the shape of `tsilium policy explain -o json`; here they get names.
+import type { ExplainedRule, ExplainedSide, ExplainedVerdict } from "@tsilium/policy";
+
+export type { Explanation } from "@tsilium/policy";
 
 /** audit: let through and told, since only a policy (or pod) in audit mode denies it. */
-export type Verdict = "allowed" | "denied" | "audit";
+export type Verdict = ExplainedVerdict;
 
 /** A rule of an object, or, among `defaultDenyBy`, a spec that isolates. */
-export type RuleView = {
-  readonly kind: string;
-  /** "" for objects without a namespace. */
-  readonly namespace: string;
-  readonly name: string;
-  /** "spec.ingress[0]"; "spec" or "specs[1]" of a default deny. */
-  readonly path: string;
-};
+export type RuleView = ExplainedRule;
 
-export type DirectionView = {
-  readonly verdict: Verdict;
-  /** What decided, first, and what else says the same. */
-  readonly rules: readonly RuleView[];
-  /** Nothing allowed it, and these select the pod. */
-  readonly defaultDenyBy: readonly RuleView[];
-  /** Where no object decided: "no policy selects it", "not a pod", "allow-localhost", ... */
-  readonly builtin?: string;
-};
-
-export type Explanation = {
-  readonly verdict: Verdict;
-  readonly egress: DirectionView;
-  readonly ingress: DirectionView;
-};
+export type DirectionView = ExplainedSide;
 
 /** What becomes of a packet that two ends judge. */
 export function worse(first: Verdict, second: Verdict): Verdict {

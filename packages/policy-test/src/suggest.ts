@@ -29,7 +29,9 @@ export function suggestedRule(needed: Needed): string[] | undefined {
   const subject = direction === "egress" ? ends.from : ends.to;
   const peer = direction === "egress" ? ends.to : ends.from;
   const port = parsePort(needed.question.port);
-  const home = subject.kind === "pod" ? subject.namespace : undefined;
+  // In a clusterwide policy a peer without a namespace is one of any.
+  const isNamespaced = like.kind !== "CiliumClusterwideNetworkPolicy";
+  const home = isNamespaced && subject.kind === "pod" ? subject.namespace : undefined;
   const rule =
     like.kind === "NetworkPolicy"
       ? kubernetesRule(direction, peer, { port, home })
@@ -44,7 +46,7 @@ export function suggestedRule(needed: Needed): string[] | undefined {
 
 type Context = {
   readonly port: TestPort;
-  /** The subject's namespace: a peer in it needs no namespace of its own. */
+  /** The policy's namespace: a peer in it needs no namespace of its own. */
   readonly home: string | undefined;
 };
 

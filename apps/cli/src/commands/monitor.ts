@@ -58,7 +58,8 @@ Examples:
     });
 }
 
-function sentence(event: EventView): string {
+/** An event in a line for people. */
+export function sentence(event: EventView): string {
   const identities = `${identityName(event.sourceIdentity)} -> ${identityName(event.destinationIdentity)}`;
   const endpoint = event.endpointId === 0 ? "" : ` endpoint ${event.endpointId}`;
   return `${event.time.slice(11)} ${whatHappened(event)}${endpoint} ${event.direction} identity ${identities}: ${printable(event.summary)}${ruleText(event)}`;
@@ -80,7 +81,6 @@ function whatHappened({ kind, code, reason, verdict }: EventView): string {
 /** Which rule it was: of a drop and of audit the one that denies. */
 function ruleText({ kind, verdict, rule }: EventView): string {
   if (rule === undefined) return "";
-  const name = printable(rule.name ?? `rule ${rule.number}`);
   const denies = kind === "drop" || verdict === "audit";
-  return `; ${denies ? "denied" : "allowed"} by ${name}`;
+  return `; ${denies ? "denied" : "allowed"} by ${printable(rule.name)}`;
 }

@@ -9,7 +9,12 @@ function pods(identity: number, ...names: string[]): EndView {
 function world(...prefixes: string[]): EndView {
   return { identity: 9, labels: ["reserved:world-ipv4"], pods: [], prefixes };
 }
-const isolate = { kind: "NetworkPolicy", namespace: "shop", name: "isolate", path: "spec" };
+const isolate = {
+  kind: "NetworkPolicy",
+  namespace: "shop",
+  name: "isolate",
+  path: "spec",
+} as const;
 
 test("a diff names both ends, pods first, and by what verdicts change", () => {
   const ports = [

@@ -1,5 +1,6 @@
 // What a YAML test file may say.
 import type { PodDescription } from "../manifests/pods.ts";
+import type { PolicyKind } from "@tsilium/policy/model.ts";
 import type { ExpectedRule } from "../expect.ts";
 import type { Verdict } from "../explanation.ts";
 
@@ -37,6 +38,12 @@ export type TestFile = {
   readonly tests: readonly TestCase[];
 };
 
+const policyKinds: readonly PolicyKind[] = [
+  "NetworkPolicy",
+  "CiliumNetworkPolicy",
+  "CiliumClusterwideNetworkPolicy",
+  "ClusterNetworkPolicy",
+];
 const text = { type: "string", minLength: 1 } as const;
 const texts = { type: "object", additionalProperties: { type: "string" } } as const;
 const portLike = { type: ["string", "integer"] } as const;
@@ -74,7 +81,12 @@ const caseSchema = {
       type: "object",
       additionalProperties: false,
       minProperties: 1,
-      properties: { kind: text, namespace: { type: "string" }, name: text, path: text },
+      properties: {
+        kind: { enum: policyKinds },
+        namespace: { type: "string" },
+        name: text,
+        path: text,
+      },
     },
   },
 } as const;
