@@ -7,6 +7,7 @@ import type { Registry } from "prom-client";
 import { keys as agentKeys } from "../apps/agent/src/config/keys.ts";
 import { Metrics as AgentMetrics } from "../apps/agent/src/metrics.ts";
 import { registerNodeMetrics, type NodeMetricsOptions } from "../apps/agent/src/node/metrics.ts";
+import { PolicyMetrics, type PolicyReadings } from "../apps/agent/src/policy/metrics.ts";
 import { keys as operatorKeys } from "../apps/operator/src/config/config.ts";
 import { Metrics as OperatorMetrics } from "../apps/operator/src/metrics.ts";
 import type { Key, Keys } from "../packages/runtime/src/config.ts";
@@ -101,6 +102,7 @@ function agentRegistry(): Registry {
   const metrics = new AgentMetrics("");
   // Readings are taken at a scrape, and there will be none.
   registerNodeMetrics(metrics, {} as NodeMetricsOptions);
+  new PolicyMetrics(metrics).register({} as PolicyReadings);
   return metrics.registry;
 }
 

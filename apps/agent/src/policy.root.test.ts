@@ -70,8 +70,12 @@ async function reaches(from: TestPod, to: TestPod): Promise<string> {
 /** Waits until something is as it should be. */
 async function becomes(read: () => Promise<unknown>, expected: unknown): Promise<void> {
   const until = within();
-  while ((await read()) !== expected && !until.aborted) await sleep(20);
-  assert.equal(await read(), expected);
+  let seen = await read();
+  while (seen !== expected && !until.aborted) {
+    await sleep(20);
+    seen = await read();
+  }
+  assert.equal(seen, expected);
 }
 
 const from = (app: string) => ({
@@ -102,6 +106,15 @@ test("a pod starts with its policy in place, also one of an identity that nobody
   assert.deepEqual([await reaches(cart, web), await reaches(till, web)], ["yes yes", "no no"]);
   const view = await runtime.endpointOf(web.id);
   assert.deepEqual([view?.policy?.ingress, view?.policy?.egress], ["enforcing", "disabled"]);
+  const published = async () => {
+    const options = { namespace: "default", signal: within() };
+    const { client } = runtime.cluster;
+    const object = await client.get(resources.ciliumEndpoints, web.name, options);
+    return JSON.stringify(object.status?.policy);
+  };
+  const ingress = { enforcing: true, state: "enforcing" };
+  const egress = { enforcing: false, state: "disabled" };
+  await becomes(() => published().catch(() => undefined), JSON.stringify({ ingress, egress }));
 });
 
 test("pods that are the same share a subject, and labels that change make another", async () => {
@@ -158,10 +171,10 @@ test("audit mode can be set for one endpoint by hand, and given back to annotati
   const endpoint = await runtime.endpointOf(web.id);
   const set = async (body: string) => {
     const path = `/v1/endpoint/${endpoint?.id}/config`;
-    const { stdout } = await runtime.node.netns.exec("curl", [
-      ...["-s", "-o", "/dev/null", "-w", "%{http_code}", "-X", "PATCH", "-d", body],
-      ...["--unix-socket", `${runtime.node.runDir}/tsilium.sock`, `http://agent${path}`],
-    ]);
+    const socket = ["--unix-socket", `${runtime.node.runDir}/tsilium.sock`, `http://agent${path}`];
+    const answer = ["-s", "-o", "/dev/null", "-w", "%{http_code}"];
+    const options = [...answer, "-X", "PATCH", "-d", body, ...socket];
+    const { stdout } = await runtime.node.netns.exec("curl", options);
     return stdout;
   };
   assert.equal(await set('{"PolicyAuditMode": "yes"}'), "400");

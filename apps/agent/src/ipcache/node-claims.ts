@@ -124,13 +124,14 @@ export class NodeClaims implements Disposable {
     // All addresses of a node are as good as the one that the API server is found by: through the tunnel its packets
     // come from the router's.
     const isApiServer = addressesOf(node).some((address) => apiServer.has(address.toString()));
+    const labels = nodeLabels && (nodeLabels.get(node.name)?.metadata.labels ?? {});
+    const facts = { isApiServer, nodeLabels: labels };
     if (node.local) {
       const id = ReservedIdentity.host;
-      identities.upsert({ id, labels: hostLabels(isApiServer), reserved: true });
+      identities.upsert({ id, labels: hostLabels(facts), reserved: true });
       return { id };
     }
-    const labels = nodeLabels && (nodeLabels.get(node.name)?.metadata.labels ?? {});
-    const identity = remoteNodeIdentity({ isApiServer, nodeLabels: labels });
+    const identity = remoteNodeIdentity(facts);
     if ("id" in identity) return identity;
     const id = localIdentities.acquire("node", identity.labels);
     return { id, held: [id] };

@@ -145,6 +145,8 @@ export class Reconcilers implements AsyncDisposable {
       grace,
       subjects,
       stage(this.endpoints),
+      // Other nodes learn a new identity or address from there.
+      stage(this.#published),
       policy,
       stage(this.#nodes),
     ];

@@ -134,7 +134,9 @@ test("questions are answered from what is in force", async () => {
   );
   await assert.rejects(
     client.ask({
-      ...{ kind: "explain", protocol: 6, port: 80 },
+      kind: "explain",
+      protocol: 6,
+      port: 80,
       from: end(9999, "10.0.0.1", undefined),
       to: end(300, "10.0.0.2", id),
     }),

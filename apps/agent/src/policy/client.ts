@@ -130,10 +130,11 @@ export class PolicyClient implements AsyncDisposable {
     await this.#waiters.until(() => this.#hasApplied(sequence) && this.#isWell(), signal);
   }
 
-  /** The same, whatever else cannot be written: enough for a pod whose own rows are there. */
-  async applied(signal: AbortSignal): Promise<void> {
+  /** Resolves when every address and identity said until now is, as far as it could be written. */
+  async placed(signal: AbortSignal): Promise<void> {
     const sequence = this.#now();
-    await this.#waiters.until(() => this.#hasApplied(sequence), signal);
+    const hasPlaced = () => this.#isInStep() && (this.#report?.placed ?? 0) >= sequence;
+    await this.#waiters.until(hasPlaced, signal);
   }
 
   /** What `settled` would wait for. */
@@ -253,8 +254,11 @@ export class PolicyClient implements AsyncDisposable {
   }
 
   #hasApplied(sequence: number): boolean {
-    const { synced, applied } = this.#report ?? { synced: false, applied: 0 };
-    return this.#down === undefined && synced && applied >= sequence;
+    return this.#isInStep() && (this.#report?.applied ?? 0) >= sequence;
+  }
+
+  #isInStep(): boolean {
+    return this.#down === undefined && this.#report?.synced === true;
   }
 
   #isWell(): boolean {

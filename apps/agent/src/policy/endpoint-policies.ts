@@ -106,7 +106,7 @@ export class EndpointPolicies implements Disposable {
    */
   async place({ id, ipv4, ipv6 }: Endpoint, signal: AbortSignal): Promise<void> {
     const { client } = this.#options;
-    await client.applied(signal);
+    await client.placed(signal);
     const prefixes = [ipv4, ipv6].flatMap((address) =>
       address ? [Prefix.host(address).toString()] : [],
     );

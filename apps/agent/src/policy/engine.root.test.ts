@@ -1,6 +1,7 @@
 // The engine on real maps: what is told comes into force, and what cannot be written changes nothing for the worse.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { Prefix } from "@tsilium/net";
 import type { PolicyInput } from "./inputs/model.ts";
 import {
   address,
@@ -76,6 +77,28 @@ test("an object that is not valid keeps the version before in force, and says wh
   const [report] = bench.engine.world.policies.reports();
   assert.deepEqual([report?.valid, report?.generation, report?.enforcedGeneration], [false, 2, 1]);
   assert.equal(bench.engine.report().invalidPolicies, 1);
+});
+
+test("an object that nobody could have foreseen stops no other", () => {
+  using bench = new Bench();
+  const odd = networkPolicy("odd", fromApp("cart"));
+  assert.equal(odd.kind, "policy");
+  const object = { ...odd.object, spec: null, metadata: { ...odd.object.metadata, labels: 7 } };
+  bench.want(1).tell(...cluster, { ...odd, object: object as never }, synced);
+  bench.tell(networkPolicy("web", fromApp("cart")));
+  assert.deepEqual(bench.ingress(1, cart, till), ["allow", "deny"]);
+  assert.equal(bench.engine.report().invalidPolicies, 1);
+});
+
+test("address rows that somebody else removed come back", () => {
+  using bench = new Bench();
+  bench.want(1).tell(...cluster, networkPolicy("web", fromBlock("10.244.0.0/24")), synced);
+  const { maps } = bench.node.open();
+  maps.deleteAddresses([Prefix.parse("10.244.0.1/32"), Prefix.parse("10.244.0.0/24")]);
+  assert.deepEqual(bench.ingress(1, cart), ["deny"]);
+  bench.engine.refresh();
+  bench.settle();
+  assert.deepEqual(bench.ingress(1, cart), ["allow"]);
 });
 
 test("a new identity is in the policies that select it, and moves nothing for others", () => {

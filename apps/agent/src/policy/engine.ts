@@ -6,6 +6,7 @@
 // One call of `step` is a slice of work. Subjects go before everything else and are not kept waiting by policies that
 // came before them: a pod is being added. Until "synced" nothing is written: the kernel goes on with what it holds.
 import type { PolicyEnforcement } from "@tsilium/endpoint/model.ts";
+import type { AddressChanges } from "@tsilium/ipcache";
 import type { Prefix } from "@tsilium/net";
 import type { PolicyBatch } from "./inputs/model.ts";
 import { Inbox } from "./inbox.ts";
@@ -35,6 +36,7 @@ type SubjectRequest = { readonly id: number; readonly wanted: WantedSubject | un
 
 /** How long policies may be parsed before what was understood is compiled. */
 const sliceMs = 10;
+const noChanges: AddressChanges = { addedSets: [], rows: [], removedRows: [], removedSets: [] };
 const noRound: RoundReport = { durationMs: 0, compileMs: 0, writeMs: 0, failed: false };
 
 export class PolicyEngine {
@@ -55,6 +57,7 @@ export class PolicyEngine {
   #hasNews = false;
   #cleanUpIsDue = false;
   #applied = 0;
+  #placed = 0;
   #round = noRound;
 
   /** Reads what the kernel holds; changes nothing. */
@@ -89,6 +92,13 @@ export class PolicyEngine {
     this.#hasNews = true;
   }
 
+  /** Has every address row written again, whatever somebody else did to it meanwhile. */
+  refresh(): void {
+    if (!this.world.isSynced) return;
+    this.#writer.acceptAddresses({ ...noChanges, rows: [...this.world.addresses.rows()] });
+    this.#hasNews = true;
+  }
+
   /** There is something to do, by another call of `step`. */
   get isBusy(): boolean {
     return this.#hasWork || this.#cleanUpIsDue;
@@ -113,6 +123,7 @@ export class PolicyEngine {
     this.#cleanUpIsDue = true;
     const endedAt = this.#now();
     this.#applied = this.#inbox.taken;
+    this.#placed = this.#inbox.urgentTaken;
     this.#round = {
       durationMs: endedAt - startedAt,
       compileMs,
@@ -135,6 +146,7 @@ export class PolicyEngine {
     return {
       synced: this.world.isSynced,
       applied: this.#applied,
+      placed: this.#placed,
       revision: policies.revision,
       policies: policies.size,
       invalidPolicies: policies.invalid,

@@ -40,6 +40,7 @@ test("a sequence number counts as taken when everything up to it is, in both lan
   inbox.add(3, [service("b")]);
   const taken = [inbox.taken];
   textOf(inbox.takeUrgent());
+  assert.equal(inbox.urgentTaken, 3);
   taken.push(inbox.taken);
   for (const _ of inbox.takePatient()) taken.push(inbox.taken);
   assert.deepEqual(taken, [0, 0, 2, 3]);

@@ -19,11 +19,12 @@ export class Inbox {
 
   /** Everything up to this sequence number has been taken. */
   get taken(): number {
-    const waiting = [this.#urgent, this.#patient].flatMap((lane) => {
-      const first = lane.values().next();
-      return first.done ? [] : [first.value.since - 1];
-    });
-    return Math.min(this.#lastSequence, ...waiting);
+    return Math.min(this.urgentTaken, this.#takenOf(this.#patient));
+  }
+
+  /** The same, of what is urgent. */
+  get urgentTaken(): number {
+    return this.#takenOf(this.#urgent);
   }
 
   add(sequence: number, inputs: Iterable<PolicyInput>): void {
@@ -46,6 +47,11 @@ export class Inbox {
   /** Takes the rest, one at a time. To be called with nothing urgent waiting: "synced" is about both. */
   *takePatient(): Generator<PolicyInput, void> {
     yield* takeFrom(this.#patient);
+  }
+
+  #takenOf(lane: Map<string, Waiting>): number {
+    const first = lane.values().next();
+    return first.done ? this.#lastSequence : first.value.since - 1;
   }
 }
 

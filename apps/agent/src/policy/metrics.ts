@@ -6,6 +6,12 @@ import type { Metrics } from "../metrics.ts";
 import type { ClientStatus } from "./client.ts";
 import type { StatusReport } from "./model.ts";
 
+/** What gauges are read from. */
+export type PolicyReadings = {
+  readonly status: () => ClientStatus;
+  readonly endpoints: Table<Endpoint>;
+};
+
 const buckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10];
 
 export class PolicyMetrics {
@@ -50,7 +56,7 @@ export class PolicyMetrics {
   }
 
   /** Registers what is read at each scrape. */
-  register(status: () => ClientStatus, endpoints: Table<Endpoint>): void {
+  register({ status, endpoints }: PolicyReadings): void {
     const gauge = (name: string, help: string, read: (report: StatusReport) => number) =>
       this.#metrics.gauge(name, help, [], () => {
         const { report } = status();

@@ -71,6 +71,8 @@ export type StatusReport = {
   readonly synced: boolean;
   /** Every input up to this sequence number has been worked into the kernel, as far as `conditions` allow. */
   readonly applied: number;
+  /** The same, for addresses and identities alone: they do not wait for policies. */
+  readonly placed: number;
   /** Grows whenever a policy was added, changed or removed. */
   readonly revision: number;
   readonly policies: number;

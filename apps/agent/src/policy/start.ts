@@ -58,7 +58,7 @@ export function startPolicy(options: PolicyOptions): NodePolicy {
     subjectsInKernel,
     log,
   });
-  metrics.register(() => client.status(), endpoints.table);
+  metrics.register({ status: () => client.status(), endpoints: endpoints.table });
   options.health.register("policy", () => policyHealth(client.status()));
   client.start();
   return {

@@ -61,7 +61,8 @@ export class Subjects {
 
   /** The worker is gone: what it would have said of anything since is not known. */
   forgetStates(): void {
-    for (const row of [...this.table.values()]) this.table.upsert({ ...row, state: undefined });
+    for (const row of this.table.values().toArray())
+      this.table.upsert({ ...row, state: undefined });
   }
 
   /** No endpoint's row names a number from before any more. */

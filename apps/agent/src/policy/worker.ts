@@ -17,6 +17,12 @@ const retry = new RetryTimer(() => {
   engine.retry();
   run();
 });
+/** Addresses are written again this often. */
+const refreshMs = 5 * 60_000;
+const refresh = setInterval(() => {
+  engine.refresh();
+  run();
+}, refreshMs);
 let scheduled = false;
 
 port.on("message", (message: ToWorker) => {
@@ -68,6 +74,7 @@ function tell(message: FromWorker): void {
 }
 
 function stop(): void {
+  clearInterval(refresh);
   retry[Symbol.dispose]();
   kernel[Symbol.dispose]();
   port.close();

@@ -4,7 +4,7 @@ import { AddressRows, type AddressRowsOptions } from "@tsilium/ipcache";
 import { ReservedIdentity } from "@tsilium/identity/model.ts";
 import type { KubeObject } from "@tsilium/kube";
 import { Address, Labels, Prefix } from "@tsilium/net";
-import { parseCidrGroup, parsePolicy, PolicyCompiler } from "@tsilium/policy";
+import { parseCidrGroup, parsePolicy, PolicyCompiler, type Problem } from "@tsilium/policy";
 import type { PolicyRef } from "@tsilium/policy/model.ts";
 import type { AddressInput, IdentityInput, PolicyInput, ServiceInput } from "./inputs/model.ts";
 import type { ObjectRef, PolicyWorkerSettings, WantedSubject } from "./model.ts";
@@ -88,13 +88,15 @@ export class PolicyWorld {
       this.policies.remove(ref);
       this.compiler.deletePolicy(ref);
     }
-    const result = parsePolicy(object, { clusterName, kubernetesIpBlock, nodeSelectorLabels });
+    const result = understood(() =>
+      parsePolicy(object, { clusterName, kubernetesIpBlock, nodeSelectorLabels }),
+    );
     this.policies.note(version, result);
     if (result.ok) this.compiler.setPolicy(result.policy);
   }
 
   #setCidrGroup(name: string, object: KubeObject): void {
-    const result = parseCidrGroup(object);
+    const result = understood(() => parseCidrGroup(object));
     this.cidrGroups.note(versionOf(groupRef(name), object), result);
     if (result.ok) this.compiler.setCidrGroup(result.group);
   }
@@ -124,6 +126,17 @@ export class PolicyWorld {
     });
   }
 }
+
+/** One object that parsing stumbles over must not keep all others from being enforced. */
+function understood<Result>(parse: () => Result): Result | NotUnderstood {
+  try {
+    return parse();
+  } catch (error) {
+    const message = `cannot be read: ${(error as Error).message}`;
+    return { ok: false, problems: [{ path: "", message }] };
+  }
+}
+type NotUnderstood = { readonly ok: false; readonly problems: readonly Problem[] };
 
 function groupRef(name: string): ObjectRef {
   return { kind: "CiliumCIDRGroup", namespace: "", name };
