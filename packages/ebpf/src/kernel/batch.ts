@@ -51,33 +51,47 @@ export class MapBatches {
 
   update(entries: readonly (readonly [key: Uint8Array, value: Uint8Array])[]): number {
     const { keySize, storedSize } = this.#map;
-    if (entries.length === 0) return 0;
-    const keys = pack(
-      entries.map(([key]) => key),
-      keySize,
+    return this.updatePacked(
+      pack(
+        entries.map(([key]) => key),
+        keySize,
+      ),
+      pack(
+        entries.map(([, value]) => value),
+        storedSize,
+      ),
     );
-    const values = pack(
-      entries.map(([, value]) => value),
-      storedSize,
-    );
-    const attributes = this.#attributes(keys, entries.length).pointer(24, values);
+  }
+
+  /** Keys, and values in the same order, one after the other. */
+  updatePacked(keys: Uint8Array, values: Uint8Array): number {
+    const count = keys.length / this.#map.keySize;
+    if (values.length !== count * this.#map.storedSize)
+      throw new RangeError(`${keys.length} bytes of keys and ${values.length} of values`);
+    if (count === 0) return 0;
+    const attributes = this.#attributes(keys, count).pointer(24, values);
     const failure = attempt(attributes, command.mapUpdateBatch);
     const written = attributes.view.getUint32(countAt, true);
-    if (failure) throw this.#failure(`batch update (${written} of ${entries.length})`, failure);
+    if (failure) throw this.#failure(`batch update (${written} of ${count})`, failure);
     return written;
   }
 
-  /** The kernel stops at the first absent key; the walk goes on behind it. */
   delete(keys: readonly Uint8Array[]): number {
+    return this.deletePacked(pack(keys, this.#map.keySize));
+  }
+
+  /** Keys one after the other. The kernel stops at the first absent one; the walk goes on behind it. */
+  deletePacked(keys: Uint8Array): number {
+    const { keySize } = this.#map;
+    const wanted = keys.length / keySize;
     let deleted = 0;
-    for (let start = 0; start < keys.length;) {
-      const rest = keys.slice(start);
-      const attributes = this.#attributes(pack(rest, this.#map.keySize), rest.length);
+    for (let start = 0; start < wanted;) {
+      const attributes = this.#attributes(keys.subarray(start * keySize), wanted - start);
       const failure = attempt(attributes, command.mapDeleteBatch);
       const count = attributes.view.getUint32(countAt, true);
       if (failure && failure.code !== "ENOENT") throw this.#failure("batch delete", failure);
       deleted += count;
-      start += failure ? count + 1 : rest.length;
+      start += failure ? count + 1 : wanted - start;
     }
     return deleted;
   }

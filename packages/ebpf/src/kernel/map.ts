@@ -240,9 +240,19 @@ export class BpfMap extends KernelObject {
     return new MapBatches(this).update(entries);
   }
 
+  /** The same for keys and values that lie one after the other, which spares an object for each. */
+  batchUpdatePacked(keys: Uint8Array, values: Uint8Array): number {
+    return new MapBatches(this).updatePacked(keys, values);
+  }
+
   /** Deletes many entries and answers how many there were. */
   batchDelete(keys: readonly Uint8Array[]): number {
     return new MapBatches(this).delete(keys);
+  }
+
+  /** The same for keys that lie one after the other. */
+  batchDeletePacked(keys: Uint8Array): number {
+    return new MapBatches(this).deletePacked(keys);
   }
 
   /** Forbids writes from user space for good. @throws BpfError */

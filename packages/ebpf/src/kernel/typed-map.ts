@@ -37,10 +37,9 @@ abstract class CodedMap<K, V> implements Disposable {
 
   /** Deletes many entries in batches; answers how many there were. */
   deleteMany(keys: Iterable<K>): number {
-    const encoded = Array.from(keys, (key) => encode(this.keyCodec, key));
     let deleted = 0;
-    for (let start = 0; start < encoded.length; start += bulkSize)
-      deleted += this.map.batchDelete(encoded.slice(start, start + bulkSize));
+    for (const bulk of inBulk(keys))
+      deleted += this.map.batchDeletePacked(pack(this.keyCodec, bulk));
     return deleted;
   }
 
@@ -52,6 +51,20 @@ abstract class CodedMap<K, V> implements Disposable {
   [Symbol.dispose](): void {
     this.map.close();
   }
+}
+
+function* inBulk<T>(items: Iterable<T>): Generator<T[]> {
+  const all = Array.from(items);
+  for (let start = 0; start < all.length; start += bulkSize)
+    yield all.slice(start, start + bulkSize);
+}
+
+/** All of them, one after the other. */
+function pack<T>(codec: Codec<T>, items: readonly T[]): Uint8Array {
+  const bytes = new Uint8Array(items.length * codec.size);
+  const view = new DataView(bytes.buffer);
+  items.forEach((item, at) => codec.write(view, at * codec.size, item));
+  return bytes;
 }
 
 export class TypedMap<K, V> extends CodedMap<K, V> {
@@ -74,13 +87,18 @@ export class TypedMap<K, V> extends CodedMap<K, V> {
 
   /** Writes many entries in batches; answers how many. @throws BpfError, some may have been written. */
   updateMany(entries: Iterable<readonly [key: K, value: V]>): number {
-    const encoded = Array.from(
-      entries,
-      ([key, value]) => [encode(this.keyCodec, key), encode(this.valueCodec, value)] as const,
-    );
     let written = 0;
-    for (let start = 0; start < encoded.length; start += bulkSize)
-      written += this.map.batchUpdate(encoded.slice(start, start + bulkSize));
+    for (const bulk of inBulk(entries))
+      written += this.map.batchUpdatePacked(
+        pack(
+          this.keyCodec,
+          bulk.map(([key]) => key),
+        ),
+        pack(
+          this.valueCodec,
+          bulk.map(([, value]) => value),
+        ),
+      );
     return written;
   }
 
