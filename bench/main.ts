@@ -1,20 +1,28 @@
 // npm run bench: every number the project claims, measured here and now against a floor of the same run.
-//   node bench/main.ts [--only path,programs,pods] [--rounds N] [--ms N] [--pods N] [--json]
+//   node bench/main.ts [NAME ...] [--rounds N] [--ms N] [--pods N] [--samples N] [--settle SECONDS] [--json]
+// NAME: path, programs, pods, policy/packets ...; "policy" is all of policy's. Default: all.
 import { spawnSync } from "node:child_process";
 import { loadavg, release } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { benchPath } from "./path/path.ts";
 import { benchPods } from "./pods/pods.ts";
+import { benchCompiler } from "./policy/compiler/compiler.ts";
+import { benchConnect } from "./policy/connect/connect.ts";
+import { benchEnforced } from "./policy/enforced/enforced.ts";
+import { benchMaps } from "./policy/maps/maps.ts";
+import { benchPackets } from "./policy/packets/packets.ts";
 import { benchPrograms } from "./programs/programs.ts";
 import { formatSection, type Section } from "./report.ts";
 
-const { values } = parseArgs({
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
   options: {
-    only: { type: "string", default: "path,programs,pods" },
     rounds: { type: "string", default: "7" },
     ms: { type: "string", default: "300" },
     pods: { type: "string", default: "200" },
+    samples: { type: "string", default: "300" },
+    settle: { type: "string", default: "60" },
     json: { type: "boolean", default: false },
   },
 });
@@ -24,13 +32,27 @@ const benches = new Map<string, () => Section[] | Promise<Section[]>>([
   ["path", () => benchPath({ rounds, durationMs: Number(values.ms) })],
   ["programs", () => benchPrograms({ rounds })],
   ["pods", () => benchPods({ pods: Number(values.pods) })],
+  ["policy/packets", () => benchPackets({ rounds })],
+  ["policy/maps", benchMaps],
+  ["policy/compiler", benchCompiler],
+  [
+    "policy/enforced",
+    () => benchEnforced({ samples: Number(values.samples), settleSeconds: Number(values.settle) }),
+  ],
+  ["policy/connect", () => benchConnect({ rounds, durationMs: Number(values.ms) })],
 ]);
 
+/** The benches of these names and of these folders; of none, all. @throws Error for a name that is neither */
+function chosen(names: readonly string[]): string[] {
+  const all = [...benches.keys()];
+  const isOf = (bench: string, name: string) => bench === name || bench.startsWith(`${name}/`);
+  const unknown = names.find((name) => !all.some((bench) => isOf(bench, name)));
+  if (unknown !== undefined) throw new Error(`no bench ${unknown}: ${all.join(", ")}`);
+  return all.filter((bench) => names.length === 0 || names.some((name) => isOf(bench, name)));
+}
+
 async function main(): Promise<void> {
-  const chosen = values.only.split(",");
-  const unknown = chosen.find((name) => !benches.has(name));
-  if (unknown !== undefined)
-    throw new Error(`no bench ${unknown}: ${[...benches.keys()].join(", ")}`);
+  const names = chosen(positionals);
   if (process.getuid?.() !== 0)
     throw new Error("benches make network namespaces: run them as root");
   const build = join(import.meta.dirname, "../tools/build.ts");
@@ -40,7 +62,7 @@ async function main(): Promise<void> {
   const load = loadavg()[0] as number;
   if (!values.json) console.log(`Linux ${release()}, load ${load.toFixed(1)} at the start`);
   const sections: Section[] = [];
-  for (const name of chosen) {
+  for (const name of names) {
     const found = (await benches.get(name)?.()) ?? [];
     if (!values.json) for (const section of found) console.log(formatSection(section));
     sections.push(...found);

@@ -1,7 +1,7 @@
 // The two statistics of all benches: rates on a shared machine wander by a third, medians of ratios do not.
 
 /** The value that `fraction` of the values do not exceed (nearest rank). @throws RangeError without values */
-function quantile(values: readonly number[], fraction: number): number {
+export function quantile(values: readonly number[], fraction: number): number {
   if (values.length === 0) throw new RangeError("no values");
   const sorted = values.toSorted((a, b) => a - b);
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * fraction))] as number;

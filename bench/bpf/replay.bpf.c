@@ -13,6 +13,8 @@
 #include <bpf/bpf_endian.h>
 
 enum { HEADERS4 = 14 + 20 + 20, HEADERS6 = 14 + 40 + 20, PORTS4 = 14 + 20, PORTS6 = 14 + 40 };
+/* No verdict of a program under test. */
+enum { REPLAY_FAILED = -2 };
 
 volatile const __u8 headers[80] = {0};
 volatile const __u32 is_ipv6 = 0;
@@ -57,19 +59,19 @@ int replay(struct __sk_buff *skb)
 
 	if (is_ipv6) {
 		if (data + HEADERS6 > end)
-			return TC_ACT_SHOT;
+			return REPLAY_FAILED;
 		put_back(data, HEADERS6);
 		if (vary_port)
 			*(__be16 *)(data + PORTS6) = next_port();
 	} else {
 		if (data + HEADERS4 > end)
-			return TC_ACT_SHOT;
+			return REPLAY_FAILED;
 		put_back(data, HEADERS4);
 		if (vary_port)
 			*(__be16 *)(data + PORTS4) = next_port();
 	}
 	bpf_tail_call(skb, &replay_target, 0);
-	return TC_ACT_SHOT;
+	return REPLAY_FAILED;
 }
 
 SEC("tc")

@@ -23,7 +23,8 @@ export type Measurement = {
 /** Wake-ups across CPUs cost 100 us in a VM and hide everything else; CPU 0 takes most interrupts. */
 const cpu = "1";
 
-const ports: Readonly<Record<Kind, string>> = {
+/** Where the server of each kind listens. */
+export const ports: Readonly<Record<Kind, string>> = {
   rr: "7001",
   crr: "7002",
   stream: "7003",

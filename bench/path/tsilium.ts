@@ -1,15 +1,17 @@
-// Pods of real nodes: the shipped programs, two nodes, pods on the same node and on different ones.
+// Pods of real nodes: the shipped programs. Pods 1 and 2 are on one node, 3 and 4 on another.
 import type { TestCluster } from "../../packages/datapath/src/testing/cluster.ts";
 import type { Variant } from "./variant.ts";
 
-type PodNumber = 1 | 2 | 3 | 4;
-
-/** From pod 1 to another: 2 shares its node, 3 does not. */
-export function betweenPods(cluster: TestCluster, name: string, server: PodNumber): Variant {
+/** From one pod to another, by their numbers. */
+export function betweenPods(
+  cluster: TestCluster,
+  name: string,
+  [client, server]: readonly [number, number],
+): Variant {
   const { ipv4, ipv6, netns } = cluster.pod(server);
   return {
     name,
-    clientNetns: cluster.pod(1).netns,
+    clientNetns: cluster.pod(client).netns,
     serverNetns: netns,
     serverAddress: { IPv4: ipv4, IPv6: ipv6 },
   };

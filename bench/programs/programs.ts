@@ -7,17 +7,15 @@ import { TunnelEntry } from "../../bpf/tests/tunnel-entry.ts";
 import { macs } from "../../bpf/tests/world.ts";
 import type { Section } from "../report.ts";
 import { median, shuffled } from "../statistics.ts";
+import { contextOf, send as sendThrough } from "./packet.ts";
 import { timePerRun, type Timing } from "./replay.ts";
 import { interfaceOfB, rows, type Packet, type Row } from "./rows.ts";
 
 export type ProgramsOptions = { readonly rounds: number };
 
-const skBuffSize = 192;
-const ifindexOffset = 40;
 /** Fewer than the tables of the packet-table tests hold (4096), so that nothing is evicted. */
 const newConnections = 3000;
 const establishedRuns = 20_000;
-const tcActShot = 2;
 
 /** Every row in every round, in random order; the medians. */
 export function benchPrograms(options: ProgramsOptions): Section[] {
@@ -59,7 +57,7 @@ function timeRow(node: TestNode, family: 4 | 6, row: Row): number {
   const { measured, isNew = false } = row;
   const timing = {
     program: node.program(measured.hook),
-    packet: { bytes: measured.packet.bytes(), family, varyPort: isNew, ctx: context(measured) },
+    packet: { bytes: measured.packet.bytes(), family, varyPort: isNew, ctx: contextOf(measured) },
     repeat: isNew ? newConnections : establishedRuns,
   };
   return withTunnel(measured, timing);
@@ -84,16 +82,6 @@ function withTunnel({ tunnel }: Packet, timing: Timing): number {
 /** One packet on its way, which must not be dropped. */
 function send(node: TestNode, packet: Packet): void {
   const { hook, tunnel } = packet;
-  const data = packet.packet.bytes();
   using entry = tunnel ? new TunnelEntry(node.program(hook)) : undefined;
-  const program = tunnel && entry ? entry.from(tunnel) : node.program(hook);
-  const { retval } = program.testRun({ data, ctx: context(packet) });
-  if (retval === tcActShot || retval < 0)
-    throw new Error(`${hook} does not forward the packet: returned ${retval}`);
-}
-
-function context({ ifindex = 0 }: Packet): Uint8Array {
-  const ctx = new Uint8Array(skBuffSize);
-  new DataView(ctx.buffer).setUint32(ifindexOffset, ifindex, true);
-  return ctx;
+  sendThrough(tunnel && entry ? entry.from(tunnel) : node.program(hook), packet);
 }

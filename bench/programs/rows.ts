@@ -33,12 +33,15 @@ export type Row = {
 /** Pod b's interface; the bench makes one of that number. */
 export const interfaceOfB = 12;
 
-const forward = { sport: 40_000, dport: 80 };
-const backward = { sport: 80, dport: 40_000 };
+const clientPort = 50_000;
+const forward = { sport: clientPort, dport: 80 };
+const backward = { sport: 80, dport: clientPort };
 const tunnel: Tunnelled = { outerSource: otherNode[4], vni: 2001 };
 
-/** A TCP connection between two parties, as the packets that each hook meets. */
-function localConnection(family: Family) {
+/** A TCP connection from pod a to a port of pod b, as the packets that each hook meets. */
+export function localConnection(family: Family, port = 80) {
+  const ports = { sport: clientPort, dport: port };
+  const answering = { sport: port, dport: clientPort };
   const there = (packet: PacketBuilder): Packet => ({ hook: "from_container", packet });
   const back = (packet: PacketBuilder): Packet => ({
     hook: "from_container",
@@ -48,10 +51,10 @@ function localConnection(family: Family) {
   const toB = () => fromA(family, b);
   const toA = () => frame(family, [b, a], { src: macs.b, dst: macs.gatewayOfB });
   return {
-    syn: there(toB().tcp({ ...forward, flags: "SYN" })),
-    synAck: back(toA().tcp({ ...backward, flags: ["SYN", "ACK"] })),
-    data: there(toB().tcp({ ...forward, flags: "ACK", payload: "x" })),
-    reply: back(toA().tcp({ ...backward, flags: "ACK", payload: "x" })),
+    syn: there(toB().tcp({ ...ports, flags: "SYN" })),
+    synAck: back(toA().tcp({ ...answering, flags: ["SYN", "ACK"] })),
+    data: there(toB().tcp({ ...ports, flags: "ACK", payload: "x" })),
+    reply: back(toA().tcp({ ...answering, flags: "ACK", payload: "x" })),
   };
 }
 

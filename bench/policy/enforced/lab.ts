@@ -1,0 +1,90 @@
+// A lab of two nodes for one bench: the real API server, operator and agents.
+import { execFile, spawnSync } from "node:child_process";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { KubeClient, type Pod, resources } from "@tsilium/kube";
+import { projectRoot } from "@tsilium/syscall";
+import { labLayout } from "../../../apps/lab/src/layout.ts";
+import { readState } from "../../../apps/lab/src/state.ts";
+import { residentBytes } from "../../pods/memory.ts";
+
+const tsilium = join(projectRoot(), "tsilium");
+const nodeNumbers = [1, 2] as const;
+
+export type LabNode = {
+  readonly name: string;
+  /** Where its maps are pinned. */
+  readonly bpffs: string;
+  /** VmRSS of its agent's processes. */
+  agentBytes(): number;
+};
+
+export class BenchLab implements AsyncDisposable {
+  readonly client: KubeClient;
+  readonly nodes: readonly LabNode[];
+  readonly #name: string;
+  readonly #onExit: () => void;
+
+  private constructor(name: string, onExit: () => void) {
+    const layout = labLayout(name);
+    this.#name = name;
+    this.#onExit = onExit;
+    this.client = KubeClient.fromKubeconfig(layout.kubeconfig);
+    this.nodes = nodeNumbers.map((number) => {
+      const { name: node, bpfRoot } = layout.node(number);
+      return { name: node, bpffs: bpfRoot, agentBytes: () => agentBytes(name, node) };
+    });
+  }
+
+  /** Resolves when every node is ready. @throws Error with what the lab said */
+  static async up(): Promise<BenchLab> {
+    const name = `bench-${process.pid}`;
+    const down = () => void spawnSync(tsilium, ["lab", "--name", name, "down"]);
+    process.once("exit", down);
+    await run(name, ["up", "--nodes", String(nodeNumbers.length), "--wait"]);
+    return new BenchLab(name, down);
+  }
+
+  /** Does something to policy; resolves when all of it is in every node's kernel. */
+  async force(change: () => Promise<void>): Promise<void> {
+    await change();
+    await run(this.#name, ["wait", "--for", "policy", "--timeout", "120s"]);
+  }
+
+  /** Until all pods are ready. */
+  async ready(): Promise<void> {
+    await run(this.#name, ["wait", "--for", "ready", "-A", "--timeout", "120s"]);
+  }
+
+  /** A pod on a node that does nothing but be there. */
+  async createPod(pod: { name: string; namespace: string; labels: object }, node: string) {
+    const { name, namespace, labels } = pod;
+    const object = {
+      metadata: { name, namespace, labels },
+      spec: {
+        nodeName: node,
+        containers: [{ name: "c", image: "tsilium.io/echo", ports: [{ containerPort: 80 }] }],
+      },
+    };
+    await this.client.create(resources.pods, object as Pod, {
+      signal: AbortSignal.timeout(10_000),
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.client[Symbol.dispose]();
+    process.off("exit", this.#onExit);
+    await run(this.#name, ["down"]);
+  }
+}
+
+async function run(name: string, args: readonly string[]): Promise<void> {
+  await promisify(execFile)(tsilium, ["lab", "--name", name, ...args]);
+}
+
+function agentBytes(lab: string, node: string): number {
+  const processes = readState(labLayout(lab))?.processes ?? [];
+  const pid = processes.find(({ name }) => name === `agent/${node}`)?.pid;
+  if (pid === undefined) throw new Error(`no agent runs on ${node}`);
+  return residentBytes(pid);
+}
