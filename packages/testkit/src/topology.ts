@@ -70,11 +70,19 @@ function linkFacts({ mac, mtu }: WireEnd): { readonly mac?: Mac; readonly mtu?: 
   return { ...(mac ? { mac } : {}), ...(mtu === undefined ? {} : { mtu }) };
 }
 
-/** Removes namespaces of test processes that no longer run. */
+/**
+ * Removes namespaces of test processes that no longer run. One that cannot be removed, since something was mounted
+ * over it (`ip netns add` does that to the folder, once), is in nobody's way.
+ */
 export function removeLeftovers(): void {
   if (!existsSync("/var/run/netns")) return;
   for (const name of readdirSync("/var/run/netns")) {
     const owner = new RegExp(`^${prefix}-(\\d+)-`).exec(name)?.[1];
-    if (owner !== undefined && !existsSync(`/proc/${owner}`)) removeNetns(name);
+    if (owner === undefined || existsSync(`/proc/${owner}`)) continue;
+    try {
+      removeNetns(name);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EBUSY") throw error;
+    }
   }
 }

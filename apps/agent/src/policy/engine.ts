@@ -37,7 +37,6 @@ type SubjectRequest = { readonly id: number; readonly wanted: WantedSubject | un
 /** How long policies may be parsed before what was understood is compiled. */
 const sliceMs = 10;
 const noChanges: AddressChanges = { addedSets: [], rows: [], removedRows: [], removedSets: [] };
-const noRound: RoundReport = { durationMs: 0, compileMs: 0, writeMs: 0, failed: false };
 
 export class PolicyEngine {
   readonly world: PolicyWorld;
@@ -58,7 +57,8 @@ export class PolicyEngine {
   #cleanUpIsDue = false;
   #applied = 0;
   #placed = 0;
-  #round = noRound;
+  /** Nobody was told of it. */
+  #round: RoundReport | undefined;
 
   /** Reads what the kernel holds; changes nothing. */
   constructor({ kernel, settings, now }: EngineOptions) {
@@ -143,6 +143,8 @@ export class PolicyEngine {
     const { policies } = this.world;
     const subjects = [...this.#changedSubjects].flatMap((id) => this.#stateOf(id) ?? []);
     this.#changedSubjects.clear();
+    const round = this.#round;
+    this.#round = undefined;
     return {
       synced: this.world.isSynced,
       applied: this.#applied,
@@ -157,7 +159,7 @@ export class PolicyEngine {
       conditions: conditions.slice(0, shownConditions),
       conditionCount: conditions.length,
       usage: this.#writer.usage(),
-      round: this.#round,
+      round,
       adopting: this.#writer.isAdopting,
     };
   }

@@ -48,7 +48,7 @@ export class PolicyMetrics {
   /** Counts what a report tells of. */
   note({ synced, round }: StatusReport, delaysMs: readonly number[]): void {
     for (const ms of delaysMs) this.#delay.observe({ source: "k8s" }, ms / 1000);
-    if (!synced) return;
+    if (!synced || !round) return;
     this.#duration.observe({ scope: "total" }, round.durationMs / 1000);
     this.#duration.observe({ scope: "compile" }, round.compileMs / 1000);
     this.#duration.observe({ scope: "write" }, round.writeMs / 1000);

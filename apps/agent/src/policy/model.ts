@@ -85,8 +85,8 @@ export type StatusReport = {
   readonly conditions: readonly Condition[];
   readonly conditionCount: number;
   readonly usage: readonly MapUsage[];
-  /** Of the last round that had something to do. */
-  readonly round: RoundReport;
+  /** The round of work that this report is the first to tell of; undefined: another one did. */
+  readonly round: RoundReport | undefined;
   /** An earlier agent's subjects, slots and rows are still there. */
   readonly adopting: boolean;
 };
