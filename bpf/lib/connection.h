@@ -121,13 +121,16 @@ static __always_inline struct conntrack_entry *find_entry(
 	return belongs(segment, entry, now) ? entry : 0;
 }
 
-/* The opening side speaks again after an answer: established, and out of the reach of floods. */
+/* The opening side speaks again after an answer: established, and out of the reach of floods. Not so when it
+ * resets the connection, as the kernel of whoever floods does for every SYN that is answered.
+ */
 static __always_inline void promote(
 	struct flow *flow, const struct segment *segment, const struct conntrack_entry *young)
 {
 	flow->entry = *young;
 	if (segment->is_reply || is_bare_syn(segment) ||
-		!(flow->entry.flags & CONNTRACK_SEEN_REPLY))
+		!(flow->entry.flags & CONNTRACK_SEEN_REPLY) ||
+		(flow->entry.flags & CONNTRACK_CLOSED) == CONNTRACK_CLOSED)
 		return;
 	if (!conntrack_insert(flow->family, &flow->key, &flow->entry))
 		conntrack_delete_new(flow->family, &flow->key);

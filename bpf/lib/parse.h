@@ -17,14 +17,18 @@
 #define IP_DONT_FRAGMENT 0x4000
 #define IP_FRAGMENT_OFFSET 0x1fff
 
-static __always_inline int parse_transport(struct packet *pkt, __be32 fragment_id)
+/* fragment_offset is in units of 8 bytes. */
+static __always_inline int parse_transport(
+	struct packet *pkt, __be32 fragment_id, __u16 fragment_offset)
 {
 	int reason;
 
 	pkt->flow_source = pkt->source;
 	if (unlikely(pkt->fragment == FRAGMENT_LATER)) {
 		recall_fragment(pkt, fragment_id);
-		return 0;
+		/* TCP at 8 bytes would overwrite the flags that were judged (RFC 3128). */
+		return fragment_offset == 1 && pkt->protocol == IPPROTO_TCP ? DROP_INVALID_PACKET
+									    : 0;
 	}
 	reason = parse_l4(pkt);
 	if (reason)
@@ -59,10 +63,7 @@ static __always_inline int parse_ipv4(struct packet *pkt)
 	pkt->fragment = fragment_kind(
 		fragment_field & IP_FRAGMENT_OFFSET, fragment_field & IP_MORE_FRAGMENTS);
 	pkt->l4_offset = L3_OFFSET + ip->ihl * 4;
-	/* A TCP fragment at 8 bytes would overwrite the flags that were judged (RFC 3128). */
-	if (unlikely((fragment_field & IP_FRAGMENT_OFFSET) == 1 && pkt->protocol == IPPROTO_TCP))
-		return DROP_INVALID_PACKET;
-	return parse_transport(pkt, ip->id);
+	return parse_transport(pkt, ip->id, fragment_field & IP_FRAGMENT_OFFSET);
 }
 
 static __always_inline int parse_ipv6(struct packet *pkt)
@@ -88,7 +89,7 @@ static __always_inline int parse_ipv6(struct packet *pkt)
 	pkt->protocol = walk.next_header;
 	pkt->l4_offset = walk.offset;
 	pkt->fragment = fragment_kind(walk.fragment_offset, walk.more_fragments);
-	return parse_transport(pkt, walk.fragment_id);
+	return parse_transport(pkt, walk.fragment_id, walk.fragment_offset);
 }
 
 static __always_inline int parse(struct packet *pkt)

@@ -56,6 +56,8 @@ const flowMaps = [
 ];
 
 const skBuffSize = 192;
+/** BPF_F_NO_PREALLOC */
+const noPreallocation = 1;
 const gsoSizeOffset = 176;
 
 export class TestNode implements Disposable {
@@ -190,8 +192,11 @@ export function applyConfig(
 ): void {
   const values = { ...loadTimeConstants(config, { host: 3, vxlan: 4 }), ...constants };
   for (const [name, value] of Object.entries(values)) spec.setConstant(name, value);
-  for (const map of Object.values(spec.maps))
-    if (map.type !== "ringbuf" && map.maxEntries > 4096) map.maxEntries = 4096;
+  for (const map of Object.values(spec.maps)) {
+    const isAllocatedAtOnce = (map.flags & noPreallocation) === 0;
+    const room = isAllocatedAtOnce ? 4096 : 65_536;
+    if (map.type !== "ringbuf" && map.maxEntries > room) map.maxEntries = room;
+  }
 }
 
 function loadHook(

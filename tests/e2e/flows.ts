@@ -1,8 +1,8 @@
 // Traffic that notices a single lost packet, for as long as a test wants it: pings at 200 a second and a TCP
 // connection, to every target.
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
+import { Background } from "./background.ts";
 import { root, type Lab } from "./harness.ts";
 
 const pingIntervalSeconds = "0.005";
@@ -18,18 +18,17 @@ export type FlowOptions = {
 
 /** `await using flows = await Flows.start(...)`: whatever happens, they end with the block. */
 export class Flows {
-  readonly #pings: readonly Flow[];
-  readonly #streams: readonly Flow[];
+  readonly #pings: readonly Background[];
+  readonly #streams: readonly Background[];
 
-  private constructor(pings: readonly Flow[], streams: readonly Flow[]) {
+  private constructor(pings: readonly Background[], streams: readonly Background[]) {
     this.#pings = pings;
     this.#streams = streams;
   }
 
   /** Resolves when all are under way. */
   static async start(lab: Lab, { namespace, from, targets }: FlowOptions): Promise<Flows> {
-    const exec = (...command: string[]) =>
-      new Flow(lab, ["exec", "--name", lab.name, "-n", namespace, from, "--", ...command]);
+    const exec = (...command: string[]) => Background.exec(lab, { namespace, pod: from, command });
     const flows = new Flows(
       targets.map((target) => exec("ping", "-n", "-i", pingIntervalSeconds, target)),
       targets.map((target) => exec(join(root, "dist/bin/stream"), target, echoPort)),
@@ -53,47 +52,6 @@ export class Flows {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all([...this.#pings, ...this.#streams].map((flow) => flow.end()));
-  }
-}
-
-/** One process, running until it is interrupted. */
-class Flow {
-  readonly #child: ChildProcess;
-  readonly #ended: Promise<void>;
-  #output = "";
-  #changed = Promise.withResolvers<void>();
-
-  constructor(lab: Lab, words: readonly string[]) {
-    this.#child = spawn(join(root, "tsilium"), ["lab", ...words], {
-      cwd: root,
-      env: { ...process.env, TSILIUM_LAB: lab.name },
-      stdio: ["ignore", "pipe", "pipe"],
-    });
-    for (const stream of [this.#child.stdout, this.#child.stderr])
-      stream?.setEncoding("utf8").on("data", (text: string) => this.#append(text));
-    this.#ended = new Promise((resolve) => this.#child.once("close", () => resolve()));
-    void this.#ended.then(() => this.#append(""));
-  }
-
-  /** Resolves once its output matches. @throws Error when it ends before */
-  async printed(pattern: RegExp): Promise<void> {
-    while (!pattern.test(this.#output)) {
-      if (this.#child.exitCode !== null) throw new Error(`it ended: ${this.#output}`);
-      await this.#changed.promise;
-    }
-  }
-
-  /** Interrupts it and answers with all it printed. */
-  async end(): Promise<string> {
-    if (this.#child.exitCode === null) this.#child.kill("SIGINT");
-    await this.#ended;
-    return this.#output;
-  }
-
-  #append(text: string): void {
-    this.#output += text;
-    this.#changed.resolve();
-    this.#changed = Promise.withResolvers<void>();
   }
 }
 

@@ -10,6 +10,10 @@
 //   ok PROTOCOL ADDRESS PORT SIZE MICROSECONDS | fail PROTOCOL ADDRESS PORT SIZE REASON
 //
 // One try each: a lost packet is a failure. Exit status 1 when any probe failed.
+//
+// With --batches a line may end in a time limit in ms, targets up to an empty line are probed all at once, and an
+// empty line follows their answers, which come in any order. Made for targets that do not answer: a batch takes no
+// longer than its slowest target.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -23,16 +27,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { TIMEOUT_MS = 3000, MAX_SIZE = 70000 };
+enum { TIMEOUT_MS = 3000, MAX_SIZE = 70000, MAX_LINE = 256 };
 
 struct target {
 	char protocol[8];
 	char address[64];
 	int port;
 	int size;
+	int timeout_ms;
 	struct sockaddr_storage socket_address;
 	socklen_t socket_address_length;
 };
@@ -58,14 +65,19 @@ static int64_t now_us(void)
 	return now.tv_sec * 1000000LL + now.tv_nsec / 1000;
 }
 
-static bool readable(int fd, int64_t deadline_us)
+static int64_t deadline_of(const struct target *target)
+{
+	return now_us() + target->timeout_ms * 1000LL;
+}
+
+static bool readable(int fd, int64_t deadline_us, const struct target *target)
 {
 	struct pollfd wanted = {.fd = fd, .events = POLLIN};
 	int64_t left_ms = (deadline_us - now_us()) / 1000;
 
 	if (poll(&wanted, 1, left_ms > 0 ? (int)left_ms : 0) > 0)
 		return true;
-	return because("no answer within %d ms", TIMEOUT_MS);
+	return because("no answer within %d ms", target->timeout_ms);
 }
 
 static bool resolve(struct target *target)
@@ -121,8 +133,9 @@ static bool answer_counts(const char *answer, int size)
 
 static bool probe_tcp(int fd, const struct target *target)
 {
-	int64_t deadline = now_us() + TIMEOUT_MS * 1000LL;
-	struct timeval limit = {.tv_sec = TIMEOUT_MS / 1000};
+	int64_t deadline = deadline_of(target);
+	struct timeval limit = {
+		.tv_sec = target->timeout_ms / 1000, .tv_usec = target->timeout_ms % 1000 * 1000};
 	char head[160];
 	size_t length = 0;
 
@@ -138,7 +151,7 @@ static bool probe_tcp(int fd, const struct target *target)
 	if (!send_all(fd, head, strlen(head)) || !send_all(fd, sent, (size_t)target->size))
 		return false;
 	for (;;) {
-		if (!readable(fd, deadline))
+		if (!readable(fd, deadline, target))
 			return false;
 		ssize_t got = recv(fd, received + length, sizeof(received) - 1 - length, 0);
 
@@ -154,7 +167,7 @@ static bool probe_tcp(int fd, const struct target *target)
 
 static bool probe_udp(int fd, const struct target *target)
 {
-	int64_t deadline = now_us() + TIMEOUT_MS * 1000LL;
+	int64_t deadline = deadline_of(target);
 
 	fill_pattern(target->size, (unsigned)getpid());
 	// A connected socket learns of ICMP errors.
@@ -163,7 +176,7 @@ static bool probe_udp(int fd, const struct target *target)
 		return because("connect: %s", strerror(errno));
 	if (send(fd, sent, (size_t)target->size, 0) < 0)
 		return because("send: %s", strerror(errno));
-	if (!readable(fd, deadline))
+	if (!readable(fd, deadline, target))
 		return false;
 	ssize_t got = recv(fd, received, sizeof(received), 0);
 
@@ -192,7 +205,7 @@ static bool probe_icmp(int fd, const struct target *target)
 	static uint16_t sequence;
 	bool v6 = target->socket_address.ss_family == AF_INET6;
 	unsigned char reply_type = v6 ? ICMP6_ECHO_REPLY : ICMP_ECHOREPLY;
-	int64_t deadline = now_us() + TIMEOUT_MS * 1000LL;
+	int64_t deadline = deadline_of(target);
 	size_t length = 8 + (size_t)target->size;
 
 	fill_pattern((int)length, 7);
@@ -209,7 +222,7 @@ static bool probe_icmp(int fd, const struct target *target)
 	if (sendto(fd, sent, length, 0, (const struct sockaddr *)&target->socket_address,
 		    target->socket_address_length) < 0)
 		return because("send: %s", strerror(errno));
-	while (readable(fd, deadline)) {
+	while (readable(fd, deadline, target)) {
 		ssize_t got = recv(fd, received, sizeof(received), 0);
 		unsigned char *reply = received;
 
@@ -251,26 +264,75 @@ static bool probe(struct target *target)
 	return ok;
 }
 
-int main(void)
+// One write, so that the answers of a batch do not mix.
+static bool probe_and_tell(struct target *target)
 {
+	char line[512];
+	int64_t begun = now_us();
+	bool ok = probe(target);
+	int length = snprintf(line, sizeof(line), "%s %s %s %d %d ", ok ? "ok" : "fail",
+		target->protocol, target->address, target->port, target->size);
+
+	if (ok)
+		length += snprintf(line + length, sizeof(line) - (size_t)length, "%lld\n",
+			(long long)(now_us() - begun));
+	else
+		length += snprintf(line + length, sizeof(line) - (size_t)length, "%s\n", reason);
+	return write(STDOUT_FILENO, line, (size_t)length) == length && ok;
+}
+
+static bool parse_target(const char *line, struct target *target)
+{
+	target->timeout_ms = TIMEOUT_MS;
+	return sscanf(line, "%7s %63s %d %d %d", target->protocol, target->address, &target->port,
+		       &target->size, &target->timeout_ms) >= 4 &&
+	       target->size >= 0 && target->size <= MAX_SIZE;
+}
+
+// A process per target: probes block, and have their buffers for themselves.
+static int probe_in_batches(void)
+{
+	char line[MAX_LINE];
+	struct target target;
+	int failed = 0, status;
+
+	while (fgets(line, sizeof(line), stdin)) {
+		if (line[0] != '\n') {
+			if (!parse_target(line, &target))
+				return 2;
+			pid_t child = fork();
+
+			if (child < 0)
+				return 2;
+			if (child == 0)
+				_exit(probe_and_tell(&target) ? 0 : 1);
+			continue;
+		}
+		while (wait(&status) > 0)
+			failed |= status != 0;
+		if (write(STDOUT_FILENO, "\n", 1) != 1)
+			return 2;
+	}
+	return failed;
+}
+
+static int probe_in_turn(void)
+{
+	char line[MAX_LINE];
 	struct target target;
 	int failed = 0;
 
-	while (scanf("%7s %63s %d %d", target.protocol, target.address, &target.port,
-		       &target.size) == 4) {
-		if (target.size < 0 || target.size > MAX_SIZE)
+	while (fgets(line, sizeof(line), stdin)) {
+		if (!parse_target(line, &target))
 			return 2;
-		int64_t begun = now_us();
-		bool ok = probe(&target);
-
-		printf("%s %s %s %d %d ", ok ? "ok" : "fail", target.protocol, target.address,
-			target.port, target.size);
-		if (ok)
-			printf("%lld\n", (long long)(now_us() - begun));
-		else
-			printf("%s\n", reason);
-		fflush(stdout);
-		failed |= !ok;
+		failed |= !probe_and_tell(&target);
 	}
 	return failed;
+}
+
+int main(int argc, char **argv)
+{
+	bool batches = argc == 2 && strcmp(argv[1], "--batches") == 0;
+
+	return batches ? probe_in_batches() : probe_in_turn();
 }

@@ -208,6 +208,9 @@ export type {
 export type RuleName =
   | { readonly kind: "rule"; readonly ref: PolicyRef; readonly path: string }
   /** Nothing allowed it, and these objects (with the path of the spec) select the pod. */
-  | { readonly kind: "default-deny"; readonly by: readonly { readonly ref: PolicyRef; readonly path: string }[] }
+  | {
+      readonly kind: "default-deny";
+      readonly by: readonly { readonly ref: PolicyRef; readonly path: string }[];
+    }
   /** No rule was asked or none was needed: "enable-policy=never", "no policy selects it", "allow-localhost", "init". */
   | { readonly kind: "builtin"; readonly reason: string };

@@ -56,6 +56,12 @@ test("a list is replaced as a whole", () => {
   assert.deepEqual(patchOf(before, manifest({ list: [1] })), { spec: { list: [1] } });
 });
 
+test("a list whose items say less than they did is replaced: what they no longer say must not stay", () => {
+  const before = live(manifest({ from: [{ namespaces: { ns: "y" }, pods: { pod: "b" } }] }));
+  const wanted = { from: [{ namespaces: {} }] };
+  assert.deepEqual(patchOf(before, manifest(wanted)), { spec: wanted });
+});
+
 test("what somebody else changed is put back", () => {
   assert.deepEqual(patchOf(live(manifest({ a: 1 }), { a: 9 }), manifest({ a: 1 })), {
     spec: { a: 1 },

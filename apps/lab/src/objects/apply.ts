@@ -59,9 +59,22 @@ function mergeDifference(last: Fields, live: Fields, wanted: Fields): Fields | u
         value,
       );
       if (inner || now === undefined) patch[key] = inner ?? {};
-    } else if (!covers(now, value) && value !== null) patch[key] = value;
+    } else if (!isSettled({ before, now, value }) && value !== null) patch[key] = value;
   }
   return Object.keys(patch).length > 0 ? patch : undefined;
+}
+
+/**
+ * Whether what is there is what is wanted. More may be there than is wanted, as defaults in elements of lists, but only
+ * where the same was wanted last time: otherwise it may be what an element said then and says no more.
+ */
+function isSettled(entry: {
+  readonly before: Json;
+  readonly now: Json;
+  readonly value: Json;
+}): boolean {
+  const { before, now, value } = entry;
+  return isDeepStrictEqual(now, value) || (isDeepStrictEqual(before, value) && covers(now, value));
 }
 
 /** Whether `now` says all that `value` says: elements of lists may have been given defaults. */

@@ -1,0 +1,77 @@
+// Policy as the shipped programs decide it against the naive evaluator: generated clusters and policies are compiled,
+// written into the maps, changed again and again, and packets of every kind of pair are put to the programs.
+// A failure names its seed: TSILIUM_FUZZ_SEED=N runs it again, TSILIUM_FUZZ_RUNS=N runs more.
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+import { type Random, repeat } from "@tsilium/testkit";
+import {
+  randomChange,
+  randomQuestion,
+  randomScenario,
+  type Scenario,
+} from "../../packages/policy/src/testing/generate/index.ts";
+import {
+  type Answer,
+  naive,
+  type Question,
+} from "../../packages/policy/src/testing/naive/index.ts";
+import { questionText } from "../../packages/policy/src/testing/player/index.ts";
+import { TestNode } from "./node.ts";
+import { here, PolicyScene, sidesHere } from "./policy-scene.ts";
+
+const soak = process.env["TSILIUM_SOAK"] === "1";
+const steps = 6;
+const questionsPerStep = 80;
+
+const node = new TestNode();
+after(() => node[Symbol.dispose]());
+
+test("the programs let through what the naive evaluator lets through, and drop the rest for its reason", () => {
+  repeat({ runs: soak ? 500 : 12 }, (random) => {
+    let scenario = randomScenario(random);
+    const scene = new PolicyScene(node, scenario);
+    const history = ["the beginning"];
+    for (let step = 0; step < steps; step++) {
+      compare(scene, scenario, random, history);
+      const change = randomChange(random, scenario);
+      history.push(change.name);
+      scenario = change.scenario;
+      scene.sync(scenario);
+    }
+  });
+});
+
+function compare(
+  scene: PolicyScene,
+  scenario: Scenario,
+  random: Random,
+  history: readonly string[],
+): void {
+  const evaluator = naive(scenario.world, scenario.objects, scenario.settings);
+  for (let count = 0; count < questionsPerStep; count++) {
+    const question = randomQuestion(random, scenario, here);
+    const attempt = scene.attempt(question);
+    if (!attempt) continue;
+    const answer = evaluator.verdict(question);
+    const { verdict } = node.try(attempt);
+    // Forwarded or left to the stack: where to is not policy's business.
+    const got = verdict.replace(/^(redirect|pass)$/, "through");
+    const wanted = expected(question, answer);
+    if (got !== wanted)
+      assert.fail(
+        [
+          `${questionText(question)} at ${attempt.hook}: expected ${wanted}, got ${got}`,
+          `after ${history.join(", ")}`,
+          answer.why,
+          JSON.stringify(scenario, null, 1),
+        ].join("\n"),
+      );
+  }
+}
+
+/** In the words of node.ts. 181: a rule denies it; 133: none allows it. */
+function expected(question: Question, answer: Answer): string {
+  const last = sidesHere(question, answer).at(-1);
+  if (last?.verdict !== "denied") return "through";
+  return `drop ${last.rules.length > 0 ? 181 : 133}`;
+}

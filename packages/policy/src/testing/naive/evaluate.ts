@@ -1,0 +1,119 @@
+// The naive evaluator: every policy object is read anew for every question, and nothing is prepared, merged or
+// remembered. Slow, and obvious where it follows the specifications.
+import { opinionsOfCiliumPolicy } from "./cilium.ts";
+import { opinionOfClusterPolicy } from "./cluster.ts";
+import { type Encounter, encounterOf, namespaceOf } from "./encounter.ts";
+import { opinionOfNetworkPolicy } from "./kubernetes.ts";
+import type { CiliumPolicy, ClusterNetworkPolicy, NetworkPolicy, RawObject } from "./objects.ts";
+import type { Opinion } from "./opinion.ts";
+import { partyName, type Question, type Settings, type World } from "./world.ts";
+import { weigh } from "./weigh.ts";
+
+export type SideVerdict = "allowed" | "denied" | "audit";
+
+export type Side = {
+  readonly verdict: SideVerdict;
+  /**
+   * What may be named as the cause, "CiliumNetworkPolicy/shop/web spec.ingress[0]": any one of `rules`, or all of
+   * `defaultDeny`. Empty both: a matter of course.
+   */
+  readonly rules: readonly string[];
+  readonly defaultDeny: readonly string[];
+};
+
+export type Answer = {
+  readonly verdict: SideVerdict;
+  /** undefined where that end is no pod. */
+  readonly egress: Side | undefined;
+  readonly ingress: Side | undefined;
+  readonly why: string;
+};
+
+export type Naive = { verdict(question: Question): Answer };
+
+/** An evaluator of these objects (policies, CIDR groups, services, slices; others do not matter) in this world. */
+export function naive(world: World, objects: readonly RawObject[], settings: Settings): Naive {
+  return {
+    verdict(question) {
+      const isOneself = partyName(question.from) === partyName(question.to);
+      const side = (direction: "egress" | "ingress") => {
+        const encounter = isOneself ? undefined : encounterOf(world, question, direction);
+        return encounter && judge(encounter, objects, settings);
+      };
+      const [egress, ingress] = [side("egress"), side("ingress")];
+      const verdicts = [egress?.verdict, ingress?.verdict];
+      const verdict = verdicts.includes("denied")
+        ? "denied"
+        : verdicts.includes("audit")
+          ? "audit"
+          : "allowed";
+      return { verdict, egress, ingress, why: `egress ${say(egress)}; ingress ${say(ingress)}` };
+    },
+  };
+}
+
+function say(side: Side | undefined): string {
+  if (!side) return "nobody's";
+  const causes = side.rules.length > 0 ? side.rules : side.defaultDeny.map((by) => `deny by ${by}`);
+  return [side.verdict, ...causes].join(" ");
+}
+
+/** Audit never widens: what the policies that enforce decide by themselves stays decided. */
+function judge(encounter: Encounter, objects: readonly RawObject[], settings: Settings): Side {
+  const opinions = opinionsOf(encounter, objects, settings);
+  const full = weigh(encounter, opinions, settings);
+  const enforced = weigh(
+    encounter,
+    opinions.filter(({ audit }) => !audit),
+    settings,
+  );
+  if (enforced.verdict === "denied")
+    return { ...enforced, verdict: isAudited(encounter, settings) ? "audit" : "denied" };
+  if (full.verdict === "denied") return { ...full, verdict: "audit" };
+  // What needs no rule of a policy that enforces may have one of a policy in audit mode.
+  return enforced.rules.some((rule) => !rule.startsWith("(")) ? enforced : full;
+}
+
+function isAudited({ subject, world }: Encounter, settings: Settings): boolean {
+  const says = (annotations: Readonly<Record<string, string>> | undefined) =>
+    annotations?.["policy.tsilium.io/enforcement"] === "audit";
+  return (
+    settings.audit ||
+    says(subject.annotations) ||
+    says(namespaceOf(world, subject.namespace).annotations)
+  );
+}
+
+function opinionsOf(
+  encounter: Encounter,
+  objects: readonly RawObject[],
+  settings: Settings,
+): Opinion[] {
+  return objects.flatMap((object) =>
+    specOpinions(object, encounter, { objects, settings }).map((opinion) => ({
+      ...opinion,
+      policy: `${object.kind}/${object.metadata.namespace ?? ""}/${object.metadata.name}`,
+      audit: object.metadata.annotations?.["policy.tsilium.io/enforcement"] === "audit",
+    })),
+  );
+}
+
+function specOpinions(
+  object: RawObject,
+  encounter: Encounter,
+  context: { readonly objects: readonly RawObject[]; readonly settings: Settings },
+): Omit<Opinion, "audit" | "policy">[] {
+  switch (object.kind) {
+    case "NetworkPolicy":
+      return [
+        opinionOfNetworkPolicy(object as NetworkPolicy, encounter, context.settings) ?? [],
+      ].flat();
+    case "CiliumNetworkPolicy":
+    case "CiliumClusterwideNetworkPolicy":
+      return opinionsOfCiliumPolicy(object as CiliumPolicy, encounter, context);
+    case "ClusterNetworkPolicy":
+      return [opinionOfClusterPolicy(object as ClusterNetworkPolicy, encounter) ?? []].flat();
+    default:
+      return [];
+  }
+}
