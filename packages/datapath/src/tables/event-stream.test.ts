@@ -64,6 +64,8 @@ test("a record reads back as the event, with the packet as long as it was captur
     kind: "drop",
     timestampNs: 5n,
     code: 132,
+    verdict: undefined,
+    rule: 0,
     direction: "egress",
     endpointId: 42,
     sourceIdentity: 1001,
