@@ -3,12 +3,12 @@
 //   tsit-PID-node: lxc... <====> eth0 :tsit-PID-pod
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { readdirSync } from "node:fs";
+import { readdirSync, writeFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { Address, Mac } from "@tsilium/net";
 import { Rtnl } from "@tsilium/netlink";
 import { withNetns } from "@tsilium/syscall";
-import { PodInterfaces, type PodInterfaceSpec } from "./pod-interface.ts";
+import { PodInterfaces, type PodInterfaceSpec, type PodNetwork } from "./pod-interface.ts";
 
 const node = `tsit-${process.pid}-node`;
 const pod = `tsit-${process.pid}-pod`;
@@ -41,9 +41,9 @@ after(() => {
 });
 
 /** Runs in the node's namespace, where the agent would be. */
-function onNode<T>(action: (interfaces: PodInterfaces) => T): T {
+function onNode<T>(action: (interfaces: PodInterfaces) => T, of: PodNetwork = network): T {
   return withNetns(path(node), () => {
-    using interfaces = new PodInterfaces(network);
+    using interfaces = new PodInterfaces(of);
     return action(interfaces);
   });
 }
@@ -113,6 +113,15 @@ test("an address is usable at once, without duplicate address detection", () => 
     /tentative/,
   );
   onNode((interfaces) => interfaces.remove(spec.interfaceName));
+});
+
+test("a pod without IPv6 has none, also where new devices have it switched off", () => {
+  withNetns(path(pod), () => writeFileSync("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1"));
+  const ipv4Only = { ...network, gatewayIpv6: undefined };
+  onNode((interfaces) => interfaces.create({ ...spec, ipv6: undefined }), ipv4Only);
+  assert.equal(ip("-n", pod, "-6", "address", "list", "dev", "eth0"), "");
+  onNode((interfaces) => interfaces.remove(spec.interfaceName));
+  withNetns(path(pod), () => writeFileSync("/proc/sys/net/ipv6/conf/default/disable_ipv6", "0"));
 });
 
 test("what an unfinished ADD of the same attachment left is replaced", () => {

@@ -138,7 +138,7 @@ export class PodInterfaces implements Disposable {
     }
     this.#addPair(netnsFd, spec);
     try {
-      withNetns(netnsFd, () => quietIpv6(containerInterface));
+      withNetns(netnsFd, () => setUpIpv6(containerInterface, this.network.gatewayIpv6));
       configurePod(pod, spec, this.network);
       // Replies to a pod may come by another way than the node's routes to it.
       writeSetting(`ipv4/conf/${interfaceName}/rp_filter`, "0");
@@ -152,9 +152,7 @@ export class PodInterfaces implements Disposable {
   }
 
   #addPair(netnsFd: number, spec: PodInterfaceSpec): void {
-    const { deviceMtu: mtu, gatewayIpv6 } = this.network;
-    // Without IPv6 the pod's end has no link-local address either.
-    const silent = gatewayIpv6 ? {} : { addrGenMode: "none" as const };
+    const { deviceMtu: mtu } = this.network;
     const pair = {
       name: spec.interfaceName,
       mac: spec.nodeMac,
@@ -163,7 +161,7 @@ export class PodInterfaces implements Disposable {
       addrGenMode: "none" as const,
       kind: {
         type: "veth" as const,
-        peer: { name: spec.containerInterface, mac: spec.mac, mtu, netnsFd, ...silent },
+        peer: { name: spec.containerInterface, mac: spec.mac, mtu, netnsFd },
       },
     };
     try {
@@ -197,9 +195,11 @@ function configurePod(pod: Rtnl, spec: PodInterfaceSpec, network: PodNetwork): v
 
 /**
  * IPv6 on, and what a pod has no use for off: duplicate address detection (addresses are ours to hand out),
- * and router advertisements (a pod must not believe another's).
+ * and router advertisements (a pod must not believe another's). Without a gateway IPv6 is off: not even a
+ * link-local address.
  */
-function quietIpv6(device: string): void {
+function setUpIpv6(device: string, gateway: Address | undefined): void {
+  if (!gateway) return writeSetting(`ipv6/conf/${device}/disable_ipv6`, "1");
   for (const [name, value] of [
     ["disable_ipv6", "0"],
     ["accept_dad", "0"],
