@@ -146,12 +146,13 @@ static __always_inline void carry_on(
 		promote(flow, segment, entry);
 }
 
-/* Step 1: what is remembered of the flow. 0 if that settles it, FLOW_UNDECIDED with flow->question's port if
+/* Step 1: what is remembered of this flow. 0 if that settles it, FLOW_UNDECIDED with the question's port if
  * it must be decided. Global functions, verified once by themselves (see walk_extension_headers()), and one
  * after the other rather than one in the other, since stacks add up.
  */
-__noinline int recall(struct flow *flow)
+__noinline int recall(void)
 {
+	struct flow *flow = this_flow();
 	struct conntrack_entry *entry;
 	struct segment segment;
 	__u64 now = bpf_ktime_get_coarse_ns();
@@ -209,8 +210,9 @@ static __always_inline int open_connection(struct flow *flow, __u64 now)
 }
 
 /* Step 3, once decide() has let the flow through. 0, or the drop reason. */
-__noinline int remember(struct flow *flow)
+__noinline int remember(void)
 {
+	struct flow *flow = this_flow();
 	struct conntrack_entry *entry;
 	struct segment segment;
 	__u64 now = bpf_ktime_get_coarse_ns();

@@ -44,8 +44,7 @@ static __always_inline bool is_remembered(const struct packet *pkt)
 static __always_inline int track_slowly(struct packet *pkt, const union conntrack_key *key,
 	const bool known_reply, bool source_high, __u32 epoch)
 {
-	__u32 zero = 0;
-	struct flow *flow = bpf_map_lookup_elem(&tsi_flow, &zero);
+	struct flow *flow = this_flow();
 	int reason;
 
 	if (!flow)
@@ -56,11 +55,11 @@ static __always_inline int track_slowly(struct packet *pkt, const union conntrac
 	flow->remembered = is_remembered(pkt);
 	flow->source_high = source_high;
 	flow->epoch = epoch;
-	reason = recall(flow);
+	reason = recall();
 	if (reason == FLOW_UNDECIDED) {
-		reason = decide(pkt->skb, flow);
+		reason = decide(pkt->skb);
 		if (!reason)
-			reason = remember(flow);
+			reason = remember();
 	}
 	pkt->is_reply = flow->is_reply;
 	if (likely(!reason))

@@ -71,11 +71,12 @@ static __always_inline struct policy_rule *find_rule(
 	return bpf_map_lookup_elem(&tsi_policy_rule, key);
 }
 
-/* Answers flow->question into flow->answer. 0, or the drop reason. A global function, verified once by
- * itself (see walk_extension_headers()).
+/* Answers the flow's question. 0, or the drop reason. A global function, verified once by itself (see
+ * walk_extension_headers()).
  */
-__noinline int ask_policy(struct flow *flow)
+__noinline int ask_policy(void)
 {
+	struct flow *flow = this_flow();
 	const struct policy_question *question;
 	struct policy_answer *answer;
 	struct policy_rule_key key = {};
@@ -144,7 +145,7 @@ static __always_inline int judge(
 		return DROP_ENDPOINT_NOT_READY;
 	flow->question.slot = flow->direction == DIRECTION_EGRESS ? slots->egress : slots->ingress;
 	if (flow->question.slot != POLICY_SLOT_ALLOW) {
-		reason = ask_policy(flow);
+		reason = ask_policy();
 		if (reason)
 			return reason;
 	}
@@ -180,11 +181,12 @@ static __always_inline int judge_ingress(struct __sk_buff *skb, struct flow *flo
 	return judge(skb, flow, to);
 }
 
-/* Judges a flow in the direction in which it was opened, about flow->question.port. 0, or the drop reason. A
- * global function, verified once by itself.
+/* Judges this flow in the direction in which it was opened, about its question's port. 0, or the drop
+ * reason. A global function, verified once by itself.
  */
-__noinline int decide(struct __sk_buff *skb, struct flow *flow)
+__noinline int decide(struct __sk_buff *skb)
 {
+	struct flow *flow = this_flow();
 	struct flow_end *from, *to;
 	int reason;
 

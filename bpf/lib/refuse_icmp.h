@@ -28,23 +28,25 @@ struct icmp_refusal6 {
 	__u8 quoted[sizeof(struct ipv6hdr) + QUOTED_L4];
 };
 
-/* How much of a packet is quoted, from its IP header on: all there is, up to the most. */
-static __always_inline __u32 quotable(const struct __sk_buff *skb, __u32 most)
+/* Reads what is quoted of a packet whose IP header has this many bytes: up to the most, or the eight bytes
+ * behind the header that RFC 792 asks for. Constants, since 6.1 does not follow a length through its bounds.
+ * 0: not even that.
+ */
+static __always_inline __u32 quote(struct __sk_buff *skb, void *quoted, const __u32 header)
 {
-	__u32 length = skb->len - L3_OFFSET;
-
-	return length < most ? length : most;
+	if (!bpf_skb_load_bytes(skb, L3_OFFSET, quoted, header + QUOTED_L4))
+		return header + QUOTED_L4;
+	return bpf_skb_load_bytes(skb, L3_OFFSET, quoted, header + 8) ? 0 : header + 8;
 }
 
 static __noinline int become_icmp4(struct __sk_buff *skb)
 {
 	struct icmp_refusal4 refusal = {};
 	struct iphdr *quoted = (struct iphdr *)refusal.quoted;
-	__u32 length = quotable(skb, sizeof(refusal.quoted));
+	__u32 length = quote(skb, refusal.quoted, sizeof(*quoted));
 
 	/* The quote may be shorter than its room; what is missing is zero, to the checksum too. */
-	if (length < sizeof(struct iphdr) + 8 || length > sizeof(refusal.quoted) ||
-		bpf_skb_load_bytes(skb, L3_OFFSET, refusal.quoted, length))
+	if (!length)
 		return -1;
 	refusal.ip.version = 4;
 	refusal.ip.ihl = 5;
@@ -70,11 +72,10 @@ static __noinline int become_icmp6(struct __sk_buff *skb)
 {
 	struct icmp_refusal6 refusal = {};
 	struct ipv6hdr *quoted = (struct ipv6hdr *)refusal.quoted;
-	__u32 length = quotable(skb, sizeof(refusal.quoted));
+	__u32 length = quote(skb, refusal.quoted, sizeof(*quoted));
 	__s64 sum;
 
-	if (length < sizeof(struct ipv6hdr) + 8 || length > sizeof(refusal.quoted) ||
-		bpf_skb_load_bytes(skb, L3_OFFSET, refusal.quoted, length))
+	if (!length)
 		return -1;
 	refusal.ip.version = 6;
 	refusal.ip.hop_limit = OUR_TTL;

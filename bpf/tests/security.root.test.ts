@@ -230,6 +230,44 @@ for (const family of [4, 6] as const) {
       assert.equal(received(fromRemote(family).udp({ sport: 80, dport: 40000 })), "drop 133");
     });
 
+    test("GHSA-c66w-hq56-4q97: a ping with the ports of a flow as its id is no part of the flow", () => {
+      allowOnly("aIngress");
+      for (const sport of [0, 7]) {
+        assert.equal(sent(fromA(family, remotePod).udp({ sport, dport: 7 })), "redirect");
+        assert.equal(received(fromRemote(family).udp({ sport: 7, dport: sport })), "redirect");
+      }
+      for (const kind of ["echo-request", "echo-reply"] as const)
+        assert.equal(received(icmp(fromRemote(family), family, kind, 7)), "drop 133");
+    });
+
+    for (const protocol of ["UDP", "TCP"] as const)
+      test(`Policy narrowed: an established ${protocol} flow that is no longer allowed ends, in both directions`, () => {
+        const [ask, answer] =
+          protocol === "UDP"
+            ? [
+                fromA(family, remotePod).udp({ sport: 5000, dport: 53 }),
+                fromRemote(family).udp({ sport: 53, dport: 5000 }),
+              ]
+            : [
+                fromA(family, remotePod).tcp({ sport: 40000, dport: 80, flags: "ACK" }),
+                fromRemote(family).tcp({ sport: 80, dport: 40000, flags: "ACK" }),
+              ];
+        slot(slots.aIngress);
+        hold(subjects.a, { ingress: slots.aIngress });
+        assert.deepEqual(
+          [sent(ask), received(answer), sent(ask)],
+          ["redirect", "redirect", "redirect"],
+        );
+        assert.equal(node.map(`tsi_ct${family}`).keys().toArray().length, 1, "established");
+        slot(slots.aEgress);
+        hold(subjects.a, { ingress: slots.aIngress, egress: slots.aEgress });
+        assert.equal(received(answer), "drop 133", "an answer");
+        assert.equal(sent(ask), "drop 133");
+        assert.equal(received(answer), "drop 133");
+        hold(subjects.a, { ingress: slots.aIngress });
+        assert.equal(received(answer), "redirect", "allowed again");
+      });
+
     test("Conntrack reuse: the ports of a connection that ended are a new connection's, judged as such", () => {
       const ends = { sport: 40000, dport: 80 } as const;
       const open = [
