@@ -18,6 +18,7 @@ const stages: Stage[] = [
   { name: "generated files", command: ["node", "tools/gen-codecs.ts", "--check"] },
   { name: "generated pages", command: ["node", "tools/gen-docs.ts", "--check"] },
   { name: "links", command: ["node", "tools/links.ts"] },
+  { name: "security cases", command: ["node", "tools/security.ts"] },
   {
     name: "unit tests",
     tests: {

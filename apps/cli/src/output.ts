@@ -59,7 +59,7 @@ export function table<Row>(rows: readonly Row[], columns: readonly Column<Row>[]
 /** Without control characters: they could rewrite what a terminal shows. */
 export function printable(text: string): string {
   // oxlint-disable-next-line no-control-regex
-  return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028-\u202e]/g, "?");
+  return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g, "?");
 }
 
 /** Lines up "name: value" facts. */

@@ -12,6 +12,7 @@ import { type Operations, Table } from "@tsilium/tables";
 import { isDeepStrictEqual } from "node:util";
 import { publishedEndpoint, type PublishedEndpoint } from "./cilium-endpoint.ts";
 import type { Endpoint } from "./model.ts";
+import { datapathDuty } from "./states.ts";
 
 export type PublisherOptions = {
   readonly client: KubeClient;
@@ -86,9 +87,22 @@ export class EndpointPublisher implements Disposable {
 
   #derive(key: string): void {
     const { endpoints, pods, nodeAddress } = this.#options;
-    const published = publishedEndpoint(endpoints.by("pod", key), pods.get(key), nodeAddress);
+    const rows = endpoints.by("pod", key);
+    if (rows.some((row) => this.#isAhead(row, key))) return;
+    const published = publishedEndpoint(rows, pods.get(key), nodeAddress);
     if (published) this.table.upsert({ ...published, attempt: this.table.get(key)?.attempt ?? 0 });
     else this.table.delete(key);
+  }
+
+  /**
+   * Whether the endpoint has, or awaits, another identity than its packets, which carry the one before until the kernel
+   * is ready for the new one. Other nodes judge connections anew when they are told, and by what packets say then: told
+   * too early they would do it by the identity before, once and for all.
+   */
+  #isAhead({ id, identity, state }: Endpoint, key: string): boolean {
+    const status = this.table.get(key)?.object.status;
+    if (status?.id !== id || state === "ready" || datapathDuty(state) === "remove") return false;
+    return state === "waiting-for-identity" || status.identity?.id !== identity;
   }
 
   async #write({ key, object }: Row, signal: AbortSignal): Promise<void> {
