@@ -15,12 +15,26 @@ type AddResult = {
   routes: { dst: string; gw?: string }[];
 };
 
+const initMaySpeak = JSON.stringify({
+  apiVersion: "cilium.io/v2",
+  kind: "CiliumClusterwideNetworkPolicy",
+  metadata: { name: "init-may-speak" },
+  spec: {
+    endpointSelector: { matchLabels: { "reserved:init": "" } },
+    egress: [{ toEntities: ["all"] }],
+  },
+});
+
 let lab: Lab;
 let runtime: CniRuntime;
 
 before(async () => {
   lab = await Lab.up({ nodes: 1, name: `t${process.pid}cni` });
   runtime = new CniRuntime(lab, "node-1");
+  // Containers without a pod are reserved:init, which is isolated whatever the configuration.
+  await lab.apply(initMaySpeak);
+  const wait = await lab.lab("wait", "--for", "policy");
+  assert.equal(wait.status, 0, wait.stderr);
 });
 after(async () => {
   await runtime?.[Symbol.asyncDispose]();
