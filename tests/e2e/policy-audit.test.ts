@@ -100,8 +100,23 @@ let lab: Lab;
 let objects: LabObjects;
 let near: readonly string[];
 
-before(async () => {
-  lab = await Lab.up({ nodes: 1, name: `t${process.pid}audit` });
+before(() => start({}));
+after(stop);
+
+for (const each of cases) test(each.sentence, () => assertAudited(each));
+
+test("policy-audit-mode lets through what any policy denies, and tells of it", async () => {
+  await stop();
+  await start({ "policy-audit-mode": "true" });
+  await assertAudited({
+    sentence: "all are in audit mode",
+    policies: [silenced, isolated],
+    audited: ["egress default deny of NetworkPolicy audit/silenced", isolatedDenies],
+  });
+});
+
+async function start(set: Record<string, string>): Promise<void> {
+  lab = await Lab.up({ nodes: 1, name: `t${process.pid}audit`, set });
   objects = await LabObjects.of(lab);
   await lab.apply(
     manifests(
@@ -114,32 +129,32 @@ before(async () => {
   const pod = (await lab.pods(namespace)).find(({ metadata }) => metadata.name === "near");
   near = pod?.status.podIPs?.map(({ ip }) => ip) ?? [];
   assert.equal(near.length, 2);
-});
-after(async () => {
+}
+
+async function stop(): Promise<void> {
   objects?.[Symbol.dispose]();
   await lab?.[Symbol.asyncDispose]();
-});
+}
 
-for (const each of cases)
-  test(each.sentence, async () => {
-    await using _ = await arranged(each);
-    await using monitor = new Monitor(lab, "node-1");
-    await monitor.listening(async () => void (await requests()));
-    const heard = await requests();
-    const wanted = each.audited ?? [];
-    // Two requests, one of each family.
-    await monitor.settle(wanted.length * near.length);
-    if (each.audited) assert.deepEqual(heard, ["ok", "ok"]);
-    else assert.deepEqual(heard, ["denied", "denied"]);
-    const events = monitor.events.map(
-      ({ kind, verdict, direction, rule }) => `${kind} ${verdict}: ${direction} ${rule?.name}`,
+async function assertAudited(each: Case): Promise<void> {
+  await using _ = await arranged(each);
+  await using monitor = new Monitor(lab, "node-1");
+  await monitor.listening(async () => void (await requests()));
+  const heard = await requests();
+  const wanted = each.audited ?? [];
+  // Two requests, one of each family.
+  await monitor.settle(wanted.length * near.length);
+  if (each.audited) assert.deepEqual(heard, ["ok", "ok"]);
+  else assert.deepEqual(heard, ["denied", "denied"]);
+  const events = monitor.events.map(
+    ({ kind, verdict, direction, rule }) => `${kind} ${verdict}: ${direction} ${rule?.name}`,
+  );
+  if (each.audited)
+    assert.deepEqual(
+      events,
+      near.flatMap(() => wanted.map((line) => `policy-verdict audit: ${line}`)),
     );
-    if (each.audited)
-      assert.deepEqual(
-        events,
-        near.flatMap(() => wanted.map((line) => `policy-verdict audit: ${line}`)),
-      );
-  });
+}
 
 /** One TCP request to each address of `near`. */
 async function requests(): Promise<string[]> {
