@@ -92,7 +92,7 @@ static __always_inline void tell(const struct packet *pkt, enum event_kind kind,
 		pkt->rule);
 }
 
-/* Counts and tells a drop without deciding who performs it (see leave_to_stack()). */
+/* Counts and tells a drop without deciding who performs it (see expired()). */
 static __always_inline void record_drop(const struct packet *pkt, enum drop_reason reason)
 {
 	count(pkt->skb, reason, pkt->direction);

@@ -13,7 +13,6 @@ import { mapCodecs } from "./gen/abi.ts";
 import { chooseHook } from "./programs/hooks.ts";
 import type { HookKind } from "./programs/hooks.ts";
 import { syncHostAddresses } from "./tables/host-addresses.ts";
-import { IpcacheMap } from "./tables/ipcache.ts";
 import type { DatapathLog } from "./log.ts";
 import { MapSet } from "./pinned/map-set.ts";
 import { declareMaps } from "./pinned/map-specs.ts";
@@ -52,7 +51,6 @@ type Parts = {
 
 export class Datapath implements Disposable {
   readonly endpoints: Endpoints;
-  readonly ipcache: IpcacheMap;
   readonly nodes: NodesMap;
   readonly conntrack: Conntrack;
   readonly nat: Nat;
@@ -75,10 +73,6 @@ export class Datapath implements Disposable {
         attach: (endpoint) => programs.attachEndpoint(endpoint),
         detach: (id, ifindex) => programs.detachEndpoint(id, ifindex),
       },
-      bumpEpoch,
-    });
-    this.ipcache = new IpcacheMap({
-      map: new TypedMap(maps.get("tsi_ipcache"), mapCodecs.tsi_ipcache),
       bumpEpoch,
     });
     this.nodes = new NodesMap(new TypedMap(maps.get("tsi_nodes"), mapCodecs.tsi_nodes));

@@ -5,7 +5,6 @@ export { dropReasons, firstDropCode, reasonText } from "./tables/drop-reasons.ts
 export type { Endpoints } from "./tables/endpoints.ts";
 export { DatapathError, type DatapathErrorCode } from "./errors.ts";
 export type { HookKind } from "./programs/hooks.ts";
-export type { IpcacheMap } from "./tables/ipcache.ts";
 export type { DatapathLog } from "./log.ts";
 export type { Metrics } from "./tables/metrics.ts";
 export * from "./model.ts";

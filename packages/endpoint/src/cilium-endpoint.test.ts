@@ -1,32 +1,18 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Pod } from "@tsilium/kube";
-import { Address, Labels, Mac } from "@tsilium/net";
+import { Address, Labels } from "@tsilium/net";
 import { podNamedPorts, publishedEndpoint } from "./cilium-endpoint.ts";
 import type { Endpoint, EndpointPolicy } from "./model.ts";
+import { exampleEndpoint } from "./testing/endpoint.ts";
 import { decodeEndpoint, encodeEndpoint } from "./state-files.ts";
 
-const endpoint: Endpoint = {
-  id: 7,
-  state: "ready",
-  containerId: "c",
-  containerInterface: "eth0",
-  network: "tsilium",
-  interfaceName: "lxc0",
-  ifindex: 3,
-  netns: "/n",
-  mac: Mac.zero,
-  nodeMac: Mac.zero,
+const endpoint = exampleEndpoint({
   ipv4: Address.parse("10.244.0.7"),
-  ipv6: undefined,
-  namespace: "shop",
-  podName: "cart",
-  podUid: "uid-1",
   labels: Labels.parse(["k8s:app=cart"]),
-  identity: 300,
   createdAt: "now",
   attachedAt: "now",
-};
+});
 const policy: EndpointPolicy = { subject: 4, identity: 300, ingress: "enforcing", egress: "audit" };
 const pod: Pod = {
   metadata: { name: "cart", namespace: "shop", uid: "uid-1" },

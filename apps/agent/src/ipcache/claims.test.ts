@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Endpoint } from "@tsilium/endpoint/model.ts";
+import { exampleEndpoint } from "@tsilium/endpoint/testing/endpoint.ts";
 import { ownerOf } from "@tsilium/ipcache";
 import type { IpcacheClaim } from "@tsilium/ipcache/model.ts";
 import type { CiliumEndpoint } from "@tsilium/kube";
-import { Address, Labels, Mac, Prefix } from "@tsilium/net";
+import { Address, Prefix } from "@tsilium/net";
 import type { Node } from "@tsilium/node/model.ts";
 import { apiServerClaim, endpointClaims, nodeClaims, remoteEndpointClaims } from "./claims.ts";
 import { ClaimKeeper } from "./keeper.ts";
@@ -13,27 +13,10 @@ const show = (claim: IpcacheClaim) =>
   `${claim.prefix} ${claim.identity} via ${claim.hostIp ?? "-"} (${claim.source}, ${claim.owner})`;
 const owners = (claims: readonly IpcacheClaim[]) => [...new Set(claims.map(ownerOf))];
 
-const endpoint: Endpoint = {
-  id: 7,
-  state: "ready",
-  containerId: "c",
-  containerInterface: "eth0",
-  network: "tsilium",
-  interfaceName: "lxc0",
-  ifindex: 3,
-  netns: "/n",
-  mac: Mac.zero,
-  nodeMac: Mac.zero,
+const endpoint = exampleEndpoint({
   ipv4: Address.parse("10.244.0.7"),
   ipv6: Address.parse("fd00:10:244::7"),
-  namespace: "shop",
-  podName: "cart",
-  podUid: "uid-1",
-  labels: Labels.empty,
-  identity: 300,
-  createdAt: "",
-  attachedAt: "",
-};
+});
 const node: Node = {
   name: "node-2",
   local: false,

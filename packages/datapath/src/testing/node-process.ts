@@ -30,6 +30,7 @@ export type NodeCommands = {
 };
 
 let running: Datapath | undefined;
+let policyMaps: PolicyMaps | undefined;
 const logged: string[] = [];
 const collected: string[] = [];
 const stop = new AbortController();
@@ -46,8 +47,9 @@ const commands: { [K in keyof NodeCommands]: (...args: Parameters<NodeCommands[K
     const log = { info: remember, warn: remember };
     running = await Datapath.start({ ...options, log });
     // Pods of these tests are under no policy.
-    using policy = PolicyMaps.open(options);
-    policy.setSubjects([{ subject: 1, ingress: 1, egress: 1 }]);
+    policyMaps?.[Symbol.dispose]();
+    policyMaps = PolicyMaps.open(options);
+    policyMaps.setSubjects([{ subject: 1, ingress: 1, egress: 1 }]);
   },
   upsertEndpoint(entry) {
     const startMs = performance.now();
@@ -55,7 +57,9 @@ const commands: { [K in keyof NodeCommands]: (...args: Parameters<NodeCommands[K
     return performance.now() - startMs;
   },
   deleteEndpoint: (id) => datapath().endpoints.delete(id),
-  upsertIpcache: (entries) => datapath().ipcache.upsertMany(entries),
+  upsertIpcache(entries) {
+    if (policyMaps?.writeAddresses(entries)) policyMaps.bumpEpoch();
+  },
   upsertNode(entry, routed) {
     datapath().nodes.upsert(entry);
     if (routed) datapath().routes.upsertNode(routed);

@@ -1,34 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Endpoint } from "@tsilium/endpoint/model.ts";
+import { exampleEndpoint } from "@tsilium/endpoint/testing/endpoint.ts";
 import type { Pod } from "@tsilium/kube";
-import { Labels, Mac } from "@tsilium/net";
 import { Table } from "@tsilium/tables";
 import { podTable } from "../../node/watches.ts";
 import { keepLocalPorts } from "./local-ports.ts";
 import { NamedPorts } from "./named-ports.ts";
 
-const endpoint: Endpoint = {
-  id: 7,
-  state: "ready",
-  containerId: "c",
-  containerInterface: "eth0",
-  network: "tsilium",
-  interfaceName: "lxc0",
-  ifindex: 3,
-  netns: "/n",
-  mac: Mac.zero,
-  nodeMac: Mac.zero,
-  ipv4: undefined,
-  ipv6: undefined,
-  namespace: "shop",
-  podName: "cart",
-  podUid: "uid-1",
-  labels: Labels.empty,
-  identity: 300,
-  createdAt: "",
-  attachedAt: "",
-};
+const endpoint = exampleEndpoint();
 const pod = (uid: string, containerPort: number): Pod => ({
   metadata: { name: "cart", namespace: "shop", uid },
   spec: { containers: [{ name: "app", ports: [{ name: "http", containerPort }] }] },
