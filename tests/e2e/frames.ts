@@ -1,7 +1,7 @@
 // Frames sent by a pod or a host exactly as a test built them, past its own kernel's rules, and what came back.
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { parsePacket, type ParsedPacket } from "@tsilium/net";
+import { etherType, parsePacket, type ParsedPacket } from "@tsilium/net";
 import { root, type Lab, type Result, type RunOptions } from "./harness.ts";
 
 /** Runs a command where the frames are to leave: in a pod, a node or the world. */
@@ -51,7 +51,13 @@ export async function sendFrames(
   return sent.stdout
     .split("\n")
     .filter(Boolean)
-    .map((line) => parsePacket(Buffer.from(line, "hex")));
+    .map((line) => parsePacket(Buffer.from(line, "hex")))
+    .filter((packet) => !isGroupReport(packet));
+}
+
+/** MLDv2 (RFC 3810): the link's other end tells of its own groups, at times of its choosing. No answer to anybody. */
+function isGroupReport({ ethernet, icmp }: ParsedPacket): boolean {
+  return ethernet?.type === etherType.ipv6 && icmp?.type === 143;
 }
 
 /** Link addresses of a frame out of eth0 towards an address, as the runner's own kernel would use. */
