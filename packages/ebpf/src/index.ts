@@ -16,6 +16,7 @@ export { programKind, type ProgramKind } from "./object/sections.ts";
 export { Collection, loadCollection, type LoadOptions } from "./kernel/collection.ts";
 export * from "./kernel/link.ts";
 export type { MapInfo } from "./kernel/map-info.ts";
+export type { PackedEntries } from "./kernel/batch.ts";
 export { BpfMap, type MapOptions, type UpdateMode } from "./kernel/map.ts";
 export { readBtf } from "./kernel/read-btf.ts";
 export { isBpfError, KernelObject, objectIds, type ObjectKind } from "./kernel/object.ts";

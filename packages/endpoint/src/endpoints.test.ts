@@ -117,6 +117,19 @@ test("files that are no endpoints are named and do not hide the others", () => {
   assert.ok(invalid.every(({ error }) => error.code === "state_file_invalid"));
 });
 
+test("a file of before endpoints had cookies is read; one whose cookie is no number is not", () => {
+  const { netnsCookie: _, ...created } = new Endpoints(new StateFiles(freshFolder())).create(
+    draft(),
+  );
+  const endpoint = { ...created, netnsCookie: 2n ** 64n - 1n };
+  const text = encodeEndpoint(endpoint);
+  assert.equal(decodeEndpoint(text).netnsCookie, endpoint.netnsCookie);
+  const written = `,"netnsCookie":"${endpoint.netnsCookie}"`;
+  assert.equal(decodeEndpoint(text.replace(written, "")).netnsCookie, 0n);
+  const broken = text.replace(written, ',"netnsCookie":"-1"');
+  assert.throws(() => decodeEndpoint(broken), { code: "state_file_invalid" });
+});
+
 test("every cut of a state file is refused", () => {
   const folder = freshFolder();
   const text = encodeEndpoint(new Endpoints(new StateFiles(folder)).create(draft()));

@@ -22,7 +22,7 @@ export type EndpointDraft = Pick<
 
 /** Fields that may change while an endpoint lives. */
 export type EndpointChange = Partial<
-  Pick<Endpoint, "ifindex" | "labels" | "identity" | "attachedAt" | "policy">
+  Pick<Endpoint, "ifindex" | "netnsCookie" | "labels" | "identity" | "attachedAt" | "policy">
 > & {
   readonly state?: EndpointState;
 };
@@ -77,6 +77,7 @@ export class Endpoints {
       containerInterface: attachment.ifName,
       interfaceName: hostInterfaceName(attachment),
       ifindex: 0,
+      netnsCookie: 0n,
       mac: rest.mac ?? Mac.random(),
       nodeMac: Mac.random(),
       createdAt: new Date().toISOString(),

@@ -14,4 +14,5 @@ export * from "./states.ts";
 export * from "./endpoints.ts";
 export * from "./cilium-endpoint.ts";
 export * from "./publisher.ts";
+export { netnsCookie, netnsExists } from "./netns.ts";
 export * from "./pod-interface.ts";

@@ -40,6 +40,8 @@ export type Endpoint = {
   readonly interfaceName: string;
   readonly ifindex: number;
   readonly netns: string;
+  /** SO_NETNS_COOKIE of that namespace; 0n: not known yet. */
+  readonly netnsCookie: bigint;
   readonly mac: Mac;
   readonly nodeMac: Mac;
   readonly ipv4: Address | undefined;

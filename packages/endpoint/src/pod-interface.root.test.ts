@@ -7,7 +7,8 @@ import { readdirSync, writeFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { Address, Mac } from "@tsilium/net";
 import { Rtnl } from "@tsilium/netlink";
-import { withNetns } from "@tsilium/syscall";
+import { ownNetnsCookie, withNetns } from "@tsilium/syscall";
+import { netnsCookie } from "./netns.ts";
 import { PodInterfaces, type PodInterfaceSpec, type PodNetwork } from "./pod-interface.ts";
 
 const node = `tsit-${process.pid}-node`;
@@ -164,6 +165,13 @@ for (const [what, netns, code] of rows) {
     assert.deepEqual(links(node), ["lo"]);
   });
 }
+
+test("a namespace has one cookie, whoever asks, and no two have the same", () => {
+  const ofPod = onNode(() => netnsCookie(path(pod)));
+  assert.equal(withNetns(path(pod), ownNetnsCookie), ofPod);
+  assert.equal(new Set([ofPod, netnsCookie(path(node)), ownNetnsCookie(), 0n]).size, 4);
+  assert.throws(() => onNode(() => netnsCookie(path(node))), { code: "netns_invalid" });
+});
 
 test("two hundred pairs take less than a second to make", () => {
   const startedAt = performance.now();

@@ -5,12 +5,13 @@
 //        default via 10.244.0.1 mtu 1450
 //
 // The gateway is nobody's neighbour: eBPF on the node's end answers ARP and neighbour solicitation for it.
-import { closeSync, openSync, statSync, writeFileSync } from "node:fs";
+import { closeSync, writeFileSync } from "node:fs";
 import { type Address, type Mac, Prefix } from "@tsilium/net";
 import { type Link, NetlinkError, Rtnl } from "@tsilium/netlink";
-import { SyscallError, withNetns } from "@tsilium/syscall";
+import { withNetns } from "@tsilium/syscall";
 import { EndpointError } from "./error.ts";
 import type { Endpoint } from "./model.ts";
+import { openNetns } from "./netns.ts";
 
 /** What every pod's interface of a node has in common. */
 export type PodNetwork = {
@@ -215,42 +216,5 @@ function writeSetting(path: string, value: string): void {
     writeFileSync(`/proc/sys/net/${path}`, value);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-  }
-}
-
-function openNetns(path: string): number {
-  const fd = openPath(path);
-  try {
-    withNetns(fd, () => undefined);
-    const own = statSync("/proc/thread-self/ns/net");
-    const given = statSync(path);
-    if (own.ino === given.ino && own.dev === given.dev) {
-      throw new EndpointError("netns_invalid", `${path} is the node's own network namespace`);
-    }
-    return fd;
-  } catch (error) {
-    closeSync(fd);
-    if (!(error instanceof SyscallError)) throw error;
-    throw new EndpointError("netns_invalid", `${path}: ${error.message}`, { cause: error });
-  }
-}
-
-function openPath(path: string): number {
-  try {
-    return openSync(path, "r");
-  } catch (cause) {
-    const { code, message } = cause as NodeJS.ErrnoException;
-    const gone = code === "ENOENT" || code === "ENOTDIR";
-    throw new EndpointError(gone ? "netns_gone" : "netns_invalid", message, { cause });
-  }
-}
-
-/** True while the namespace behind a path can be entered. */
-export function netnsExists(path: string): boolean {
-  try {
-    closeSync(openNetns(path));
-    return true;
-  } catch {
-    return false;
   }
 }

@@ -60,8 +60,9 @@ export class StateFiles {
 /** An endpoint as JSON text. */
 export function encodeEndpoint(endpoint: Endpoint): string {
   // Address and Mac write themselves as text (toJSON).
-  const { policy: _, ...kept } = endpoint;
-  return JSON.stringify({ format, ...kept, labels: endpoint.labels.toArray() });
+  const { policy: _, netnsCookie, ...kept } = endpoint;
+  const texts = { netnsCookie: netnsCookie.toString(), labels: endpoint.labels.toArray() };
+  return JSON.stringify({ format, ...kept, ...texts });
 }
 
 /** @throws EndpointError state_file_invalid on anything that encodeEndpoint did not write. */
@@ -83,6 +84,7 @@ export function decodeEndpoint(text: string): Endpoint {
       interfaceName: textOf("interfaceName"),
       ifindex: numberField(fields, "ifindex"),
       netns: textOf("netns"),
+      netnsCookie: cookieField(fields),
       mac: Mac.parse(textOf("mac")),
       nodeMac: Mac.parse(textOf("nodeMac")),
       ipv4: address("ipv4"),
@@ -120,6 +122,14 @@ function numberField(fields: Record<string, unknown>, key: string): number {
   const value = fields[key];
   if (Number.isInteger(value)) return value as number;
   throw invalidFile(`${key} is no whole number`);
+}
+
+/** Files of before there was one are without. */
+function cookieField(fields: Record<string, unknown>): bigint {
+  if (fields["netnsCookie"] === undefined) return 0n;
+  const value = textField(fields, "netnsCookie");
+  if (/^[0-9]{1,20}$/.test(value)) return BigInt(value);
+  throw invalidFile(`netnsCookie is ${value}`);
 }
 
 function labelsField(fields: Record<string, unknown>): string[] {

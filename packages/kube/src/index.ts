@@ -2,6 +2,7 @@
 export * from "./types/meta.ts";
 export * from "./types/pod.ts";
 export * from "./types/core.ts";
+export * from "./types/service.ts";
 export * from "./types/cilium.ts";
 export type * from "./types/policy.ts";
 export { apiVersionOf, objectKey, resourcePath, resources, type Resource } from "./resources.ts";

@@ -5,14 +5,12 @@ import type {
   CustomResourceDefinition,
   DaemonSet,
   Deployment,
-  EndpointSlice,
   Event,
   Lease,
   Namespace,
   Node,
   ReplicaSet,
   Secret,
-  Service,
   ServiceAccount,
 } from "./types/core.ts";
 import type { KubeObject } from "./types/meta.ts";
@@ -24,6 +22,12 @@ import type {
   ClusterNetworkPolicy,
   NetworkPolicy,
 } from "./types/policy.ts";
+import type {
+  CiliumLoadBalancerIPPool,
+  CiliumLocalRedirectPolicy,
+  EndpointSlice,
+  Service,
+} from "./types/service.ts";
 
 /** A kind's place in the API. The type parameter is the object's type; it exists for the compiler alone. */
 export type Resource<T extends KubeObject = KubeObject> = {
@@ -104,6 +108,16 @@ export const resources = {
     "cilium.io/v2",
     "ciliumcidrgroups",
     "CiliumCIDRGroup",
+  ),
+  ciliumLocalRedirectPolicies: define<CiliumLocalRedirectPolicy>(
+    "cilium.io/v2",
+    "ciliumlocalredirectpolicies",
+    "CiliumLocalRedirectPolicy",
+  ),
+  ciliumLoadBalancerIPPools: defineClusterWide<CiliumLoadBalancerIPPool>(
+    "cilium.io/v2",
+    "ciliumloadbalancerippools",
+    "CiliumLoadBalancerIPPool",
   ),
 } as const;
 

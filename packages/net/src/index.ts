@@ -7,6 +7,7 @@ export { Prefix, type PrefixOptions } from "./prefix.ts";
 export { PrefixTrie } from "./prefix-trie.ts";
 export type { ArpFields, EtherFields, VlanFields, VxlanFields } from "./packet/build-link.ts";
 export type { ExtensionFields, FragmentFields, Ipv4Fields, Ipv6Fields } from "./packet/build-ip.ts";
+export type { SctpFields } from "./packet/build-sctp.ts";
 export type { IcmpFields, Icmpv6Fields, TcpFields, UdpFields } from "./packet/build-transport.ts";
 export { ether, ipv4, ipv6, PacketBuilder } from "./packet/builder.ts";
 export { internetChecksum } from "./packet/checksum.ts";

@@ -1,4 +1,4 @@
-// rtnetlink without iproute2: synchronous calls over one socket per network namespace, pure codecs beneath.
+// rtnetlink and sock_diag without iproute2: synchronous calls over one socket per network namespace, pure codecs beneath.
 export type { InterfaceAddress } from "./address-codec.ts";
 export type { AddressSpec } from "./addresses.ts";
 export type { DeviceRef } from "./device.ts";
@@ -16,3 +16,5 @@ export { Rtnl, type OpenOptions, type RtnlBatch } from "./rtnl.ts";
 export type { Rule } from "./rule-codec.ts";
 export type { RuleSpec } from "./rules.ts";
 export type { Scope } from "./scope.ts";
+export { SockDiag } from "./sock-diag.ts";
+export type { InetSocket, SocketFilter, SocketId, SocketState } from "./sock-diag-codec.ts";

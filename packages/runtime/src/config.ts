@@ -12,9 +12,12 @@ export { suggest } from "./config/suggest.ts";
 export {
   choice,
   cidr,
+  cidrs,
   duration,
   flag,
+  flagAs,
   type Key,
+  numberOf,
   portRange,
   text,
   wholeNumber,

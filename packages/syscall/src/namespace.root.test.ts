@@ -4,7 +4,7 @@ import { mkdtempSync, readlinkSync, rmdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { mount, umount2, withNetns } from "./index.ts";
+import { mount, ownNetnsCookie, umount2, withNetns } from "./index.ts";
 
 const name = `tsit-${process.pid}-ns`;
 const path = `/var/run/netns/${name}`;
@@ -32,6 +32,13 @@ describe("withNetns", () => {
     const home = current();
     assert.throws(() => withNetns(path, () => assert.fail("inside")), /inside/);
     assert.equal(current(), home);
+  });
+
+  test("finds every namespace to have a cookie of its own, which stays", () => {
+    const cookies = [path, second].map((target) => withNetns(target, ownNetnsCookie));
+    assert.equal(new Set([...cookies, ownNetnsCookie()]).size, 3);
+    assert.ok(cookies.every((cookie) => cookie !== 0n));
+    assert.equal(withNetns(path, ownNetnsCookie), cookies[0]);
   });
 
   test("nests", () => {

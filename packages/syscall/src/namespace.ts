@@ -1,9 +1,11 @@
 // Namespaces and mounts. setns(2) moves the calling thread only, so everything between entering and leaving
 // must be synchronous: `withNetns` is the way, the bare calls are for programs about to exec.
 import { isPromise } from "node:util/types";
+import { AF_INET, SO_NETNS_COOKIE, SOCK_DGRAM, SOL_SOCKET } from "./constants.ts";
 import { close, open, O_RDONLY } from "./file.ts";
 import { declare } from "./libc.ts";
 import { isSyscallError, SyscallError } from "./errors.ts";
+import { getsockopt, socket } from "./socket.ts";
 
 export const CLONE_NEWNS = 0x00020000;
 export const CLONE_NEWCGROUP = 0x02000000;
@@ -92,6 +94,20 @@ export function withNetns<T>(target: string | number, action: () => T): T {
     }
   } finally {
     close(home);
+  }
+}
+
+/**
+ * SO_NETNS_COOKIE of the namespace that the thread is in: not 0, and not given twice until the machine starts anew.
+ * @throws SyscallError ENOPROTOOPT before Linux 5.14
+ */
+export function ownNetnsCookie(): bigint {
+  const fd = socket(AF_INET, SOCK_DGRAM);
+  try {
+    const value = getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, 8);
+    return new DataView(value.buffer, value.byteOffset).getBigUint64(0, true);
+  } finally {
+    close(fd);
   }
 }
 

@@ -13,6 +13,13 @@ type Target = {
   readonly maxEntries: number;
 };
 
+/** Entries as a batch brings them: keys one after the other, values in the same order. */
+export type PackedEntries = {
+  readonly count: number;
+  readonly keys: Uint8Array;
+  readonly values: Uint8Array;
+};
+
 const countAt = 32;
 
 export class MapBatches {
@@ -22,8 +29,12 @@ export class MapBatches {
     this.#map = map;
   }
 
-  /** Walks the map. A batch grows when the kernel finds a bucket that does not fit (ENOSPC). */
   *lookup(size: number): Generator<[key: Uint8Array, value: Uint8Array][]> {
+    for (const packed of this.lookupPacked(size)) yield pairs(packed, this.#map);
+  }
+
+  /** Walks the map. A batch grows when the kernel finds a bucket that does not fit (ENOSPC). */
+  *lookupPacked(size: number): Generator<PackedEntries> {
     const { keySize, storedSize, maxEntries } = this.#map;
     // Where the walk stands: a bucket number for hashes, a key for arrays and tries.
     let position = new Uint8Array(Math.max(keySize, 4));
@@ -42,7 +53,7 @@ export class MapBatches {
       }
       if (failure && failure.code !== "ENOENT") throw this.#failure("batch lookup", failure);
       const count = attributes.view.getUint32(countAt, true);
-      if (count > 0) yield pairs(keys, values, { count, keySize, storedSize });
+      if (count > 0) yield { count, keys, values };
       if (failure) return;
       position = next;
       started = true;
@@ -128,12 +139,11 @@ function pack(items: readonly Uint8Array[], size: number): Uint8Array {
   return packed;
 }
 
-function pairs(
-  keys: Uint8Array,
-  values: Uint8Array,
-  shape: { count: number; keySize: number; storedSize: number },
-): [Uint8Array, Uint8Array][] {
-  const { count, keySize, storedSize } = shape;
+/** The entries of a batch one by one, as views of it. */
+export function pairs(
+  { count, keys, values }: PackedEntries,
+  { keySize, storedSize }: Pick<Target, "keySize" | "storedSize">,
+): [key: Uint8Array, value: Uint8Array][] {
   return Array.from({ length: count }, (_, index) => [
     keys.subarray(index * keySize, (index + 1) * keySize),
     values.subarray(index * storedSize, (index + 1) * storedSize),

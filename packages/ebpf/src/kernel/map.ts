@@ -5,7 +5,7 @@ import { constants } from "node:os";
 import { BpfError, during, ObjectError } from "../errors.ts";
 import { isMapOfMaps, isPerCpu, mapTypes, type MapType } from "../map-types.ts";
 import { Attributes, command } from "./attributes.ts";
-import { MapBatches } from "./batch.ts";
+import { MapBatches, type PackedEntries, pairs } from "./batch.ts";
 import { type MapInfo, readMapInfo } from "./map-info.ts";
 import { isKind, KernelObject, openPinned, unpin } from "./object.ts";
 import { joinPerCpu, perCpuSize, splitPerCpu } from "./per-cpu.ts";
@@ -215,9 +215,14 @@ export class BpfMap extends KernelObject {
    * Values of per-CPU maps come as stored; `splitPerCpu` takes them apart.
    */
   *entries(): Generator<[key: Uint8Array, value: Uint8Array]> {
+    for (const packed of this.packedEntries()) yield* pairs(packed, this);
+  }
+
+  /** The same as they lie, up to `size` at a time, which spares two objects for each. */
+  *packedEntries(size = 1024): Generator<PackedEntries> {
     if (supportsBatch(this.type)) {
       try {
-        for (const batch of this.batchLookup()) yield* batch;
+        yield* new MapBatches(this).lookupPacked(size);
         return;
       } catch (error) {
         // A kind of map without batches on this kernel says so before its first entry.
@@ -226,7 +231,7 @@ export class BpfMap extends KernelObject {
     }
     for (const key of this.keys()) {
       const value = this.lookup(key);
-      if (value) yield [key, value];
+      if (value) yield { count: 1, keys: key, values: value };
     }
   }
 

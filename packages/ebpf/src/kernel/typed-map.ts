@@ -104,9 +104,19 @@ export class TypedMap<K, V> extends CodedMap<K, V> {
 
   /** All entries; what changes meanwhile may be missed (see BpfMap.entries). */
   *entries(): Generator<[key: K, value: V]> {
-    for (const [key, value] of this.map.entries())
-      yield [decode(this.keyCodec, key), decode(this.valueCodec, value)];
+    for (const { count, keys, values } of this.map.packedEntries(bulkSize)) {
+      const [keyView, valueView] = [viewOf(keys), viewOf(values)];
+      for (let index = 0; index < count; index++)
+        yield [
+          this.keyCodec.read(keyView, index * this.keyCodec.size),
+          this.valueCodec.read(valueView, index * this.valueCodec.size),
+        ];
+    }
   }
+}
+
+function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 export class TypedPerCpuMap<K, V> extends CodedMap<K, V> {

@@ -83,6 +83,11 @@ const probes = {
     detail: "cgroup/sock_release, clearing state when a socket closes",
     test: () => canLoad({ type: 9, attachType: 34 }),
   },
+  "socket address programs": {
+    sinceKernel: "5.8",
+    detail: "cgroup/connect, sendmsg, recvmsg and getpeername, which put another address in a call",
+    test: () => canLoad({ type: 18, attachType: 29 }),
+  },
   "multi-buffer XDP": {
     sinceKernel: "5.18",
     detail: "XDP on packets larger than a page",

@@ -13,6 +13,7 @@ export function exampleEndpoint(fields: Partial<Endpoint> = {}): Endpoint {
     interfaceName: "lxc0",
     ifindex: 3,
     netns: "/n",
+    netnsCookie: 0n,
     mac: Mac.zero,
     nodeMac: Mac.zero,
     ipv4: undefined,

@@ -1,5 +1,5 @@
-// core/v1 (but Pod), apps/v1, discovery.k8s.io/v1, coordination.k8s.io/v1 and apiextensions.k8s.io/v1,
-// as far as Tsilium reads or writes them.
+// core/v1 (but Pod and Service), apps/v1, coordination.k8s.io/v1 and apiextensions.k8s.io/v1, as far as Tsilium reads
+// or writes them.
 import type { Condition, KubeObject, LabelSelector } from "./meta.ts";
 import type { PodTemplateSpec } from "./pod.ts";
 
@@ -37,50 +37,6 @@ export type Namespace = KubeObject & {
   };
 };
 
-export type Protocol = "TCP" | "UDP" | "SCTP";
-
-export type ServicePort = {
-  readonly name?: string;
-  readonly protocol?: Protocol;
-  readonly appProtocol?: string;
-  readonly port: number;
-  readonly targetPort?: number | string;
-  readonly nodePort?: number;
-};
-
-export type IPFamily = "IPv4" | "IPv6";
-
-export type Service = KubeObject & {
-  readonly spec: {
-    readonly type?: "ClusterIP" | "NodePort" | "LoadBalancer" | "ExternalName";
-    readonly selector?: Readonly<Record<string, string>>;
-    readonly ports?: readonly ServicePort[];
-    readonly clusterIP?: string;
-    readonly clusterIPs?: readonly string[];
-    readonly ipFamilies?: readonly IPFamily[];
-    readonly ipFamilyPolicy?: "SingleStack" | "PreferDualStack" | "RequireDualStack";
-    readonly externalIPs?: readonly string[];
-    readonly externalName?: string;
-    readonly sessionAffinity?: "None" | "ClientIP";
-    readonly sessionAffinityConfig?: { readonly clientIP?: { readonly timeoutSeconds?: number } };
-    readonly externalTrafficPolicy?: "Cluster" | "Local";
-    readonly internalTrafficPolicy?: "Cluster" | "Local";
-    readonly loadBalancerIP?: string;
-    readonly loadBalancerClass?: string;
-    readonly loadBalancerSourceRanges?: readonly string[];
-    readonly allocateLoadBalancerNodePorts?: boolean;
-    readonly healthCheckNodePort?: number;
-    readonly publishNotReadyAddresses?: boolean;
-    readonly trafficDistribution?: string;
-  };
-  readonly status?: {
-    readonly loadBalancer?: {
-      readonly ingress?: readonly { readonly ip?: string; readonly hostname?: string }[];
-    };
-    readonly conditions?: readonly Condition[];
-  };
-};
-
 export type ObjectReference = {
   readonly apiVersion?: string;
   readonly kind?: string;
@@ -89,31 +45,6 @@ export type ObjectReference = {
   readonly uid?: string;
   readonly resourceVersion?: string;
   readonly fieldPath?: string;
-};
-
-export type SliceEndpoint = {
-  readonly addresses: readonly string[];
-  readonly conditions?: {
-    readonly ready?: boolean;
-    readonly serving?: boolean;
-    readonly terminating?: boolean;
-  };
-  readonly hostname?: string;
-  readonly nodeName?: string;
-  readonly zone?: string;
-  readonly targetRef?: ObjectReference;
-  readonly hints?: { readonly forZones?: readonly { readonly name: string }[] };
-};
-
-export type EndpointSlice = KubeObject & {
-  readonly addressType: "IPv4" | "IPv6" | "FQDN";
-  readonly endpoints?: readonly SliceEndpoint[];
-  readonly ports?: readonly {
-    readonly name?: string;
-    readonly protocol?: Protocol;
-    readonly port?: number;
-    readonly appProtocol?: string;
-  }[];
 };
 
 export type ConfigMap = KubeObject & {

@@ -21,6 +21,7 @@ import {
   type Ipv4Fields,
   type Ipv6Fields,
 } from "./build-ip.ts";
+import { sctpLayer, type SctpFields } from "./build-sctp.ts";
 import {
   icmpLayer,
   icmpv6Layer,
@@ -77,6 +78,10 @@ export class PacketBuilder {
 
   udp(fields: UdpFields): PacketBuilder {
     return this.#with(udpLayer(fields));
+  }
+
+  sctp(fields: SctpFields): PacketBuilder {
+    return this.#with(sctpLayer(fields));
   }
 
   icmp(fields: IcmpFields): PacketBuilder {

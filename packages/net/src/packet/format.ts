@@ -21,7 +21,7 @@ function headline(packet: ParsedPacket): string {
     if (!ethernet) return `${packet.payload.length} bytes`;
     return `${ethernet.source} -> ${ethernet.destination} ethertype 0x${ethernet.type.toString(16).padStart(4, "0")}`;
   }
-  const ports = packet.tcp ?? packet.udp;
+  const ports = packet.tcp ?? packet.udp ?? packet.sctp;
   const from = endpoint(ip, "source", ports?.sourcePort);
   const to = endpoint(ip, "destination", ports?.destinationPort);
   return [`${from} -> ${to}`, transport(packet, ip), fragmentText(ip)].filter(Boolean).join(" ");
@@ -33,9 +33,10 @@ function endpoint(ip: ParsedIp, side: "source" | "destination", port: number | u
 }
 
 function transport(packet: ParsedPacket, ip: ParsedIp): string {
-  const { tcp, udp, icmp, vxlan } = packet;
+  const { tcp, udp, icmp, vxlan, inner } = packet;
   if (tcp) return `tcp ${tcp.flags.join(",") || "no flags"}`;
   if (vxlan) return `vxlan vni ${vxlan.vni} | ${formatPacket(vxlan.inner)}`;
+  if (inner) return `${protocolName(ip.protocol)} | ${formatPacket(inner)}`;
   if (udp) return "udp";
   if (icmp) {
     const about = icmp.quoted ? ` about (${formatPacket(icmp.quoted)})` : "";
@@ -72,7 +73,8 @@ export function describePacket(packet: ParsedPacket): string {
 }
 
 function lines(packet: ParsedPacket): string[] {
-  const { ethernet, vlan, arp, ip, tcp, udp, icmp, vxlan, payload, error, truncated } = packet;
+  const { ethernet, vlan, arp, ip, tcp, udp, sctp, icmp, vxlan, inner } = packet;
+  const { payload, error, truncated } = packet;
   const found: string[] = [];
   if (ethernet) found.push(`ether ${ethernet.source} -> ${ethernet.destination}`);
   if (vlan) found.push(`vlan ${vlan.id} priority ${vlan.priority}`);
@@ -86,11 +88,17 @@ function lines(packet: ParsedPacket): string[] {
       `tcp ${tcp.sourcePort} -> ${tcp.destinationPort} ${tcp.flags.join(",")} seq ${tcp.seq} ack ${tcp.ack}${mark(tcp.checksum)}`,
     );
   if (udp) found.push(`udp ${udp.sourcePort} -> ${udp.destinationPort}${mark(udp.checksum)}`);
+  if (sctp)
+    found.push(
+      `sctp ${sctp.sourcePort} -> ${sctp.destinationPort} tag ${sctp.tag}${mark(sctp.checksum)}`,
+    );
   if (icmp && ip)
     found.push(`${protocolName(ip.protocol)} ${icmpText(icmp, ip.version)}${mark(icmp.checksum)}`);
   if (icmp?.quoted) found.push(...lines(icmp.quoted).map((line) => `  ${line}`));
   if (vxlan) found.push(`vxlan vni ${vxlan.vni}`, ...lines(vxlan.inner).map((line) => `  ${line}`));
-  if (!vxlan && !icmp?.quoted && payload.length > 0) found.push(`payload ${payload.length} bytes`);
+  if (inner) found.push(...lines(inner).map((line) => `  ${line}`));
+  if (!vxlan && !inner && !icmp?.quoted && payload.length > 0)
+    found.push(`payload ${payload.length} bytes`);
   if (truncated) found.push("truncated");
   if (error) found.push(`error: ${error}`);
   return found;
@@ -100,6 +108,7 @@ function ipLine(ip: ParsedIp): string {
   const extensions = ip.extensions.map((number) => ` +${protocolName(number)}`).join("");
   return [
     `ipv${ip.version} ${ip.source} -> ${ip.destination} ttl ${ip.ttl}${extensions}`,
+    ip.options ? `options ${hex(ip.options)}` : "",
     ip.trafficClass ? `class ${ip.trafficClass}` : "",
     ip.dontFragment ? "df" : "",
     fragmentText(ip),
@@ -107,6 +116,10 @@ function ipLine(ip: ParsedIp): string {
     .filter(Boolean)
     .join(" ")
     .concat(mark(ip.checksum));
+}
+
+function hex(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 /** Right and absent checksums go without saying. */

@@ -5,8 +5,10 @@ export const etherType = { ipv4: 0x0800, arp: 0x0806, vlan: 0x8100, ipv6: 0x86dd
 export const ipProtocol = {
   hopByHop: 0,
   icmp: 1,
+  ipv4: 4,
   tcp: 6,
   udp: 17,
+  ipv6: 41,
   routing: 43,
   fragment: 44,
   esp: 50,

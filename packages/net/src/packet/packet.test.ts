@@ -11,6 +11,7 @@ import {
   parsePacket,
   type PacketBuilder,
 } from "../index.ts";
+import { crc32c } from "./crc32c.ts";
 
 const macs = { src: "02:00:00:00:00:01", dst: "02:00:00:00:00:02" };
 const v4 = { src: "10.0.0.1", dst: "10.0.0.2" };
@@ -122,10 +123,15 @@ test("every packet we can write reads back as one line", () => {
     ],
     [
       ether(macs)
-        .ipv4({ ...v4, protocol: 132 })
+        .ipv4({ ...v4, protocol: 50 })
         .payload("x"),
-      "10.0.0.1 -> 10.0.0.2 sctp",
+      "10.0.0.1 -> 10.0.0.2 esp",
     ],
+    [
+      ether(macs).ipv4(v4).ipv6(v6).tcp({ sport: 1, dport: 2, flags: "SYN" }),
+      "10.0.0.1 -> 10.0.0.2 ipv6 | [fd00::1]:1 -> [fd00::2]:2 tcp SYN",
+    ],
+    [ether(macs).ipv4(v4).sctp({ sport: 9, dport: 132 }), "10.0.0.1:9 -> 10.0.0.2:132 sctp"],
     [ether({ ...macs, type: 0x88cc }), "02:00:00:00:00:01 -> 02:00:00:00:00:02 ethertype 0x88cc"],
   ];
   for (const [packet, expected] of rows) assert.equal(line(packet), expected);
@@ -144,6 +150,40 @@ test("the full description names every header and marks wrong checksums", () => 
       "payload 5 bytes",
     ].join("\n"),
   );
+});
+
+test("the full description has IPv4's options, and IPv6's of destination options headers", () => {
+  const options = Uint8Array.of(0x9a, 8, 0, 80, 10, 96, 0, 10);
+  const lineOf = (packet: PacketBuilder) =>
+    describePacket(parsePacket(packet.udp({ sport: 1, dport: 2 }).bytes())).split("\n")[1];
+  assert.equal(
+    lineOf(ether(macs).ipv4({ ...v4, options })),
+    "ipv4 10.0.0.1 -> 10.0.0.2 ttl 64 options 9a0800500a60000a",
+  );
+  assert.equal(
+    lineOf(ether(macs).ipv6(v6).extension({ kind: "hop-by-hop" })),
+    "ipv6 fd00::1 -> fd00::2 ttl 64 +hopByHop",
+  );
+  assert.equal(
+    lineOf(ether(macs).ipv6(v6).extension({ kind: "destination" })),
+    "ipv6 fd00::1 -> fd00::2 ttl 64 +destinationOptions options 010400000000",
+  );
+});
+
+test("SCTP's checksum is CRC-32C, and is checked", () => {
+  const packet = (fields: { readonly checksum?: number }) =>
+    describePacket(
+      parsePacket(
+        ether(macs)
+          .ipv4(v4)
+          // The check value that every catalogue of CRCs gives is over these digits.
+          .sctp({ sport: 0x3132, dport: 0x3334, tag: 0x35363738, chunks: "9", ...fields })
+          .bytes(),
+      ),
+    ).split("\n")[2];
+  assert.equal(crc32c(new TextEncoder().encode("123456789")), 0xe3069283);
+  assert.equal(packet({}), "sctp 12594 -> 13108 tag 892745528");
+  assert.equal(packet({ checksum: 7 }), "sctp 12594 -> 13108 tag 892745528 BAD CHECKSUM");
 });
 
 test("checksums come out right in every nesting", () => {

@@ -1,6 +1,7 @@
 // IPv4 and IPv6 headers, extension headers included, and on to what they carry.
 import { Address } from "../address.ts";
 import { internetChecksum } from "./checksum.ts";
+import { concat } from "./layer.ts";
 import { ipProtocol } from "./names.ts";
 import type { ParsedFragment, ParsedIp, ParsedPacket } from "./parsed.ts";
 import { parseTransport } from "./parse-transport.ts";
@@ -58,6 +59,7 @@ function parseIpv4(bytes: Uint8Array): Carried | string {
     dontFragment: (word & 0x4000) !== 0,
     ...(isFragment ? { fragment } : {}),
     extensions: [],
+    ...optionsOf(bytes.subarray(20, headerSize)),
     checksum: internetChecksum(bytes.subarray(0, headerSize)) === 0 ? "ok" : "bad",
   };
   return { ip, rest: bytes.subarray(headerSize, length), truncated: length > bytes.length };
@@ -80,6 +82,7 @@ function parseIpv6(bytes: Uint8Array): Carried | string {
     dontFragment: false,
     ...(chain.fragment ? { fragment: chain.fragment } : {}),
     extensions: chain.extensions,
+    ...optionsOf(chain.options),
     checksum: "none",
   };
   return { ip, rest: chain.rest, truncated: length > bytes.length };
@@ -89,8 +92,13 @@ type Chain = {
   readonly protocol: number;
   readonly extensions: readonly number[];
   readonly fragment: ParsedFragment | undefined;
+  readonly options: Uint8Array;
   readonly rest: Uint8Array;
 };
+
+function optionsOf(options: Uint8Array): { readonly options?: Uint8Array } {
+  return options.length > 0 ? { options } : {};
+}
 
 /** RFC 8200 section 4: headers chained by "next header"; those with a length field count it in 8-byte units. */
 function skipExtensions(bytes: Uint8Array, first: number): Chain | string {
@@ -98,6 +106,7 @@ function skipExtensions(bytes: Uint8Array, first: number): Chain | string {
   let protocol = first;
   let rest = bytes;
   let fragment: ParsedFragment | undefined;
+  let options: Uint8Array = new Uint8Array();
   while (isExtension(protocol)) {
     if (rest.length < 8) return `IPv6 extension header ${protocol} is cut off`;
     const isFragment = protocol === ipProtocol.fragment;
@@ -105,12 +114,14 @@ function skipExtensions(bytes: Uint8Array, first: number): Chain | string {
     const size = extensionSize(protocol, rest[1] as number);
     if (size > rest.length) return `IPv6 extension header ${protocol} is cut off`;
     extensions.push(protocol);
+    if (protocol === ipProtocol.destinationOptions)
+      options = concat(options, rest.subarray(2, size));
     protocol = rest[0] as number;
     rest = rest.subarray(size);
     // What follows in a later fragment is payload, whatever its header would be called.
     if (fragment && fragment.offset > 0) break;
   }
-  return { protocol, extensions, fragment, rest };
+  return { protocol, extensions, fragment, options, rest };
 }
 
 function isExtension(protocol: number): boolean {

@@ -2,6 +2,7 @@
 import { Address } from "../address.ts";
 import { Mac } from "../mac.ts";
 import { internetChecksum, pseudoHeaderSum } from "./checksum.ts";
+import { crc32c } from "./crc32c.ts";
 import { icmpTypes, icmpv6Types, ipProtocol, isIcmpError, tcpFlags } from "./names.ts";
 import type { ParseContext } from "./parse-ip.ts";
 import type { ChecksumState, ParsedIcmp, ParsedIp, ParsedPacket } from "./parsed.ts";
@@ -18,6 +19,11 @@ export function parseTransport(bytes: Uint8Array, context: TransportContext): Pa
       return parseTcp(bytes, context);
     case ipProtocol.udp:
       return parseUdp(bytes, context);
+    case ipProtocol.ipv4:
+    case ipProtocol.ipv6:
+      return { inner: context.parseInner("ip", bytes), payload: bytes };
+    case ipProtocol.sctp:
+      return parseSctp(bytes, context);
     case ipProtocol.icmp:
       return context.ip.version === 4 ? parseIcmp(bytes, context) : { payload: bytes };
     case ipProtocol.icmpv6:
@@ -62,6 +68,21 @@ function parseUdp(bytes: Uint8Array, context: TransportContext): ParsedPacket {
   const inner = context.parseInner("ethernet", payload.subarray(8));
   const vxlan = { flags: payload[0] as number, vni: viewOf(payload).getUint32(4) >>> 8, inner };
   return { udp, vxlan, payload: payload.subarray(8) };
+}
+
+function parseSctp(bytes: Uint8Array, { ip, truncated }: TransportContext): ParsedPacket {
+  if (bytes.length < 12) return { payload: bytes, error: "shorter than an SCTP header" };
+  const view = viewOf(bytes);
+  const bare = Uint8Array.from(bytes);
+  bare.fill(0, 8, 12);
+  const isRight = crc32c(bare) === view.getUint32(8, true);
+  const sctp = {
+    sourcePort: view.getUint16(0),
+    destinationPort: view.getUint16(2),
+    tag: view.getUint32(4),
+    checksum: truncated || ip.fragment ? ("unknown" as const) : isRight ? "ok" : "bad",
+  } as const;
+  return { sctp, payload: bytes.subarray(12) };
 }
 
 function parseIcmp(bytes: Uint8Array, context: TransportContext): ParsedPacket {

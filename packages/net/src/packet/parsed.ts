@@ -47,6 +47,8 @@ export type ParsedIp = {
   readonly fragment?: ParsedFragment;
   /** IPv6: numbers of the extension headers passed over, in order. */
   readonly extensions: readonly number[];
+  /** IPv4: what follows the 20 bytes that every header has. IPv6: what destination options headers hold, in order. */
+  readonly options?: Uint8Array;
   /** IPv4 header checksum; "none" in IPv6. */
   readonly checksum: ChecksumState;
 };
@@ -66,6 +68,14 @@ export type ParsedUdp = {
   readonly destinationPort: number;
   /** Header and payload, as the header claims, bytes. */
   readonly length: number;
+  readonly checksum: ChecksumState;
+};
+
+export type ParsedSctp = {
+  readonly sourcePort: number;
+  readonly destinationPort: number;
+  /** Verification tag. */
+  readonly tag: number;
   readonly checksum: ChecksumState;
 };
 
@@ -99,8 +109,11 @@ export type ParsedPacket = {
   readonly ip?: ParsedIp;
   readonly tcp?: ParsedTcp;
   readonly udp?: ParsedUdp;
+  readonly sctp?: ParsedSctp;
   readonly icmp?: ParsedIcmp;
   readonly vxlan?: ParsedVxlan;
+  /** An IP packet that IP carries as it is (RFC 2003, RFC 2473). */
+  readonly inner?: ParsedPacket;
   /** What the innermost parsed header carries, as far as captured. A view, not a copy. */
   readonly payload: Uint8Array;
   /** The headers promise more bytes than are here (events carry the first 128). */

@@ -4,9 +4,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { ConfigError, describeKeys, loadKeys } from "./load.ts";
-import { flag, wholeNumber } from "./values.ts";
+import { cidrs, flag, flagAs, numberOf, wholeNumber } from "./values.ts";
 
-const keys = { port: wholeNumber(80, [1, 65535], "a port"), fast: flag(false, "hurry") };
+const keys = {
+  port: wholeNumber(80, [1, 65535], "a port"),
+  fast: flag(false, "hurry"),
+  faster: flagAs("fast", "hurry more"),
+};
 const folder = mkdtempSync(join(tmpdir(), "tsilium-keys-"));
 after(() => rmSync(folder, { recursive: true }));
 writeFileSync(join(folder, "port"), "81\n");
@@ -22,8 +26,8 @@ const load = (shared: boolean, args: readonly string[] = []) =>
 
 test("keys of others are passed over in a shared environment and folder", () => {
   const { values, sources } = load(true);
-  assert.deepEqual(values, { port: 81, fast: true });
-  assert.deepEqual(sources, { port: "config-dir", fast: "environment" });
+  assert.deepEqual(values, { port: 81, fast: true, faster: true });
+  assert.deepEqual(sources, { port: "config-dir", fast: "environment", faster: "default" });
 });
 
 test("keys of others are errors where nothing is shared, and on the command line always", () => {
@@ -47,4 +51,19 @@ test("values that contradict each other are refused once each can be read", () =
 
 test("the help names every key, its kind and its default", () => {
   assert.match(describeKeys(keys), /--port number 1-65535\n {8}a port \(default 80\)/);
+});
+
+test("a key that follows another has its value until it is set itself", () => {
+  const { values, sources } = load(true, ["--faster=false"]);
+  assert.deepEqual([values.fast, values.faster, sources.faster], [true, false, "flag"]);
+  assert.match(describeKeys(keys), /hurry more \(default fast\)/);
+});
+
+test("numbers of a list and CIDRs are read, and others refused with what is wanted", () => {
+  const size = numberOf(251, [251, 509], "a prime");
+  assert.deepEqual([size.fallback, size.parse("509"), size.kind], [251, 509, "251|509"]);
+  assert.throws(() => size.parse("252"), /^Error: wanted 251 or 509$/);
+  const ranges = cidrs("where").parse("10.0.0.0/8, fd00::/8");
+  assert.deepEqual(ranges.map(String), ["10.0.0.0/8", "fd00::/8"]);
+  assert.throws(() => cidrs("where").parse("10.0.0.0/8,x"), /^Error: wanted CIDRs \(/);
 });

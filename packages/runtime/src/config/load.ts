@@ -77,7 +77,7 @@ export function loadKeys<K extends Keys>(keys: K, options: LoadOptions<K>): Load
 export function describeKeys(keys: Keys): string {
   const lines = Object.entries(keys).map(
     ([name, key]) =>
-      `  --${name} ${key.kind}\n        ${key.help} (default ${showValue(key.fallback)})`,
+      `  --${name} ${key.kind}\n        ${key.help} (default ${key.follows ?? showValue(key.fallback)})`,
   );
   return ["  --config-dir folder\n        one file per key, as a mounted ConfigMap", ...lines].join(
     "\n",
@@ -118,6 +118,8 @@ function apply<K extends Keys>(
       );
     }
   }
+  for (const [name, { follows }] of Object.entries(keys))
+    if (follows !== undefined && sources[name] === "default") values[name] = values[follows];
   return { values: values as ValuesOf<K>, sources: sources as Record<keyof K, ConfigSource> };
 }
 

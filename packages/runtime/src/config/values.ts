@@ -9,6 +9,8 @@ export type Key<T> = {
   readonly kind: string;
   /** Further environment variable that sets it, for names Kubernetes manifests use already. */
   readonly environment?: string;
+  /** Key whose value this one has while nobody sets it; `fallback` then counts for nothing. */
+  readonly follows?: string;
   /** @throws Error saying what is wanted. */
   readonly parse: (text: string) => T;
 };
@@ -27,6 +29,11 @@ export function flag(fallback: boolean, help: string): Key<boolean> {
       throw new Error("wanted true or false");
     },
   };
+}
+
+/** A switch that is as another one while nobody sets it. */
+export function flagAs(follows: string, help: string): Key<boolean> {
+  return { ...flag(false, help), follows };
 }
 
 export function wholeNumber(
@@ -68,6 +75,12 @@ export function choice<const T extends string>(
   };
 }
 
+/** One of some numbers. */
+export function numberOf(fallback: number, allowed: readonly number[], help: string): Key<number> {
+  const asText = choice(String(fallback), allowed.map(String), help);
+  return { ...asText, fallback, parse: (value) => Number(asText.parse(value)) };
+}
+
 /** Words separated by commas or spaces: any, or only those allowed. */
 export function words(help: string): Key<readonly string[]>;
 export function words<const T extends string>(
@@ -98,6 +111,23 @@ export function cidr(family: 4 | 6, help: string): Key<Prefix | undefined> {
       const prefix = Prefix.parse(value);
       if (prefix.family === family) return prefix;
       throw new Error(`wanted an IPv${family} CIDR`);
+    },
+  };
+}
+
+/** CIDRs of either family, separated by commas or spaces. */
+export function cidrs(help: string): Key<readonly Prefix[]> {
+  const listed = words(help);
+  return {
+    help,
+    fallback: [],
+    kind: "list of CIDRs",
+    parse(value) {
+      try {
+        return listed.parse(value).map((word) => Prefix.parse(word));
+      } catch (cause) {
+        throw new Error(`wanted CIDRs (${(cause as Error).message})`, { cause });
+      }
     },
   };
 }
