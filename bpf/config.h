@@ -51,6 +51,29 @@ const volatile __u32 ct_lifetime_tcp_syn = 60;
 const volatile __u32 ct_lifetime_tcp_fin = 10;
 const volatile __u32 ct_lifetime_any = 60;
 
+/* Services. Packets from outside are balanced at the node's devices; those of pods always are. */
+const volatile __u8 enable_node_port = 0;
+/* Some frontends' backends answer clients directly. */
+const volatile __u8 enable_dsr = 0;
+/* They are told whom to answer as by the packet itself, in another one. Not with a tunnel. */
+const volatile __u8 enable_dsr_ipip = 0;
+/* Clients from outside may use cluster IPs. */
+const volatile __u8 enable_external_cluster_ip = 0;
+/* Ports of NodePort services, both ends included, host byte order. */
+const volatile __u16 node_port_min = 30000;
+const volatile __u16 node_port_max = 32767;
+/* Only the node's own sockets are balanced at connect(): pods' packets are. */
+const volatile __u8 socket_lb_host_only = 0;
+/* Of the node's network namespace. */
+const volatile __u64 host_netns_cookie = 0;
+/* Entries of a Maglev table, and what flows' hashes start from: the same on all nodes. */
+const volatile __u32 maglev_size = 16381;
+const volatile __u32 maglev_seed = 0;
+/* A pod that reaches itself through a service hears from here (Cilium's address for IPv4). */
+const volatile __be32 loopback_ipv4 = 0x012afea9;
+const volatile union v6addr loopback_ipv6 = {
+	.bytes = {0xfd, 0x00, 0x74, 0x73, 0x69, 0x00, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}};
+
 /* Answers to denied packets (ICMP errors, resets) per CPU and second; what is beyond is dropped silently. */
 const volatile __u32 refusals_per_second = 1000;
 

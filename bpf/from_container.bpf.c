@@ -5,16 +5,20 @@
  *   pod eth0 ==== lxcXXXX --> [here] --> local pod      redirect_peer
  *                                    --> remote pod     tsi_vxlan, or the stack's routes (native)
  *                                    --> own node       the stack
+ *                                    --> a service      one of its backends, and then as above
  *                                    --> the rest       the stack, masqueraded by to_netdev
  */
 #include <linux/bpf.h>
 #include "lib/arp.h"
 #include "lib/conntrack.h"
 #include "lib/deliver.h"
+#include "lib/hairpin.h"
 #include "lib/identity.h"
+#include "lib/leave.h"
 #include "lib/ndp.h"
 #include "lib/parse.h"
 #include "lib/refuse.h"
+#include "lib/serve.h"
 #include "lib/tunnel.h"
 
 static __always_inline bool is_vlan_tag(__be16 ethertype)
@@ -115,15 +119,80 @@ static __always_inline void learn_destination(
 }
 
 /* A denied packet's answer goes back into the pod. */
-static __always_inline int deny(const struct packet *pkt, int reason)
+static __always_inline int deny(struct packet *pkt, int reason)
 {
-	return refuse(pkt, reason) ? bpf_redirect(pkt->skb->ifindex, 0) : TC_ACT_SHOT;
+	if (unlikely(pkt->frontend && pkt->response && pkt->response != REFUSAL_NO_SERVICE) &&
+		to_frontend(pkt))
+		return drop(pkt, reason);
+	return refuse(pkt, reason) ? bpf_redirect(device_of(pkt->skb), 0) : TC_ACT_SHOT;
 }
 
-static __always_inline int route(struct packet *pkt)
+/* Pods' own addresses are never a service's. */
+static __always_inline bool may_be_service(
+	const struct packet *pkt, const struct endpoint *local, const struct ipcache_entry *remote)
 {
-	struct endpoint *local = endpoint_of(&pkt->destination);
-	struct ipcache_entry *remote = local ? 0 : ipcache_find(&pkt->destination);
+	if (!is_balanced(pkt) || !pkt->has_ports)
+		return false;
+	return local ? is_host(local) : !remote || !is_pod_identity(remote->identity);
+}
+
+/* CONTINUE, with a backend in the service's place. */
+static __always_inline int serve(struct packet *pkt, const struct endpoint *endpoint)
+{
+	struct balance *balance = this_balance();
+	int reason;
+
+	if (unlikely(!balance))
+		return drop(pkt, DROP_NO_CONFIG);
+	load_packet(pkt, balance);
+	if (unlikely(is_hairpin_address(pkt)))
+		return answer_itself(pkt, endpoint);
+	describe_flow(pkt, balance);
+	reason = recall_backend();
+	if (reason)
+		reason = open_service_flow();
+	reason = check_backend(pkt, balance, reason);
+	if (unlikely(reason))
+		return deny(pkt, reason);
+	if (unlikely(same_address(&balance->backend, &pkt->source)))
+		return to_itself(pkt, endpoint, balance);
+	if (unlikely(balance->by_port) && !pkt->icmp_error)
+		note_answer(pkt->frontend, pkt->family, pkt->tcp_flags);
+	reason = to_backend(pkt, balance);
+	if (unlikely(reason))
+		return drop(pkt, reason);
+	save_packet(pkt, balance);
+	return CONTINUE;
+}
+
+/* Whether the packet is for a service, or answers one that its own pod asked. */
+static __always_inline bool is_for_service(
+	const struct packet *pkt, const struct endpoint *endpoint, struct balance *balance)
+{
+	if (unlikely(is_hairpin_address(pkt)))
+		return true;
+	describe_question(pkt, balance);
+	return find_frontend_of_pod(endpoint->netns_cookie);
+}
+
+/* The answer of a backend to a client that asked a service of this node: one more pod here, or somebody outside. */
+static __always_inline int answer(
+	struct packet *pkt, const struct endpoint *local, const struct ipcache_entry *remote)
+{
+	int reason = restore_frontend(pkt);
+
+	if (unlikely(reason))
+		return drop(pkt, reason);
+	if (local && !is_host(local))
+		return unlikely(pkt->hops <= 1) ? expired(pkt) : deliver_from_ingress(pkt, local);
+	if (is_tunnelled(remote))
+		return to_remote(pkt, remote);
+	return local ? to_stack(pkt, TRACE_TO_HOST) : to_network(pkt);
+}
+
+static __always_inline int forward(
+	struct packet *pkt, const struct endpoint *local, const struct ipcache_entry *remote)
+{
 	int reason;
 
 	learn_destination(pkt, local, remote);
@@ -134,6 +203,8 @@ static __always_inline int route(struct packet *pkt)
 	reason = track(pkt, false);
 	if (unlikely(reason))
 		return deny(pkt, reason);
+	if (unlikely(pkt->reply_frontend))
+		return answer(pkt, local, remote);
 	if (!local)
 		return to_remote(pkt, remote);
 	if (is_host(local))
@@ -143,10 +214,30 @@ static __always_inline int route(struct packet *pkt)
 	return deliver_from_ingress(pkt, local);
 }
 
-static __always_inline int from_pod(struct packet *pkt, const struct endpoint *endpoint)
+/* served: the packet is for a backend already. */
+static __always_inline int route(struct packet *pkt, const struct endpoint *endpoint, bool served)
 {
-	int reason = parse(pkt), verdict;
+	struct endpoint *local = endpoint_of(&pkt->destination);
+	struct ipcache_entry *remote = local ? 0 : ipcache_find(&pkt->destination);
+	struct balance *balance;
 
+	if (!served && may_be_service(pkt, local, remote)) {
+		balance = this_balance();
+		if (balance && is_for_service(pkt, endpoint, balance))
+			return save_packet(pkt, balance);
+	}
+	if (unlikely(!local && is_hairpin_address(pkt)))
+		return drop(pkt, DROP_UNROUTABLE);
+	return forward(pkt, local, remote);
+}
+
+/* CONTINUE for a packet that the pod may send. */
+static __always_inline int examine(struct packet *pkt, const struct endpoint *endpoint)
+{
+	int reason = check_frame(pkt, endpoint), verdict;
+
+	if (likely(!reason))
+		reason = parse(pkt);
 	if (unlikely(reason))
 		return drop(pkt, reason);
 	if (pkt->family == IPV6) {
@@ -155,37 +246,118 @@ static __always_inline int from_pod(struct packet *pkt, const struct endpoint *e
 			return verdict;
 	}
 	reason = check_packet(pkt, endpoint);
+	return unlikely(reason) ? drop(pkt, reason) : CONTINUE;
+}
+
+static __always_inline int from_pod(struct __sk_buff *skb, const struct endpoint *endpoint,
+	const enum family family, bool served)
+{
+	struct packet pkt = {.skb = skb, .direction = DIRECTION_EGRESS, .family = family};
+	struct balance *balance = this_balance();
+	int verdict;
+
+	if (!endpoint || !balance)
+		return TC_ACT_SHOT;
+	pkt.endpoint_id = endpoint->id;
+	set_source_pod(&pkt, endpoint);
+	if (unlikely(served)) {
+		load_packet(&pkt, balance);
+	} else {
+		verdict = examine(&pkt, endpoint);
+		if (unlikely(verdict != CONTINUE))
+			return verdict;
+	}
+	return route(&pkt, endpoint, served);
+}
+
+static __always_inline int serve_pod(
+	struct __sk_buff *skb, const struct endpoint *endpoint, const enum family family)
+{
+	struct packet pkt = {.skb = skb, .direction = DIRECTION_EGRESS, .family = family};
+
+	if (!endpoint)
+		return TC_ACT_SHOT;
+	pkt.endpoint_id = endpoint->id;
+	set_source_pod(&pkt, endpoint);
+	return serve(&pkt, endpoint);
+}
+
+/* Global functions, verified once by themselves. */
+__noinline int from_pod4(struct __sk_buff *skb, const struct endpoint *endpoint, bool served)
+{
+	return from_pod(skb, endpoint, IPV4, served);
+}
+
+__noinline int from_pod6(struct __sk_buff *skb, const struct endpoint *endpoint, bool served)
+{
+	return from_pod(skb, endpoint, IPV6, served);
+}
+
+__noinline int serve_pod4(struct __sk_buff *skb, const struct endpoint *endpoint)
+{
+	return serve_pod(skb, endpoint, IPV4);
+}
+
+__noinline int serve_pod6(struct __sk_buff *skb, const struct endpoint *endpoint)
+{
+	return serve_pod(skb, endpoint, IPV6);
+}
+
+static __noinline int from_pod_otherwise(struct __sk_buff *skb, const struct endpoint *endpoint)
+{
+	struct packet pkt = {
+		.skb = skb, .direction = DIRECTION_EGRESS, .endpoint_id = endpoint->id};
+	int reason;
+
+	set_source_pod(&pkt, endpoint);
+	reason = check_frame(&pkt, endpoint);
 	if (unlikely(reason))
-		return drop(pkt, reason);
-	return route(pkt);
+		return drop(&pkt, reason);
+	if (enable_ipv4 && skb->protocol == bpf_htons(ETH_P_ARP))
+		return handle_arp(&pkt, endpoint);
+	return drop(&pkt, DROP_UNSUPPORTED_L3);
+}
+
+static __noinline int from_nobody(struct __sk_buff *skb)
+{
+	struct packet pkt = {.skb = skb, .direction = DIRECTION_EGRESS};
+
+	return drop(&pkt, DROP_NO_CONFIG);
+}
+
+static __always_inline int from_endpoint4(struct __sk_buff *skb, const struct endpoint *endpoint)
+{
+	int verdict = from_pod4(skb, endpoint, false);
+
+	if (likely(verdict != SERVE))
+		return verdict;
+	verdict = serve_pod4(skb, endpoint);
+	return verdict == CONTINUE ? from_pod4(skb, endpoint, true) : verdict;
+}
+
+static __always_inline int from_endpoint6(struct __sk_buff *skb, const struct endpoint *endpoint)
+{
+	int verdict = from_pod6(skb, endpoint, false);
+
+	if (likely(verdict != SERVE))
+		return verdict;
+	verdict = serve_pod6(skb, endpoint);
+	return verdict == CONTINUE ? from_pod6(skb, endpoint, true) : verdict;
 }
 
 SEC("tc")
 int tsi_from_container(struct __sk_buff *skb)
 {
 	__u32 ifindex = skb->ifindex;
-	struct packet pkt = {.skb = skb, .direction = DIRECTION_EGRESS};
 	struct endpoint *endpoint = bpf_map_lookup_elem(&tsi_ep_if, &ifindex);
-	int reason;
 
 	if (unlikely(!endpoint))
-		return drop(&pkt, DROP_NO_CONFIG);
-	pkt.endpoint_id = endpoint->id;
-	set_source_pod(&pkt, endpoint);
-	reason = check_frame(&pkt, endpoint);
-	if (unlikely(reason))
-		return drop(&pkt, reason);
-	if (enable_ipv4 && skb->protocol == bpf_htons(ETH_P_IP)) {
-		pkt.family = IPV4;
-		return from_pod(&pkt, endpoint);
-	}
-	if (enable_ipv6 && skb->protocol == bpf_htons(ETH_P_IPV6)) {
-		pkt.family = IPV6;
-		return from_pod(&pkt, endpoint);
-	}
-	if (enable_ipv4 && skb->protocol == bpf_htons(ETH_P_ARP))
-		return handle_arp(&pkt, endpoint);
-	return drop(&pkt, DROP_UNSUPPORTED_L3);
+		return from_nobody(skb);
+	if (enable_ipv4 && skb->protocol == bpf_htons(ETH_P_IP))
+		return from_endpoint4(skb, endpoint);
+	if (enable_ipv6 && skb->protocol == bpf_htons(ETH_P_IPV6))
+		return from_endpoint6(skb, endpoint);
+	return from_pod_otherwise(skb, endpoint);
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

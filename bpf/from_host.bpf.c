@@ -10,6 +10,7 @@
 #include "lib/identity.h"
 #include "lib/parse.h"
 #include "lib/refuse.h"
+#include "lib/serve.h"
 #include "lib/tunnel.h"
 
 /* Link-scoped talk of the stack on its own device (MLD, router solicitations) is nobody's business.
@@ -57,7 +58,25 @@ static __always_inline int to_local_pod(struct packet *pkt, const struct endpoin
 	reason = track(pkt, false);
 	if (unlikely(reason))
 		return deny(pkt, reason);
+	if (unlikely(pkt->reply_frontend)) {
+		reason = restore_frontend(pkt);
+		if (reason)
+			return drop(pkt, reason);
+	}
 	return deliver_from_egress(pkt, endpoint);
+}
+
+/* The router's address is lent to clients from outside (take_place()): the node's own connections from it are noted, so that both
+ * never use one port towards one backend.
+ */
+static __always_inline void note_own_connection(struct packet *pkt)
+{
+	union v6addr router = router_address(pkt->family);
+
+	if (!same_address(&pkt->source, &router) || !pkt->has_ports || pkt->icmp_error)
+		return;
+	if (has_port(pkt) && is_masquerade_port(bpf_ntohs(pkt->source_port)))
+		masquerade_as(pkt, &router, NAT_HOST);
 }
 
 static __always_inline int to_pod(struct packet *pkt)
@@ -70,6 +89,8 @@ static __always_inline int to_pod(struct packet *pkt)
 		return to_local_pod(pkt, local);
 	remote = ipcache_find(&pkt->destination);
 	pkt->destination_identity = identity_or_world(remote, pkt->family);
+	if (is_tunnelled(remote) && enable_node_port)
+		note_own_connection(pkt);
 	if (is_tunnelled(remote))
 		return encapsulate(pkt, &remote->tunnel_endpoint, pkt->source_identity);
 	/* A pod's address without a pod. Left to itself the packet would circle between tsi_host

@@ -3,10 +3,13 @@
  *
  *   other node ==== eth0 --> vxlan --> [here] --> local pod    redirect_peer
  *                                             --> own node     the stack
+ *                                             --> the router   a backend's answer: on to the client
  */
 #include "lib/conntrack.h"
 #include "lib/deliver.h"
+#include "lib/dsr.h"
 #include "lib/identity.h"
+#include "lib/outside.h"
 #include "lib/parse.h"
 #include "lib/refuse.h"
 #include "lib/tunnel.h"
@@ -23,9 +26,27 @@ static __always_inline int deny(const struct packet *pkt, int reason)
 {
 	union v6addr sender = {};
 
+	/* The answer would have to come from the service, which is elsewhere. */
+	if (unlikely(pkt->frontend))
+		return drop(pkt, reason);
 	if (!refuse(pkt, reason) || tunnel_source(pkt, &sender))
 		return TC_ACT_SHOT;
 	return encapsulate(pkt, &sender, pkt->destination_identity);
+}
+
+/* For the node itself, or for a client that asked a service here and that the node stands in for. */
+static __always_inline int to_node(struct packet *pkt)
+{
+	int reason = 0;
+
+	if (enable_node_port && pkt->has_ports && unmasquerade(pkt, &reason)) {
+		if (reason)
+			return drop(pkt, reason);
+		if (pkt->reply_frontend)
+			return answer_client(pkt);
+	}
+	take_in(pkt);
+	return to_stack(pkt, TRACE_TO_HOST);
 }
 
 static __always_inline int to_pod(struct packet *pkt, const struct endpoint *endpoint)
@@ -34,19 +55,23 @@ static __always_inline int to_pod(struct packet *pkt, const struct endpoint *end
 
 	pkt->endpoint_id = endpoint->id;
 	pkt->destination_identity = endpoint->identity;
-	if (is_host(endpoint)) {
-		take_in(pkt);
-		return to_stack(pkt, TRACE_TO_HOST);
-	}
+	if (is_host(endpoint))
+		return to_node(pkt);
 	if (unlikely(!pkt->has_ports))
 		return drop(pkt, DROP_FIRST_FRAGMENT_MISSING);
 	set_destination_pod(pkt, endpoint);
 	reason = track(pkt, false);
 	if (unlikely(reason))
 		return deny(pkt, reason);
+	believe(pkt);
 	if (unlikely(pkt->hops <= 1)) {
 		take_in(pkt);
 		return expired(pkt);
+	}
+	if (unlikely(pkt->reply_frontend)) {
+		reason = restore_frontend(pkt);
+		if (reason)
+			return drop(pkt, reason);
 	}
 	return deliver_from_ingress(pkt, endpoint);
 }
@@ -55,12 +80,16 @@ static __always_inline int from_tunnel(struct packet *pkt)
 {
 	struct endpoint *local;
 	int reason = tunnel_sender(pkt);
+	bool said;
 
 	if (unlikely(reason))
 		return drop(pkt, reason);
+	said = strip_dsr(pkt);
 	reason = parse(pkt);
 	if (unlikely(reason))
 		return drop(pkt, reason);
+	if (enable_dsr)
+		pkt->frontend = said_frontend(said, pkt->protocol);
 	tell_nodes_apart(pkt);
 	local = endpoint_of(&pkt->destination);
 	if (unlikely(!local))

@@ -7,6 +7,7 @@
  *                   --> [here] --> eth0 --> wire
  *   node's sockets /
  */
+#include "lib/leave.h"
 #include "lib/masquerade.h"
 #include "lib/parse.h"
 #include "maps/node.h"
@@ -42,14 +43,35 @@ static __always_inline int leave(struct packet *pkt, __u16 nat_flags)
 	return to_stack(pkt, TRACE_TO_NETWORK);
 }
 
+/* The answer of a process of the node that a service made a backend (note_answer()): CONTINUE for what is none. */
+static __always_inline int answer_as_frontend(struct packet *pkt)
+{
+	struct translation *translation = this_translation();
+	struct nat_entry6 *frontend;
+	int reason;
+
+	if (!enable_node_port || !translation)
+		return CONTINUE;
+	frontend = &translation->target;
+	flow_tuple(pkt, NAT_ANSWER, &translation->tuple);
+	if (!nat_find(NAT_WAY, !pkt->icmp_error))
+		return CONTINUE;
+	reason = rewrite_end(pkt, PACKET_SOURCE, &frontend->address, frontend->port);
+	return reason ? drop(pkt, reason) : TC_ACT_OK;
+}
+
 /* The node's own packet, from the address that pods share. */
 static __always_inline int leave_from_node(struct packet *pkt)
 {
 	bool tunnel =
 		pkt->protocol == IPPROTO_UDP && pkt->destination_port == bpf_htons(tunnel_port);
+	int verdict;
 
 	if (tunnel || !pkt->has_ports)
 		return TC_ACT_OK;
+	verdict = answer_as_frontend(pkt);
+	if (verdict != CONTINUE)
+		return verdict;
 	/* Ports below the range are never given to pods. Errors about pods' flows quote them. */
 	if (!pkt->icmp_error &&
 		(!has_port(pkt) || !is_masquerade_port(bpf_ntohs(pkt->source_port))))
@@ -64,11 +86,12 @@ static __always_inline int to_wire(struct packet *pkt)
 	union v6addr node = node_address(pkt->family), router = router_address(pkt->family);
 	struct endpoint *endpoint;
 
-	if (!is_masquerading(pkt->family) || parse(pkt))
+	if (is_translated(pkt->skb) || !(is_masquerading(pkt->family) || enable_node_port) ||
+		parse(pkt))
 		return TC_ACT_OK;
 	if (same_address(&pkt->source, &node))
 		return leave_from_node(pkt);
-	endpoint = endpoint_of(&pkt->source);
+	endpoint = is_masquerading(pkt->family) ? endpoint_of(&pkt->source) : 0;
 	if (!endpoint)
 		return TC_ACT_OK;
 	if (is_host(endpoint))

@@ -53,6 +53,20 @@ static __always_inline bool is_mapped(const union v6addr *a)
 	return !(a->halves[0] | (a->words[2] ^ bpf_htonl(0xffff)));
 }
 
+/* 0.0.0.0 or ::. */
+static __always_inline bool is_unspecified(const union v6addr *a)
+{
+	return !a->halves[0] && !a->words[3] && (!a->words[2] || is_mapped(a));
+}
+
+/* The unspecified address of the same family. */
+static __always_inline union v6addr unspecified_like(const union v6addr *a)
+{
+	union v6addr none = {};
+
+	return is_mapped(a) ? mapped(0) : none;
+}
+
 static __always_inline bool is_link_local6(const union v6addr *a)
 {
 	return a->bytes[0] == 0xfe && (a->bytes[1] & 0xc0) == 0x80;

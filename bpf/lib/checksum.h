@@ -6,16 +6,21 @@
 #include <linux/ip.h>
 #include <linux/ipv6.h>
 #include "lib/packet.h"
+#include "maps/answer.h"
 
 /* Hops that packets of our own making may travel. */
 #define OUR_TTL 64
 
-struct pseudo_header6 {
-	union v6addr source;
-	union v6addr destination;
-	__be32 length;
-	__be32 next_header;
-};
+/* Where this CPU builds a packet, cleared. */
+static __always_inline void *new_answer(void)
+{
+	__u32 zero = 0;
+	struct answer *answer = bpf_map_lookup_elem(&tsi_answer, &zero);
+
+	if (answer)
+		__builtin_memset(answer, 0, sizeof(*answer));
+	return answer;
+}
 
 static __always_inline __sum16 fold_checksum(__u64 sum)
 {

@@ -11,6 +11,8 @@
 #include "lib/icmp.h"
 #include "lib/identity.h"
 #include "lib/policy.h"
+#include "lib/service.h"
+#include "maps/refusal.h"
 
 static __always_inline __u32 owner_of(const union v6addr *address)
 {
@@ -81,13 +83,25 @@ static __always_inline int ask_about_type(struct flow *flow)
 	return FLOW_UNDECIDED;
 }
 
+/* Nobody's port of a service's address, which is no pod's. */
+static __always_inline bool is_unserved(const struct flow *flow)
+{
+	return !flow->destination.subject && !is_pod_identity(flow->destination.identity) &&
+	       is_service_address(&flow->destination.address);
+}
+
 /* A packet of no flow that is remembered. */
 static __always_inline int ask_about_new(struct flow *flow)
 {
+	flow->reply_frontend = 0;
 	/* An error about a flow that nobody remembers, or no longer, opens none. */
 	if (flow->icmp_error)
 		return ask_about_type(flow);
 	flow->is_reply = flow->known_reply;
+	if (!flow->is_reply && is_unserved(flow)) {
+		flow->response = REFUSAL_NO_SERVICE;
+		return DROP_NO_BACKEND;
+	}
 	/* Nor does an answer to a ping that nobody sent. */
 	if (is_icmp(flow->family, flow->protocol) && !flow->known_reply &&
 		!is_echo_request(flow->family, flow->icmp_type))
@@ -146,6 +160,27 @@ static __always_inline void carry_on(
 		promote(flow, segment, entry);
 }
 
+/* A node stands in for clients from outside at backends elsewhere: whom it speaks for, its packets say (in the VNI) and its
+ * address does not.
+ */
+static __always_inline void keep_client(struct flow *flow, const struct conntrack_entry *entry)
+{
+	__u32 origin = entry->origin_identity;
+
+	if (flow->is_reply && is_other_node(flow->destination.identity) &&
+		!is_pod_identity(origin) && origin != IDENTITY_HOST)
+		flow->destination.identity = origin;
+}
+
+/* The same two ends may meet directly and through services: the last packet of the opening side says how. */
+static __always_inline void follow_frontend(struct flow *flow, struct conntrack_entry *entry)
+{
+	if (flow->is_reply)
+		flow->reply_frontend = entry->frontend;
+	else if (flow->frontend && flow->frontend != entry->frontend)
+		entry->frontend = flow->frontend;
+}
+
 /* Step 1: what is remembered of this flow. 0 if that settles it, FLOW_UNDECIDED with the question's port if
  * it must be decided. Global functions, verified once by themselves (see walk_extension_headers()), and one
  * after the other rather than one in the other, since stacks add up.
@@ -166,6 +201,7 @@ __noinline int recall(void)
 	flow->is_reply = segment.is_reply;
 	if (!entry)
 		return ask_about_new(flow);
+	follow_frontend(flow, entry);
 	if (entry->epoch == flow->epoch) {
 		carry_on(flow, &segment, entry, now);
 		return 0;
@@ -173,6 +209,7 @@ __noinline int recall(void)
 	learn_owners(flow);
 	if (!has_same_owners(flow, entry))
 		return ask_about_new(flow);
+	keep_client(flow, entry);
 	flow->state = FLOW_STALE;
 	flow->question.port = opening_port(flow);
 	return FLOW_UNDECIDED;
@@ -196,6 +233,7 @@ static __always_inline int open_connection(struct flow *flow, __u64 now)
 	entry->origin_owner = origin->owner;
 	entry->reply_owner = other->owner;
 	entry->proxy_port = flow->proxy_port;
+	entry->frontend = flow->frontend;
 	entry->flags = closing_flags(&segment);
 	if (flow->source_high != flow->is_reply)
 		entry->flags |= CONNTRACK_ORIGIN_HIGH;

@@ -42,7 +42,7 @@ static __always_inline bool is_remembered(const struct packet *pkt)
 
 /* The rest of track(), out of the fast path. 0, or the drop reason. */
 static __always_inline int track_slowly(struct packet *pkt, const union conntrack_key *key,
-	const bool known_reply, bool source_high, __u32 epoch)
+	bool known_reply, bool source_high, __u32 epoch)
 {
 	struct flow *flow = this_flow();
 	int reason;
@@ -62,6 +62,7 @@ static __always_inline int track_slowly(struct packet *pkt, const union conntrac
 			reason = remember();
 	}
 	pkt->is_reply = flow->is_reply;
+	pkt->reply_frontend = flow->reply_frontend;
 	if (likely(!reason))
 		return 0;
 	/* The drop is that end's whose policy it was. */
@@ -76,7 +77,7 @@ static __always_inline int track_slowly(struct packet *pkt, const union conntrac
  * reason. known_reply: something else (a NAT mapping) proves the packet to be a reply, so that if
  * its entry was evicted, the new one has its ends the right way round.
  */
-static __always_inline int track(struct packet *pkt, const bool known_reply)
+static __always_inline int track(struct packet *pkt, bool known_reply)
 {
 	union conntrack_key key;
 	struct segment segment;
@@ -96,8 +97,10 @@ static __always_inline int track(struct packet *pkt, const bool known_reply)
 	epoch = *(volatile __u32 *)&runtime->epoch;
 	segment = segment_of(pkt, conntrack_key(pkt, &key));
 	entry = conntrack_find(pkt->family, &key);
-	if (likely(is_remembered(pkt) && belongs(&segment, entry, now) && entry->epoch == epoch)) {
+	if (likely(is_remembered(pkt) && belongs(&segment, entry, now) && entry->epoch == epoch &&
+		    (!pkt->frontend || pkt->frontend == entry->frontend))) {
 		pkt->is_reply = segment.is_reply;
+		pkt->reply_frontend = segment.is_reply ? entry->frontend : 0;
 		if (likely(!pkt->icmp_error))
 			refresh(&segment, entry, now);
 		return 0;

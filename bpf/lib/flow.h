@@ -69,6 +69,8 @@ static __always_inline void flow_of(const struct packet *pkt, struct flow *flow)
 	flow->is_reply = false;
 	flow->response = POLICY_RESPONSE_DROP;
 	flow->rule = 0;
+	flow->frontend = pkt->frontend;
+	flow->reply_frontend = 0;
 }
 
 #endif

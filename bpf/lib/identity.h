@@ -23,10 +23,23 @@ enum reserved_identity {
 /* Scope of nodes that have an identity each. */
 #define IDENTITY_SCOPE_NODES 2
 
+/* Below are reserved ones. */
+#define IDENTITY_FIRST_ALLOCATED 256
+
+static __always_inline bool is_pod_identity(__u32 identity)
+{
+	return identity >= IDENTITY_FIRST_ALLOCATED && !(identity >> IDENTITY_SCOPE_SHIFT);
+}
+
 static __always_inline bool is_node_identity(__u32 identity)
 {
 	return identity == IDENTITY_KUBE_APISERVER ||
 	       identity >> IDENTITY_SCOPE_SHIFT == IDENTITY_SCOPE_NODES;
+}
+
+static __always_inline bool is_other_node(__u32 identity)
+{
+	return identity == IDENTITY_REMOTE_NODE || is_node_identity(identity);
 }
 
 static __always_inline struct endpoint *endpoint_of(const union v6addr *address)

@@ -53,10 +53,10 @@ static __always_inline bool has_port(const struct packet *pkt)
 }
 
 /* The flow as this packet travels it; of an error, as its flow's packets in that direction do. */
-static __always_inline struct nat_tuple flow_tuple(
-	const struct packet *pkt, enum nat_direction direction)
+static __always_inline void flow_tuple(
+	const struct packet *pkt, enum nat_direction direction, struct nat_tuple *tuple)
 {
-	return (struct nat_tuple){
+	*tuple = (struct nat_tuple){
 		.key = {.source = pkt->flow_source,
 			.destination = pkt->destination,
 			.source_port = pkt->source_port,
@@ -68,17 +68,22 @@ static __always_inline struct nat_tuple flow_tuple(
 	};
 }
 
-/* Puts target in the place of one end of the flow. 0, or the drop reason. */
+/* Puts another address and port in the place of one end of the flow. 0, or the drop reason. */
 static __always_inline int rewrite_end(
-	struct packet *pkt, const enum packet_end end, const struct nat_entry6 *target)
+	struct packet *pkt, const enum packet_end end, const union v6addr *to, __be16 to_port)
 {
 	union v6addr *address = end == PACKET_SOURCE ? &pkt->source : &pkt->destination;
 	__be16 *port = end == PACKET_SOURCE ? &pkt->source_port : &pkt->destination_port;
-	struct rewrite rewrite = {
+	struct translation *translation = this_translation();
+	int reason = 0;
+
+	if (!translation)
+		return DROP_NO_CONFIG;
+	translation->rewrite = (struct rewrite){
 		.from = end == PACKET_SOURCE ? pkt->flow_source : pkt->destination,
-		.to = target->address,
+		.to = *to,
 		.from_port = *port,
-		.to_port = target->port,
+		.to_port = to_port,
 		.l4_offset = pkt->l4_offset,
 		.quoted_l3_offset = pkt->quoted_l3_offset,
 		.quoted_l4_offset = pkt->quoted_l4_offset,
@@ -87,29 +92,34 @@ static __always_inline int rewrite_end(
 		.end = end,
 		.fragment = pkt->fragment,
 	};
-	int reason;
-
 	if (pkt->icmp_error)
-		reason = rewrite_error(pkt->skb, &rewrite);
-	else if (same_address(address, &target->address) && *port == target->port)
-		return 0;
-	else
-		reason = rewrite_packet(pkt->skb, &rewrite);
-	*address = target->address;
-	*port = target->port;
+		reason = rewrite_error(pkt->skb, &translation->rewrite);
+	else if (!same_address(address, to) || *port != to_port)
+		reason = rewrite_packet(pkt->skb, &translation->rewrite);
+	/* The packet may have come from elsewhere than the flow's end. */
+	if (end == PACKET_SOURCE)
+		pkt->flow_source = *to;
+	*address = *to;
+	*port = to_port;
 	return reason;
 }
 
-/* Gives the packet the node's address and a port of its own. flags: enum nat_flags for a new
- * mapping. 0, or the drop reason.
+/* Gives the packet this address and a port of its own. flags: enum nat_flags for a new mapping. 0, or
+ * the drop reason.
  */
-static __always_inline int masquerade(struct packet *pkt, __u16 flags)
+static __always_inline int masquerade_as(
+	struct packet *pkt, const union v6addr *address, __u16 flags)
 {
-	struct nat_tuple forward = flow_tuple(pkt, NAT_FORWARD);
-	struct nat_entry6 target = {.address = node_address(pkt->family), .flags = flags};
+	struct translation *translation = this_translation();
+	struct nat_entry6 *target;
 	int reason;
 
-	if (!nat_find(&forward, &target, !pkt->icmp_error)) {
+	if (!translation)
+		return DROP_NO_CONFIG;
+	target = &translation->target;
+	*target = (struct nat_entry6){.address = *address, .flags = flags};
+	flow_tuple(pkt, NAT_FORWARD, &translation->tuple);
+	if (!nat_find(NAT_WAY, !pkt->icmp_error)) {
 		/* About a flow that was not masqueraded: so is the error. And a connection that came in to
 		 * the pod's own address must be answered from it.
 		 */
@@ -117,11 +127,18 @@ static __always_inline int masquerade(struct packet *pkt, __u16 flags)
 			return 0;
 		if (!has_port(pkt))
 			return DROP_NAT_UNSUPPORTED;
-		reason = nat_allocate(&forward, &target);
+		reason = nat_allocate();
 		if (reason)
 			return reason;
 	}
-	return rewrite_end(pkt, PACKET_SOURCE, &target);
+	return rewrite_end(pkt, PACKET_SOURCE, &target->address, target->port);
+}
+
+static __always_inline int masquerade(struct packet *pkt, __u16 flags)
+{
+	union v6addr node = node_address(pkt->family);
+
+	return masquerade_as(pkt, &node, flags);
 }
 
 /* Gives a packet for the node back to the pod that it answers. Returns whether it does; *reason is
@@ -129,12 +146,17 @@ static __always_inline int masquerade(struct packet *pkt, __u16 flags)
  */
 static __always_inline bool unmasquerade(struct packet *pkt, int *reason)
 {
-	struct nat_tuple reverse = flow_tuple(pkt, NAT_REVERSE);
-	struct nat_entry6 target = {};
+	struct translation *translation = this_translation();
+	struct nat_entry6 *target;
 
-	if (!nat_find(&reverse, &target, !pkt->icmp_error))
+	if (!translation)
 		return false;
-	*reason = rewrite_end(pkt, PACKET_DESTINATION, &target);
+	target = &translation->target;
+	flow_tuple(pkt, NAT_REVERSE, &translation->tuple);
+	if (!nat_find(NAT_WAY, !pkt->icmp_error))
+		return false;
+	pkt->reply_frontend = target->frontend;
+	*reason = rewrite_end(pkt, PACKET_DESTINATION, &target->address, target->port);
 	return true;
 }
 

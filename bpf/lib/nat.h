@@ -24,76 +24,92 @@ static __always_inline __u16 random_port(void)
  * request (the responder's own id is never rewritten), so for ICMP too the source port is what
  * gives way.
  */
-static __always_inline struct nat_tuple reverse_of(
-	const struct nat_tuple *forward, const struct nat_entry6 *target)
+static __always_inline void describe_way_back(struct translation *translation, __be16 port)
 {
-	return (struct nat_tuple){
+	const struct nat_tuple *forward = &translation->tuple;
+
+	translation->back_tuple = (struct nat_tuple){
 		.key = {.source = forward->key.destination,
-			.destination = target->address,
+			.destination = translation->target.address,
 			.source_port = forward->key.destination_port,
+			.destination_port = port,
 			.protocol = forward->key.protocol,
 			.direction = NAT_REVERSE},
 		.family = forward->family,
 		.tcp_flags = forward->tcp_flags,
 	};
+	translation->back = (struct nat_entry6){
+		.address = forward->key.source,
+		.port = forward->key.source_port,
+		.flags = translation->target.flags,
+		.frontend = translation->target.frontend,
+	};
 }
 
-/* Whether replies to reverse's end are, or could be made, the flow's own. */
-static __always_inline bool claim_port(
-	const struct nat_tuple *forward, const struct nat_tuple *reverse, struct nat_entry6 *back)
+/* Whether replies to that end are, or could be made, the flow's own. */
+static __always_inline bool claim_port(struct translation *translation)
 {
-	back->address = forward->key.source;
-	back->port = forward->key.source_port;
-	if (!nat_claim(reverse, back))
+	const struct nat_key6 *forward = &translation->tuple.key;
+
+	if (!nat_write(NAT_WAY_BACK, BPF_NOEXIST))
 		return true;
 	/* Ours already when only the forward half was evicted: the connection goes on unharmed. */
-	return nat_find(reverse, back, false) && back->port == forward->key.source_port &&
-	       same_address(&back->address, &forward->key.source);
+	return nat_find(NAT_WAY_BACK, false) && translation->back.port == forward->source_port &&
+	       same_address(&translation->back.address, &forward->source);
 }
 
 /* The way out, once the way back is claimed. Another CPU may have mapped the same flow meanwhile:
  * then ours is given back and its taken.
  */
-static __always_inline void complete(
-	const struct nat_tuple *forward, const struct nat_tuple *reverse, struct nat_entry6 *target)
+static __always_inline void complete(struct translation *translation, __be16 port)
 {
-	target->address = reverse->key.destination;
-	target->port = reverse->key.destination_port;
-	if (nat_claim(forward, target) && nat_find(forward, target, false) &&
-		target->port != reverse->key.destination_port)
-		nat_release(reverse);
+	translation->target.port = port;
+	if (nat_write(NAT_WAY, BPF_NOEXIST) && nat_find(NAT_WAY, false) &&
+		translation->target.port != port)
+		nat_release(NAT_WAY_BACK);
 }
 
-/* Gives forward a mapping to target's address and a port of its, the packet's own if that is free:
+/* Gives this_translation()'s flow a mapping to its target's address and a port of its, the packet's own if that is free:
  * many protocols and all debugging get easier. SCTP's checksum does not survive another port (and
  * there is no help to redo it), so it gets its own or none. 0, or the drop reason.
  */
-__noinline int nat_allocate(const struct nat_tuple *forward, struct nat_entry6 *target)
+__noinline int nat_allocate(void)
 {
-	struct nat_tuple reverse;
-	__u16 flags;
+	struct translation *translation = this_translation();
+	__be16 port;
 	bool sctp;
 
-	if (!forward || !target)
+	if (!translation)
 		return DROP_NO_NAT_MAPPING;
-	flags = target->flags;
-	sctp = forward->key.protocol == PROTOCOL_SCTP;
-	reverse = reverse_of(forward, target);
-	reverse.key.destination_port = forward->key.source_port;
-	if (!sctp && !is_masquerade_port(bpf_ntohs(forward->key.source_port)))
-		reverse.key.destination_port = bpf_htons(random_port());
+	sctp = translation->tuple.key.protocol == PROTOCOL_SCTP;
+	port = translation->tuple.key.source_port;
+	if (!sctp && !is_masquerade_port(bpf_ntohs(port)))
+		port = bpf_htons(random_port());
 	for (int i = 0; i < NAT_TRIES; i++) {
-		/* One record for both ways, first the one back: the stack is short. */
-		target->flags = flags;
-		if (claim_port(forward, &reverse, target)) {
-			complete(forward, &reverse, target);
+		describe_way_back(translation, port);
+		if (claim_port(translation)) {
+			complete(translation, port);
 			return 0;
 		}
 		if (sctp)
 			return DROP_NO_NAT_MAPPING;
-		reverse.key.destination_port = bpf_htons(random_port());
+		port = bpf_htons(random_port());
 	}
 	return DROP_NO_NAT_MAPPING;
+}
+
+/* The same two ends may meet through several frontends: target's says which answers get from now on. Global, as
+ * nat_allocate() is.
+ */
+__noinline int nat_follow_frontend(void)
+{
+	struct translation *translation = this_translation();
+
+	if (!translation)
+		return 0;
+	nat_write(NAT_WAY, BPF_ANY);
+	describe_way_back(translation, translation->target.port);
+	return nat_write(NAT_WAY_BACK, BPF_ANY);
 }
 
 #endif

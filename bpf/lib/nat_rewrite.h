@@ -14,28 +14,10 @@
 #include "lib/icmp.h"
 #include "lib/packet.h"
 #include "lib/parse_l4.h"
+#include "maps/translation.h"
 
 /* Which end of the packet is rewritten. */
 enum packet_end { PACKET_SOURCE, PACKET_DESTINATION };
-
-struct rewrite {
-	union v6addr from;
-	union v6addr to;
-	/* ICMP echo: ids. */
-	__be16 from_port;
-	__be16 to_port;
-	__u16 l4_offset;
-	/* Only of ICMP errors. */
-	__u16 quoted_l3_offset;
-	__u16 quoted_l4_offset;
-	/* Of the flow; an error's own is ICMP. */
-	__u8 protocol;
-	/* enum family, enum packet_end, enum fragment. */
-	__u8 family;
-	__u8 end;
-	__u8 fragment;
-	__u8 reserved[2];
-};
 
 /* Of the port, or of the id that stands for it. */
 static __always_inline __u32 port_offset(

@@ -14,14 +14,15 @@
 #include "lib/conntrack.h"
 #include "lib/packet.h"
 #include "maps/nat.h"
+#include "maps/translation.h"
 
-struct nat_tuple {
-	struct nat_key6 key;
-	/* enum family. */
-	__u8 family;
-	__u8 tcp_flags;
-	__u8 reserved[6];
-};
+/* This CPU's translation under way: see this_flow(). */
+static __always_inline struct translation *this_translation(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&tsi_translation, &zero);
+}
 
 static __always_inline struct nat_key4 compact(const struct nat_key6 *key)
 {
@@ -74,6 +75,20 @@ static __always_inline void nat_refresh(
 	}
 }
 
+/* Which way of this_translation() is meant. */
+enum nat_way { NAT_WAY, NAT_WAY_BACK };
+
+static __always_inline struct nat_tuple *tuple_of(struct translation *translation, enum nat_way way)
+{
+	return way == NAT_WAY ? &translation->tuple : &translation->back_tuple;
+}
+
+static __always_inline struct nat_entry6 *target_of(
+	struct translation *translation, enum nat_way way)
+{
+	return way == NAT_WAY ? &translation->target : &translation->back;
+}
+
 static __always_inline bool nat_find4(
 	const struct nat_tuple *tuple, struct nat_entry6 *target, bool refresh)
 {
@@ -85,6 +100,7 @@ static __always_inline bool nat_find4(
 	target->address = mapped(entry->address);
 	target->port = entry->port;
 	target->flags = entry->flags;
+	target->frontend = entry->frontend;
 	if (refresh)
 		nat_refresh(tuple, &entry->expires_ns, &entry->flags);
 	return true;
@@ -93,73 +109,77 @@ static __always_inline bool nat_find4(
 static __always_inline bool nat_find6(
 	const struct nat_tuple *tuple, struct nat_entry6 *target, bool refresh)
 {
-	struct nat_key6 key = tuple->key;
-	struct nat_entry6 *entry = bpf_map_lookup_elem(&tsi_nat6, &key);
+	struct nat_entry6 *entry = bpf_map_lookup_elem(&tsi_nat6, &tuple->key);
 
 	if (!entry)
 		return false;
 	target->address = entry->address;
 	target->port = entry->port;
 	target->flags = entry->flags;
+	target->frontend = entry->frontend;
 	if (refresh)
 		nat_refresh(tuple, &entry->expires_ns, &entry->flags);
 	return true;
 }
 
-/* Whether the tuple has a mapping; fills target and, with refresh, keeps the entry alive. */
-__noinline bool nat_find(const struct nat_tuple *tuple, struct nat_entry6 *target, bool refresh)
+/* Whether this way has a mapping; fills its target and, with refresh, keeps the entry alive. */
+__noinline bool nat_find(enum nat_way way, bool refresh)
 {
-	if (!tuple || !target)
+	struct translation *translation = this_translation();
+
+	if (!translation)
 		return false;
-	return tuple->family == IPV4 ? nat_find4(tuple, target, refresh)
-				     : nat_find6(tuple, target, refresh);
+	return tuple_of(translation, way)->family == IPV4
+		       ? nat_find4(tuple_of(translation, way), target_of(translation, way), refresh)
+		       : nat_find6(
+				 tuple_of(translation, way), target_of(translation, way), refresh);
 }
 
-static __always_inline long nat_claim4(
-	const struct nat_tuple *tuple, const struct nat_entry6 *target)
+static __always_inline long nat_write4(struct translation *translation, enum nat_way way, __u64 how)
 {
-	struct nat_key4 key = compact(&tuple->key);
-	struct nat_entry4 entry = {
-		.expires_ns = nat_deadline(tuple, 0),
-		.address = target->address.words[3],
-		.port = target->port,
-		.flags = target->flags,
-	};
+	const struct nat_entry6 *target = target_of(translation, way);
+	struct nat_entry4 *entry = &translation->entry4;
 
-	return bpf_map_update_elem(&tsi_nat4, &key, &entry, BPF_NOEXIST);
+	translation->key4 = compact(&tuple_of(translation, way)->key);
+	entry->expires_ns = nat_deadline(tuple_of(translation, way), 0);
+	entry->address = target->address.words[3];
+	entry->port = target->port;
+	entry->flags = target->flags;
+	entry->frontend = target->frontend;
+	return bpf_map_update_elem(&tsi_nat4, &translation->key4, entry, how);
 }
 
-/* Copies: to 6.1's verifier an argument's memory is not good for a map's key or value. */
-static __always_inline long nat_claim6(
-	const struct nat_tuple *tuple, const struct nat_entry6 *target)
+static __always_inline long nat_write6(
+	const struct nat_tuple *tuple, struct nat_entry6 *target, __u64 how)
 {
-	struct nat_key6 key = tuple->key;
-	struct nat_entry6 entry = *target;
-
-	entry.expires_ns = nat_deadline(tuple, 0);
-	return bpf_map_update_elem(&tsi_nat6, &key, &entry, BPF_NOEXIST);
+	target->expires_ns = nat_deadline(tuple, 0);
+	return bpf_map_update_elem(&tsi_nat6, &tuple->key, target, how);
 }
 
-/* Makes the entry unless there is one: 0, -EEXIST when the tuple is taken, or another error. */
-__noinline long nat_claim(const struct nat_tuple *tuple, const struct nat_entry6 *target)
+/* Writes this way's target. how: BPF_NOEXIST (-EEXIST when the tuple is taken) or BPF_ANY. 0, or an error. */
+__noinline long nat_write(enum nat_way way, __u64 how)
 {
-	if (!tuple || !target)
+	struct translation *translation = this_translation();
+
+	if (!translation)
 		return -1;
-	return tuple->family == IPV4 ? nat_claim4(tuple, target) : nat_claim6(tuple, target);
+	return tuple_of(translation, way)->family == IPV4
+		       ? nat_write4(translation, way, how)
+		       : nat_write6(tuple_of(translation, way), target_of(translation, way), how);
 }
 
-__noinline int nat_release(const struct nat_tuple *tuple)
+__noinline int nat_release(enum nat_way way)
 {
-	if (!tuple)
+	struct translation *translation = this_translation();
+
+	if (!translation)
 		return 0;
-	if (tuple->family == IPV4) {
-		struct nat_key4 key = compact(&tuple->key);
+	if (tuple_of(translation, way)->family == IPV4) {
+		struct nat_key4 key = compact(&tuple_of(translation, way)->key);
 
 		return bpf_map_delete_elem(&tsi_nat4, &key);
 	}
-	struct nat_key6 key = tuple->key;
-
-	return bpf_map_delete_elem(&tsi_nat6, &key);
+	return bpf_map_delete_elem(&tsi_nat6, &tuple_of(translation, way)->key);
 }
 
 #endif

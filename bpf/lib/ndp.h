@@ -7,6 +7,7 @@
 #define TSI_LIB_NDP_H
 
 #include <linux/ipv6.h>
+#include <stddef.h>
 #include "lib/checksum.h"
 #include "lib/event.h"
 #include "lib/icmp.h"
@@ -35,53 +36,53 @@ struct neighbour_advertisement {
 };
 
 struct advertisement_frame {
+	/* So that what follows the Ethernet header is aligned. */
+	__u8 padding[2];
 	struct ethhdr ethernet;
 	struct ipv6hdr ip;
 	struct neighbour_advertisement body;
-} __attribute__((packed));
+};
 
-static __always_inline __sum16 advertisement_checksum(
-	const union v6addr *to, struct neighbour_advertisement *body)
+#define ADVERTISEMENT_LENGTH                                                                       \
+	(sizeof(struct advertisement_frame) - offsetof(struct advertisement_frame, ethernet))
+
+static __always_inline void write_advertisement(struct advertisement_frame *frame,
+	const struct endpoint *endpoint, const union v6addr *asker)
 {
-	struct pseudo_header6 pseudo = {
-		.source = body->target,
-		.destination = *to,
-		.length = bpf_htonl(sizeof(*body)),
-		.next_header = bpf_htonl(IPPROTO_ICMPV6),
-	};
-	__s64 sum = bpf_csum_diff(0, 0, (__be32 *)&pseudo, sizeof(pseudo), 0);
+	struct neighbour_advertisement *body = &frame->body;
+	union v6addr router = constant_address(&router_ipv6);
 
-	return fold_checksum(bpf_csum_diff(0, 0, (__be32 *)body, sizeof(*body), sum));
+	__builtin_memcpy(frame->ethernet.h_dest, endpoint->mac, 6);
+	__builtin_memcpy(frame->ethernet.h_source, endpoint->node_mac, 6);
+	frame->ethernet.h_proto = bpf_htons(ETH_P_IPV6);
+	frame->ip.version = 6;
+	frame->ip.payload_len = bpf_htons(sizeof(*body));
+	frame->ip.nexthdr = IPPROTO_ICMPV6;
+	/* RFC 4861 7.1.2: anything less has crossed a router. */
+	frame->ip.hop_limit = 255;
+	__builtin_memcpy(&frame->ip.saddr, &router, sizeof(router));
+	__builtin_memcpy(&frame->ip.daddr, asker, sizeof(*asker));
+	body->type = NDP_NEIGHBOUR_ADVERTISEMENT;
+	body->flags = bpf_htonl(NDP_ADVERTISEMENT_FLAGS);
+	__builtin_memcpy(&body->target, &router, sizeof(router));
+	body->option_type = NDP_OPTION_TARGET_LINK_ADDRESS;
+	body->option_length = 1;
+	__builtin_memcpy(body->option_mac, endpoint->node_mac, 6);
+	body->checksum = fold_checksum(pseudo_sum6(&frame->ip, sizeof(*body), IPPROTO_ICMPV6) +
+				       bpf_csum_diff(0, 0, (__be32 *)body, sizeof(*body), 0));
 }
 
-/* Out of line: the frame is built on the stack, and that should not be every packet's stack. */
+/* Out of line, as it is not every packet's. */
 static __noinline int send_advertisement(
 	struct __sk_buff *skb, const struct endpoint *endpoint, const union v6addr *asker)
 {
-	struct advertisement_frame frame = {};
-	struct neighbour_advertisement body = {
-		.type = NDP_NEIGHBOUR_ADVERTISEMENT,
-		.flags = bpf_htonl(NDP_ADVERTISEMENT_FLAGS),
-		.option_type = NDP_OPTION_TARGET_LINK_ADDRESS,
-		.option_length = 1,
-	};
+	struct advertisement_frame *frame = new_answer();
 
-	body.target = constant_address(&router_ipv6);
-	__builtin_memcpy(body.option_mac, endpoint->node_mac, 6);
-	body.checksum = advertisement_checksum(asker, &body);
-	__builtin_memcpy(frame.ethernet.h_dest, endpoint->mac, 6);
-	__builtin_memcpy(frame.ethernet.h_source, endpoint->node_mac, 6);
-	frame.ethernet.h_proto = bpf_htons(ETH_P_IPV6);
-	frame.ip.version = 6;
-	frame.ip.payload_len = bpf_htons(sizeof(body));
-	frame.ip.nexthdr = IPPROTO_ICMPV6;
-	/* RFC 4861 7.1.2: anything less has crossed a router. */
-	frame.ip.hop_limit = 255;
-	__builtin_memcpy(&frame.ip.saddr, &body.target, sizeof(body.target));
-	__builtin_memcpy(&frame.ip.daddr, asker, sizeof(*asker));
-	frame.body = body;
-	if (bpf_skb_change_tail(skb, sizeof(frame), 0) ||
-		bpf_skb_store_bytes(skb, 0, &frame, sizeof(frame), 0))
+	if (!frame)
+		return DROP_NO_CONFIG;
+	write_advertisement(frame, endpoint, asker);
+	if (bpf_skb_change_tail(skb, ADVERTISEMENT_LENGTH, 0) ||
+		bpf_skb_store_bytes(skb, 0, &frame->ethernet, ADVERTISEMENT_LENGTH, 0))
 		return DROP_WRITE_ERROR;
 	return 0;
 }

@@ -24,6 +24,8 @@
 
 /* Not a verdict: go on with the next step. Distinct from TC_ACT_UNSPEC (-1). */
 #define CONTINUE (-100)
+/* Nor this: the packet is for a service, and saved (lib/serve.h). */
+#define SERVE (-101)
 
 #define L3_OFFSET ETH_HLEN
 
@@ -77,6 +79,8 @@ struct packet {
 	bool is_reply;
 	/* What a denying rule wants the sender to hear: enum policy_response. */
 	__u8 response;
+	/* What the sender of a packet that is too big is told, bytes. */
+	__u16 mtu;
 	/* The local endpoint that an event is about. */
 	__u16 endpoint_id;
 	__u32 source_identity;
@@ -91,6 +95,10 @@ struct packet {
 	__u16 destination_endpoint;
 	/* Policy rule that decided, 0: none. */
 	__u32 rule;
+	/* Frontend that the flow was opened to (maps/service.h), 0: none. */
+	__u32 frontend;
+	/* Of a reply: the frontend that is to be its source, 0: none. */
+	__u32 reply_frontend;
 };
 
 /* Verifier trick (6.1 to 6.18, clang 19): the context holds packet pointers in 32-bit fields, and
@@ -116,6 +124,17 @@ static __always_inline void *packet_end(struct __sk_buff *skb)
 		: "=r"(end)
 		: "r"(skb), "i"(__builtin_offsetof(struct __sk_buff, data_end)));
 	return end;
+}
+
+/* The device that the packet is at. By the same trick: an address into the context, kept for two loads, is refused. */
+static __always_inline __u32 device_of(struct __sk_buff *skb)
+{
+	__u32 ifindex;
+
+	asm volatile("%0 = *(u32 *)(%1 + %2)"
+		: "=r"(ifindex)
+		: "r"(skb), "i"(__builtin_offsetof(struct __sk_buff, ifindex)));
+	return ifindex;
 }
 
 /* Headers end well before this; a mask. */

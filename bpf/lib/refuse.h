@@ -48,7 +48,7 @@ union denied_packet {
 		__u8 tcp_flags;
 		__u8 icmp_error;
 		__u8 fragment;
-		__u8 reserved[2];
+		__u16 mtu;
 	};
 	__u64 packed;
 };
@@ -67,15 +67,19 @@ static __always_inline bool is_answerable(const union denied_packet *denied)
 __noinline int become_answer(struct __sk_buff *skb, __u64 packed)
 {
 	union denied_packet denied = {.packed = packed};
-	bool reset = denied.response == POLICY_RESPONSE_RST && denied.protocol == IPPROTO_TCP;
+	bool reset =
+		denied.protocol == IPPROTO_TCP &&
+		(denied.response == POLICY_RESPONSE_RST || denied.response == REFUSAL_NO_SERVICE);
 	int failed;
 
 	if (!is_answerable(&denied) || !may_refuse())
 		return -1;
 	if (denied.family == IPV4)
-		failed = reset ? become_reset4(skb) : become_icmp4(skb);
+		failed =
+			reset ? become_reset4(skb) : become_icmp4(skb, denied.response, denied.mtu);
 	else
-		failed = reset ? become_reset6(skb) : become_icmp6(skb);
+		failed =
+			reset ? become_reset6(skb) : become_icmp6(skb, denied.response, denied.mtu);
 	return failed ? failed : turn_frame(skb);
 }
 
@@ -91,6 +95,7 @@ static __always_inline bool refuse(const struct packet *pkt, int reason)
 		.tcp_flags = pkt->tcp_flags,
 		.icmp_error = pkt->icmp_error,
 		.fragment = pkt->fragment,
+		.mtu = pkt->mtu,
 	};
 
 	record_drop(pkt, reason);

@@ -7,7 +7,9 @@
 #include "lib/checksum.h"
 #include "lib/packet.h"
 
-/* RFC 9293 3.10.7.1: what a closed port answers. length: the segment's, header included. */
+/* RFC 9293 3.10.7.1: what a closed port answers. length: the segment's, header included, by its IP header: short frames are
+ * padded.
+ */
 static __always_inline void become_reset(struct tcphdr *tcp, __u32 length)
 {
 	struct tcphdr to = *tcp;
@@ -36,7 +38,7 @@ static __noinline int become_reset4(struct __sk_buff *skb)
 
 	if (bpf_skb_load_bytes(skb, L3_OFFSET, &segment, sizeof(segment)) || segment.ip.ihl != 5)
 		return -1;
-	become_reset(&segment.tcp, skb->len - L3_OFFSET - sizeof(segment.ip));
+	become_reset(&segment.tcp, bpf_ntohs(segment.ip.tot_len) - sizeof(segment.ip));
 	destination = segment.ip.saddr;
 	segment.ip.saddr = segment.ip.daddr;
 	segment.ip.daddr = destination;
@@ -67,7 +69,7 @@ static __noinline int become_reset6(struct __sk_buff *skb)
 	if (bpf_skb_load_bytes(skb, L3_OFFSET, &segment, sizeof(segment)) ||
 		segment.ip.nexthdr != IPPROTO_TCP)
 		return -1;
-	become_reset(&segment.tcp, skb->len - L3_OFFSET - sizeof(segment.ip));
+	become_reset(&segment.tcp, bpf_ntohs(segment.ip.payload_len));
 	destination = segment.ip.saddr;
 	segment.ip.saddr = segment.ip.daddr;
 	segment.ip.daddr = destination;

@@ -26,28 +26,30 @@ static __always_inline __u32 identity_to_vni(__u32 identity, enum family family)
 	return identity == IDENTITY_HOST ? IDENTITY_REMOTE_NODE : identity;
 }
 
-static __always_inline int encapsulate(
-	const struct packet *pkt, const union v6addr *remote, __u32 identity)
+/* A global function, for a frame of its own: the record is large, and the stack is short. */
+__noinline int set_tunnel_key(struct __sk_buff *skb, const union v6addr *remote, __u32 vni)
 {
-	struct bpf_tunnel_key key = {
-		.tunnel_id = identity_to_vni(identity, pkt->family),
-		.tunnel_ttl = TUNNEL_TTL,
-	};
-	/* The inner packet has its own checksum; IPv6 receivers insist on one outside (RFC 6935).
-	 */
-	__u64 flags = BPF_F_ZERO_CSUM_TX;
+	struct bpf_tunnel_key key = {.tunnel_id = vni, .tunnel_ttl = TUNNEL_TTL};
+	union v6addr local;
 
+	if (!remote)
+		return -1;
 	if (is_mapped(remote)) {
 		key.remote_ipv4 = bpf_ntohl(remote->words[3]);
 		key.local_ipv4 = bpf_ntohl(node_ipv4);
-	} else {
-		union v6addr local = constant_address(&node_ipv6);
-
-		__builtin_memcpy(key.remote_ipv6, remote, sizeof(*remote));
-		__builtin_memcpy(key.local_ipv6, &local, sizeof(local));
-		flags = BPF_F_TUNINFO_IPV6;
+		/* The inner packet has its own checksum; IPv6 receivers insist on one outside (RFC 6935). */
+		return bpf_skb_set_tunnel_key(skb, &key, sizeof(key), BPF_F_ZERO_CSUM_TX);
 	}
-	if (unlikely(bpf_skb_set_tunnel_key(pkt->skb, &key, sizeof(key), flags)))
+	local = constant_address(&node_ipv6);
+	__builtin_memcpy(key.remote_ipv6, remote, sizeof(*remote));
+	__builtin_memcpy(key.local_ipv6, &local, sizeof(local));
+	return bpf_skb_set_tunnel_key(skb, &key, sizeof(key), BPF_F_TUNINFO_IPV6);
+}
+
+static __always_inline int encapsulate(
+	const struct packet *pkt, const union v6addr *remote, __u32 identity)
+{
+	if (unlikely(set_tunnel_key(pkt->skb, remote, identity_to_vni(identity, pkt->family))))
 		return drop(pkt, DROP_WRITE_ERROR);
 	forwarded(pkt, TRACE_TO_OVERLAY);
 	return bpf_redirect(tsi_vxlan_ifindex, 0);

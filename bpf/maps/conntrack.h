@@ -58,11 +58,10 @@ struct conntrack_entry {
 	__u32 reply_owner;
 	/* enum conntrack_flags. */
 	__u16 flags;
-	/* Service whose address replies get back, 0: none. */
-	__u16 rev_nat;
 	/* Listener that the connection is redirected to, 0: none. */
 	__u16 proxy_port;
-	__u16 reserved;
+	/* Frontend (maps/service.h) whose address replies get as their source, 0: none. */
+	__u32 frontend;
 	__u32 reserved_word;
 };
 

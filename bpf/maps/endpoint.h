@@ -29,6 +29,8 @@ struct endpoint {
 	/* What its policy is looked up by (maps/policy.h); 0: none yet, which drops. */
 	__u32 subject;
 	union v6addr ipv6;
+	/* Of the pod's network namespace: what its sockets are known by. 0: not known. */
+	__u64 netns_cookie;
 };
 
 /* IPv4 as IPv4-mapped. */

@@ -12,6 +12,7 @@
 #include "maps/nat.h"
 #include "maps/node.h"
 #include "maps/policy.h"
+#include "maps/service.h"
 
 #define EVENT_PACKET_BYTES 128
 
@@ -111,6 +112,13 @@ struct abi {
 	enum policy_response policy_response;
 	enum policy_flags policy_flags;
 	enum policy_class_flags policy_class_flags;
+	enum frontend_flags frontend_flags;
+	enum backend_algorithm backend_algorithm;
+	enum backend_set_flags backend_set_flags;
+	enum backend_state backend_state;
+	enum affinity_kind affinity_kind;
+	enum service_flow_flags service_flow_flags;
+	enum socket_flow_kind socket_flow_kind;
 };
 const volatile struct abi *const volatile abi = 0;
 

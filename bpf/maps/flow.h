@@ -74,6 +74,9 @@ struct flow {
 	/* A NAT mapping proves that the packet is a reply. */
 	__u8 known_reply;
 
+	/* Frontend that the flow was opened to (maps/service.h), 0: none. */
+	__u32 frontend;
+
 	/* enum flow_state. */
 	__u8 state;
 	/* Where it was found: in the table of young connections; and the other one has an entry under the key,
@@ -91,6 +94,8 @@ struct flow {
 	__u16 endpoint_id;
 	__u16 proxy_port;
 	__u32 rule;
+	/* Of a reply: the frontend that is to be its source. */
+	__u32 reply_frontend;
 	__u32 reserved_word;
 
 	/* Between functions. */

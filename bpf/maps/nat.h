@@ -11,6 +11,10 @@ enum nat_direction {
 	NAT_FORWARD = 0,
 	/* As the reply arrives -> destination to give it back. */
 	NAT_REVERSE = 1,
+	/* As a backend answers -> the frontend to put in its place, where that does not follow from elsewhere. Of its own, so that what
+	 * clients from outside can bring about never meets what FORWARD holds of the node's and pods' own connections.
+	 */
+	NAT_ANSWER = 2,
 };
 
 enum nat_flags {
@@ -54,6 +58,9 @@ struct nat_entry4 {
 	__be16 port;
 	/* enum nat_flags. */
 	__u16 flags;
+	/* Of NAT_REVERSE: frontend (maps/service.h) that the client sees in place of the one that answers, 0: none. */
+	__u32 frontend;
+	__u32 reserved;
 };
 
 struct nat_entry6 {
@@ -62,7 +69,8 @@ struct nat_entry6 {
 	__be16 port;
 	/* enum nat_flags. */
 	__u16 flags;
-	__u32 reserved;
+	/* As nat_entry4's. */
+	__u32 frontend;
 };
 
 /* tuple and direction -> rewritten end. Written and read at the underlay device; swept by the

@@ -5,6 +5,14 @@
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 
+/* What the sender of a packet hears that no policy denied; follows enum policy_response. */
+enum refusal {
+	/* TCP reset; ICMP port unreachable for what is not TCP. */
+	REFUSAL_NO_SERVICE = 3,
+	/* ICMP fragmentation needed, ICMPv6 packet too big. */
+	REFUSAL_TOO_BIG = 4,
+};
+
 struct refusal_rate {
 	/* Start of the running second, CLOCK_MONOTONIC. */
 	__u64 window_ns;

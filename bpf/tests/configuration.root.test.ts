@@ -2,15 +2,30 @@
 import assert from "node:assert/strict";
 import { after, describe, test } from "node:test";
 import { ether } from "@tsilium/net";
+import type { DatapathConfig } from "../../packages/datapath/src/model.ts";
+import { plainServices } from "../../packages/datapath/src/testing/service-config.ts";
 import { TestNode } from "./node.ts";
+import { clusterIp, inner, wire } from "./service-world.ts";
 import { table, type Row } from "./table.ts";
-import { a, b, frame, fromA, macs, node, remotePod, router, toPod, world } from "./world.ts";
+import {
+  a,
+  b,
+  type Family,
+  frame,
+  fromA,
+  identities,
+  macs,
+  node,
+  otherNode,
+  remotePod,
+  router,
+  toPod,
+  world,
+} from "./world.ts";
 
 const tcp = { sport: 40000, dport: 80, flags: "SYN" } as const;
 
-/** SCTP's common header, whose checksum nobody here looks at. */
-const sctp = (sport: number) =>
-  Uint8Array.of(sport >> 8, sport, 0x0b, 0x59, 0, 0, 0, 1, 0xde, 0xad, 0xbe, 0xef, 1, 0, 0, 4);
+const sctp = (sport: number) => ({ sport, dport: 2905, tag: 1, chunks: Uint8Array.of(1, 0, 0, 4) });
 
 describe("a node without IPv6", () => {
   const ipv4Only = new TestNode({ enableIpv6: false });
@@ -88,18 +103,18 @@ describe("SCTP", () => {
   after(() => tight[Symbol.dispose]());
   const link = { src: macs.here, dst: macs.here };
   const leaves = (from: string, sport: number) =>
-    ether(link).ipv4({ src: from, dst: world[4], protocol: 132 }).payload(sctp(sport));
+    ether(link).ipv4({ src: from, dst: world[4] }).sctp(sctp(sport));
   const rows: Row[] = [
     {
       sentence: "is delivered between pods",
       hook: "from_container",
       packet: ether({ src: macs.a, dst: macs.here })
-        .ipv4({ src: a[4], dst: b[4], protocol: 132 })
-        .payload(sctp(40000)),
+        .ipv4({ src: a[4], dst: b[4] })
+        .sctp(sctp(40000)),
       verdict: "redirect",
       out: ether({ src: macs.gatewayOfB, dst: macs.b })
-        .ipv4({ src: a[4], dst: b[4], ttl: 63, protocol: 132 })
-        .payload(sctp(40000)),
+        .ipv4({ src: a[4], dst: b[4], ttl: 63 })
+        .sctp(sctp(40000)),
     },
     {
       sentence: "is masqueraded with its own port, which its checksum covers",
@@ -117,6 +132,85 @@ describe("SCTP", () => {
     },
   ];
   table(() => tight, rows);
+});
+
+describe("services", () => {
+  const services = { ...plainServices, nodePort: true };
+  const door = { at: node, port: 30080, kind: "node-port" } as const;
+  const ip = { at: clusterIp(1), port: 80, kind: "cluster-ip" } as const;
+  const made = (config: Partial<DatapathConfig>) => {
+    const testNode = new TestNode({ ...config, services });
+    testNode.services.set([
+      { frontends: [door, ip], protocols: ["tcp"], backends: [{ at: remotePod, port: 8080 }] },
+    ]);
+    after(() => testNode[Symbol.dispose]());
+    return testNode;
+  };
+  const asked = { sport: 40000, dport: 30080, flags: "SYN" } as const;
+  const balanced = { ...asked, dport: 8080 };
+  const answer = { sport: 8080, dport: 40000, flags: ["SYN", "ACK"] } as const;
+  const tunnel = { outerSource: otherNode[4], vni: identities.remotePod };
+
+  /** Clients of this family are served, from pods and from outside. */
+  const served = (family: Family): Row[] => [
+    {
+      sentence: `IPv${family}: a pod's packet is balanced`,
+      hook: "from_container",
+      packet: fromA(family, ip.at).tcp({ ...asked, dport: 80 }),
+      verdict: "redirect",
+      out: fromA(family, remotePod, { ttl: 63 }).tcp(balanced),
+    },
+    {
+      sentence: `IPv${family}: one from outside is`,
+      hook: "from_netdev",
+      packet: wire(family, [world, node]).tcp(asked),
+      verdict: "redirect",
+      out: wire(family, [router, remotePod], { ttl: 63 }).tcp(balanced),
+    },
+    {
+      sentence: `IPv${family}: and answered`,
+      hook: "from_overlay",
+      tunnel,
+      before: [{ hook: "from_netdev", packet: wire(family, [world, node]).tcp(asked) }],
+      packet: inner(family, [remotePod, router]).tcp(answer),
+      verdict: "redirect",
+      out: inner(family, [node, world], { ttl: 63 }).tcp({ ...answer, sport: 30080 }),
+    },
+  ];
+  const notServed = (family: Family): Row => ({
+    sentence: `IPv${family}: one from outside is the stack's`,
+    hook: "from_netdev",
+    packet: wire(family, [world, node]).tcp(asked),
+    verdict: "untouched",
+  });
+
+  describe("of a node without IPv6", () => {
+    const testNode = made({ enableIpv6: false });
+    table(() => testNode, [...served(4), notServed(6)]);
+  });
+
+  describe("of a node without IPv4", () => {
+    const testNode = made({ enableIpv4: false });
+    table(() => testNode, [...served(6), notServed(4)]);
+  });
+
+  describe("of a node without masquerading", () => {
+    const testNode = made({ enableIpv4Masquerade: false, enableIpv6Masquerade: false });
+    table(() => testNode, [...served(4), ...served(6)]);
+  });
+
+  describe("of a node without an address in a family, which has none to lend", () => {
+    const testNode = made({ routingMode: "native", nodeIpv6: undefined });
+    const rows: Row[] = [
+      {
+        sentence: "a client's packet is dropped (167)",
+        hook: "from_netdev",
+        packet: wire(6, [world, node]).tcp(asked),
+        verdict: "drop 167",
+      },
+    ];
+    table(() => testNode, rows);
+  });
 });
 
 test("what an interface sends that is no pod's is refused (165)", () => {

@@ -1,14 +1,19 @@
 // Every combination that the configuration allows passes the verifier, well within its million
-// instructions; what each costs is printed.
+// instructions; what each costs is printed. Of combinations that differ in nothing that a program reads, one is loaded.
 import assert from "node:assert/strict";
-import { describe, test } from "node:test";
-import { loadCollection } from "@tsilium/ebpf";
-import type { DatapathConfig } from "../../packages/datapath/src/model.ts";
+import { describe, test, type TestContext } from "node:test";
+import { type CollectionSpec, loadCollection, type Program } from "@tsilium/ebpf";
+import type { DatapathConfig, ServiceConfig } from "../../packages/datapath/src/model.ts";
+import { plainServices } from "../../packages/datapath/src/testing/service-config.ts";
 import { configuredObject, hooks } from "./node.ts";
 import { standard } from "./world.ts";
 
-/** A tenth of what the kernel allows: room for policy and services. */
-const budget = 100_000;
+/**
+ * A fifth of what the kernel allows. from_netdev with native routing and all of services comes closest, at 170,000: what clients
+ * from outside send is balanced, sent on, rewritten and answered there, for two families, and taken out of other nodes'
+ * packets. The others stay below 120,000.
+ */
+const budget = 200_000;
 
 const modes = ["tunnel", "native"] as const;
 const families = [
@@ -22,34 +27,94 @@ const masquerading = [
   { enableIpv4Masquerade: false, enableIpv6Masquerade: true },
   { enableIpv4Masquerade: false, enableIpv6Masquerade: false },
 ] as const;
+const dispatches = { tunnel: ["none", "opt"], native: ["none", "opt", "ipip"] } as const;
 
-const combinations: { readonly name: string; readonly config: DatapathConfig }[] = modes.flatMap(
-  (routingMode) =>
-    families.flatMap((family) =>
-      masquerading.map((masquerade) => ({
-        name: describeCombination(routingMode, { ...family, ...masquerade }),
-        config: { ...standard, routingMode, ...family, ...masquerade },
+function servicesOf(mode: (typeof modes)[number]): Partial<ServiceConfig>[] {
+  const withNodePort = dispatches[mode].flatMap((dsr) =>
+    [false, true].map((externalClusterIp) => ({ nodePort: true, dsr, externalClusterIp })),
+  );
+  return [{ nodePort: false }, ...withNodePort];
+}
+
+type Combination = { readonly name: string; readonly config: DatapathConfig };
+
+const combinations: readonly Combination[] = modes.flatMap((routingMode) =>
+  families.flatMap((family) =>
+    masquerading.flatMap((masquerade) =>
+      servicesOf(routingMode).map((services) => ({
+        name: describeCombination(routingMode, { ...family, ...masquerade, ...services }),
+        config: {
+          ...standard,
+          routingMode,
+          ...family,
+          ...masquerade,
+          services: { ...plainServices, ...services },
+        },
       })),
     ),
+  ),
 );
 
-function describeCombination(mode: string, flags: Readonly<Record<string, boolean>>): string {
+function describeCombination(
+  mode: string,
+  {
+    dsr = "none",
+    ...flags
+  }: Readonly<Record<string, unknown>> & Pick<Partial<ServiceConfig>, "dsr">,
+): string {
   const on = Object.keys(flags).filter((name) => flags[name]);
-  return [mode, ...on.map((name) => name.replace("enable", ""))].join(" ");
+  const direct = dsr === "none" ? [] : [`dsr-${dsr}`];
+  return [mode, ...on.map((name) => name.replace("enable", "")), ...direct].join(" ");
+}
+
+/** The values of all that an object's programs read of their constants. */
+function fingerprint(spec: CollectionSpec): string {
+  const read = new Set(
+    Object.values(spec.programs).flatMap(({ references }) =>
+      references.flatMap(({ map, valueOffset }) => (map === ".rodata" ? [valueOffset] : [])),
+    ),
+  );
+  const data = spec.maps[".rodata"]?.data ?? new Uint8Array();
+  return Object.values(spec.variables)
+    .filter(({ offset, size }) => [...read].some((at = -1) => at >= offset && at < offset + size))
+    .map(({ name, offset, size }) => `${name}=${data.subarray(offset, offset + size)}`)
+    .join(" ");
+}
+
+function checkCost(context: TestContext, program: Program): void {
+  const { verifiedInstructions, jitedLength } = program.info();
+  context.diagnostic(
+    `${program.name}: ${verifiedInstructions} instructions verified, ${jitedLength} bytes`,
+  );
+  assert.ok(
+    verifiedInstructions < budget,
+    `${verifiedInstructions} instructions are over the budget of ${budget}`,
+  );
 }
 
 for (const hook of hooks) {
   describe(hook, () => {
+    const loaded = new Set<string>();
     for (const { name, config } of combinations) {
+      const spec = configuredObject(hook, config);
+      const print = fingerprint(spec);
+      if (loaded.has(print)) continue;
+      loaded.add(print);
       test(`loads: ${name}`, (context) => {
-        using loaded = loadCollection(configuredObject(hook, config));
-        const { verifiedInstructions, jitedLength } = loaded.program(`tsi_${hook}`).info();
-        context.diagnostic(`${verifiedInstructions} instructions verified, ${jitedLength} bytes`);
-        assert.ok(
-          verifiedInstructions < budget,
-          `${verifiedInstructions} instructions are over the budget of ${budget}`,
-        );
+        using collection = loadCollection(spec);
+        checkCost(context, collection.program(`tsi_${hook}`));
       });
     }
   });
 }
+
+describe("socket", () => {
+  for (const socketLb of ["all", "host"] as const)
+    test(`loads: ${socketLb}`, (context) => {
+      const services = { ...plainServices, socketLb, bindProtection: true };
+      using collection = loadCollection(configuredObject("socket", { ...standard, services }));
+      const programs = Object.values(collection.programs);
+      assert.equal(programs.length, 10);
+      for (const program of programs) checkCost(context, program);
+    });
+});

@@ -11,13 +11,16 @@ import {
   TypedMap,
 } from "@tsilium/ebpf";
 import { Address, describePacket, parsePacket } from "@tsilium/net";
-import { projectRoot } from "@tsilium/syscall";
+import { ownNetnsCookie, projectRoot } from "@tsilium/syscall";
 import { mappedBytes, prefixKey } from "../../packages/datapath/src/tables/address-key.ts";
 import { loadTimeConstants } from "../../packages/datapath/src/programs/constants.ts";
 import { endpointRow, hostRow } from "../../packages/datapath/src/tables/endpoint-rows.ts";
+import { sizeMaglev } from "../../packages/datapath/src/services/maglev.ts";
 import * as abi from "../../packages/datapath/src/gen/abi.ts";
 import type { DatapathConfig } from "../../packages/datapath/src/model.ts";
 import { Counters } from "./counters.ts";
+import { runNetns } from "./run-netns.ts";
+import { type SceneOptions, ServiceScene } from "./service-scene.ts";
 import { TunnelEntry } from "./tunnel-entry.ts";
 import { endpoints, ipcache, node, otherNode, router, standard, subjects } from "./world.ts";
 
@@ -36,13 +39,22 @@ export type Tunnelled = { readonly outerSource: string; readonly vni: number };
 export type Attempt = {
   readonly hook: Hook;
   readonly packet: Uint8Array;
+  /** Of from_container: whose interface the packet comes by. Default: a's. */
+  readonly pod?: "a" | "b";
   readonly tunnel?: Tunnelled;
   /** Segment size of a packet that the sender left uncut, bytes. */
   readonly gsoSize?: number;
 };
 
 /** What became of a packet: see `verdictOf` for the words. */
-export type Outcome = { readonly verdict: string; readonly packet: string };
+export type Outcome = {
+  readonly verdict: string;
+  readonly packet: string;
+  readonly bytes: Uint8Array;
+};
+
+/** Objects of another build may be tried in place of the shipped ones. */
+const objects = process.env["TSILIUM_BPF_OBJECTS"] ?? join(projectRoot(), "dist/bpf");
 
 const flowMaps = [
   "tsi_ct4",
@@ -53,22 +65,33 @@ const flowMaps = [
   "tsi_nat6",
   "tsi_frag4",
   "tsi_frag6",
+  "tsi_lb_flow",
+  "tsi_lb_affinity",
 ];
+
+/** What the programs take for the node's own namespace: BPF_PROG_TEST_RUN's sockets are of the test's. */
+const hostNetnsCookie = ownNetnsCookie();
 
 const skBuffSize = 192;
 /** BPF_F_NO_PREALLOC */
 const noPreallocation = 1;
+const ifindexOffset = 40;
 const gsoSizeOffset = 176;
 
 export class TestNode implements Disposable {
   readonly maps: Readonly<Record<string, BpfMap>>;
+  readonly services: ServiceScene;
   readonly #collections: readonly Collection[];
   readonly #programs: Readonly<Record<string, Collection>>;
   readonly #counters: Counters;
   readonly #tunnel: TunnelEntry;
 
   /** Loads the programs with this configuration and fills the maps with the tests' world. */
-  constructor(config: Partial<DatapathConfig> = {}, constants: Record<string, number> = {}) {
+  constructor(
+    config: Partial<DatapathConfig> = {},
+    constants: Record<string, number> = {},
+    scene: SceneOptions = {},
+  ) {
     const collections: Collection[] = [];
     const programs: Record<string, Collection> = {};
     let maps: Record<string, BpfMap> = {};
@@ -84,6 +107,8 @@ export class TestNode implements Disposable {
     this.maps = maps;
     this.#counters = new Counters(this.map("tsi_metrics"));
     this.#tunnel = new TunnelEntry(this.program("from_overlay"));
+    const { maglevTableSize } = { ...standard, ...config }.services;
+    this.services = new ServiceScene(this, { maglevTableSize, ...scene });
     this.#fill();
   }
 
@@ -103,14 +128,18 @@ export class TestNode implements Disposable {
       this.map(name).batchDelete([...this.map(name).entries()].map(([key]) => key));
   }
 
-  try({ hook, packet, tunnel, gsoSize }: Attempt): Outcome {
-    const ctx = new Uint8Array(skBuffSize);
-    new DataView(ctx.buffer).setUint32(gsoSizeOffset, gsoSize ?? 0, true);
+  try(attempt: Attempt): Outcome {
     const before = this.#counters.read();
-    const program = tunnel ? this.#tunnel.from(tunnel) : this.program(hook);
-    const { retval, data } = program.testRun({ data: packet, ctx });
+    const { retval, data } = this.run(attempt);
     const counted = this.#counters.since(before);
-    return { verdict: verdictOf(retval, counted), packet: describe(data) };
+    return { verdict: verdictOf(retval, counted), packet: describe(data), bytes: data };
+  }
+
+  /** The bare answer of the program, and the packet afterwards: for those who try thousands. */
+  run(attempt: Attempt): { readonly retval: number; readonly data: Uint8Array } {
+    const { hook, packet, tunnel } = attempt;
+    const program = tunnel ? this.#tunnel.from(tunnel) : this.program(hook);
+    return runNetns().run(() => program.testRun({ data: packet, ctx: contextOf(attempt) }));
   }
 
   [Symbol.dispose](): void {
@@ -159,6 +188,15 @@ export class TestNode implements Disposable {
   }
 }
 
+/** struct __sk_buff as far as a test run may set it. */
+function contextOf({ pod = "a", gsoSize = 0 }: Attempt): Uint8Array {
+  const ctx = new DataView(new ArrayBuffer(skBuffSize));
+  const ifindex = endpoints[pod === "a" ? 0 : 1]?.ifindex ?? 0;
+  ctx.setUint32(ifindexOffset, ifindex, true);
+  ctx.setUint32(gsoSizeOffset, gsoSize, true);
+  return new Uint8Array(ctx.buffer);
+}
+
 const u32 = { size: 4, read: readU32, write: writeU32 };
 
 function readU32(view: DataView, offset: number): number {
@@ -175,11 +213,11 @@ function addressKey(text: string): abi.AddressKey {
 
 /** The shipped object with this configuration; `constants` are set on top, by their names in bpf/config.h. */
 export function configuredObject(
-  hook: Hook,
+  hook: Hook | "socket",
   config: DatapathConfig,
   constants: Record<string, number> = {},
 ): CollectionSpec {
-  const spec = parseObject(readFileSync(join(projectRoot(), `dist/bpf/${hook}.o`)));
+  const spec = parseObject(readFileSync(join(objects, `${hook}.o`)));
   applyConfig(spec, config, constants);
   return spec;
 }
@@ -190,12 +228,16 @@ export function applyConfig(
   config: DatapathConfig,
   constants: Record<string, number> = {},
 ): void {
-  const values = { ...loadTimeConstants(config, { host: 3, vxlan: 4 }), ...constants };
+  const values = {
+    ...loadTimeConstants(config, { host: 3, vxlan: 4, netnsCookie: hostNetnsCookie }),
+    ...constants,
+  };
   for (const [name, value] of Object.entries(values)) spec.setConstant(name, value);
   for (const map of Object.values(spec.maps)) {
     const isAllocatedAtOnce = (map.flags & noPreallocation) === 0;
     const room = isAllocatedAtOnce ? 4096 : 65_536;
     if (map.type !== "ringbuf" && map.maxEntries > room) map.maxEntries = room;
+    sizeMaglev(map, config.services.maglevTableSize);
   }
 }
 

@@ -161,6 +161,7 @@ export class PolicyScene {
       mac: Mac.parse(podMac),
       nodeMac: Mac.parse(podMac),
       subject: this.player.view.subjectOf.get(`${pod.namespace}/${pod.name}`) ?? 0,
+      netnsCookie: 0n,
     };
   }
 }

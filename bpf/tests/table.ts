@@ -12,18 +12,23 @@ export type Step = {
   readonly hook: Hook;
   readonly packet: PacketLike;
   readonly tunnel?: Tunnelled;
+  readonly pod?: "a" | "b";
 };
 
 export type Row = {
   readonly sentence: string;
   readonly hook: Hook;
+  readonly pod?: "a" | "b";
   readonly before?: readonly Step[];
   readonly packet: PacketLike;
   readonly tunnel?: Tunnelled;
   readonly gsoSize?: number;
   /** In the words of `verdictOf` (node.ts). */
   readonly verdict: string;
-  /** The packet afterwards; left out: as it was, or, when dropped, no matter. */
+  /**
+   * The packet afterwards; left out: as it was, or, when dropped, no matter. Given as bytes, it is compared byte by byte:
+   * of a fragment nobody can tell whether its checksum is right.
+   */
   readonly out?: PacketLike;
 };
 
@@ -53,16 +58,22 @@ function checkRow(node: TestNode, row: Row): void {
     out === undefined ? got.verdict : `${got.verdict}\n${got.packet}`,
     out === undefined ? row.verdict : `${row.verdict}\n${describe(toBytes(out))}`,
   );
+  if (out instanceof Uint8Array) assert.equal(hex(got.bytes), hex(out));
 }
 
 function attempt(step: Step & { readonly gsoSize?: number }): Attempt {
-  const { hook, tunnel, gsoSize } = step;
+  const { hook, tunnel, pod, gsoSize } = step;
   return {
     hook,
     packet: toBytes(step.packet),
+    ...(pod ? { pod } : {}),
     ...(tunnel ? { tunnel } : {}),
     ...(gsoSize === undefined ? {} : { gsoSize }),
   };
+}
+
+function hex(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString("hex");
 }
 
 export function toBytes(packet: PacketLike): Uint8Array {

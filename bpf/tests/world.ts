@@ -11,6 +11,7 @@ import type {
   EndpointEntry,
   IpcacheEntry,
 } from "../../packages/datapath/src/model.ts";
+import { plainServices } from "../../packages/datapath/src/testing/service-config.ts";
 
 export type Family = 4 | 6;
 
@@ -42,6 +43,8 @@ export const identities = { a: 1001, b: 1002, remotePod: 2001 };
 /** What the pods' policy is looked up by: no policy unless a test says so. */
 export const subjects = { a: 1, b: 2 };
 
+export const netnsCookies = { a: 7001n, b: 7002n };
+
 export const endpoints: readonly EndpointEntry[] = [
   {
     id: 11,
@@ -52,6 +55,7 @@ export const endpoints: readonly EndpointEntry[] = [
     mac: Mac.parse(macs.a),
     nodeMac: Mac.parse(macs.gatewayOfA),
     subject: subjects.a,
+    netnsCookie: netnsCookies.a,
   },
   {
     id: 12,
@@ -62,6 +66,7 @@ export const endpoints: readonly EndpointEntry[] = [
     mac: Mac.parse(macs.b),
     nodeMac: Mac.parse(macs.gatewayOfB),
     subject: subjects.b,
+    netnsCookie: netnsCookies.b,
   },
 ];
 
@@ -109,6 +114,7 @@ export const standard: DatapathConfig = {
   natPortRange: [32768, 65535],
   conntrackMax: 1024,
   natMax: 1024,
+  services: plainServices,
 };
 
 export type IpOptions = {

@@ -1,34 +1,33 @@
 // The kernel side of a node, from configuration to running programs. Everything here outlives the agent: starting again
 // adopts devices, maps and links as they are, corrects them, and replaces programs in place. Nothing is ever flushed.
-import { totalmem } from "node:os";
 import { RingBuffer, TypedMap } from "@tsilium/ebpf";
 import type { BpfMap } from "@tsilium/ebpf";
 import { Rtnl } from "@tsilium/netlink";
 import { Conntrack } from "./tables/conntrack.ts";
-import { loadTimeConstants } from "./programs/constants.ts";
 import { ensureDevices, nodeAddresses } from "./node/devices.ts";
 import { Endpoints } from "./tables/endpoints.ts";
 import { EventStream } from "./tables/event-stream.ts";
 import { mapCodecs } from "./gen/abi.ts";
+import { Generation, withMapMax } from "./generation.ts";
+import type { NodeParts } from "./generation.ts";
 import { chooseHook } from "./programs/hooks.ts";
 import type { HookKind } from "./programs/hooks.ts";
 import { syncHostAddresses } from "./tables/host-addresses.ts";
 import type { DatapathLog } from "./log.ts";
-import { MapSet } from "./pinned/map-set.ts";
-import { declareMaps } from "./pinned/map-specs.ts";
+import { mapMaxOf } from "./pinned/fitting.ts";
 import { mapStatus } from "./pinned/map-status.ts";
 import { Metrics } from "./tables/metrics.ts";
-import type { DatapathConfig, DropOrTraceEvent, PartStatus } from "./model.ts";
+import type { DatapathConfig, DropOrTraceEvent, PartStatus, ServiceFeature } from "./model.ts";
 import { Nat } from "./tables/nat.ts";
 import { NodeRoutes } from "./node/node-routes.ts";
 import { NodesMap } from "./tables/nodes.ts";
 import { readObjects } from "./programs/objects.ts";
 import { Pins } from "./pinned/pins.ts";
-import { ProgramSet } from "./programs/program-set.ts";
 import { removeDatapath } from "./remove.ts";
 import { RuntimeSwitch } from "./tables/runtime.ts";
-import { tableSizes, youngShare } from "./pinned/sizing.ts";
-import type { TableSizes } from "./pinned/sizing.ts";
+import { serviceFeatures } from "./programs/service-features.ts";
+import { ServiceMaps } from "./services/service-maps.ts";
+import { flowTables, serviceTables } from "./services/tables.ts";
 
 export type DatapathOptions = {
   readonly config: DatapathConfig;
@@ -42,11 +41,8 @@ export type DatapathOptions = {
 };
 
 type Parts = {
-  readonly pins: Pins;
+  readonly node: NodeParts;
   readonly rtnl: Rtnl;
-  readonly maps: MapSet;
-  readonly programs: ProgramSet;
-  readonly config: DatapathConfig;
 };
 
 export class Datapath implements Disposable {
@@ -54,24 +50,27 @@ export class Datapath implements Disposable {
   readonly nodes: NodesMap;
   readonly conntrack: Conntrack;
   readonly nat: Nat;
+  readonly services: ServiceMaps;
   readonly metrics: Metrics;
   readonly routes: NodeRoutes;
   readonly #parts: Parts;
+  #running: Generation;
   readonly #runtime: RuntimeSwitch;
   readonly #ring: RingBuffer;
   readonly #stream: EventStream;
 
-  private constructor(parts: Parts) {
-    const { maps, programs } = parts;
+  private constructor(parts: Parts, running: Generation) {
+    const { maps, config } = running;
     this.#parts = parts;
+    this.#running = running;
     this.#runtime = new RuntimeSwitch(maps.get("tsi_runtime"));
     const bumpEpoch = (): void => this.bumpEpoch();
     this.endpoints = new Endpoints({
       byInterface: new TypedMap(maps.get("tsi_ep_if"), mapCodecs.tsi_ep_if),
       byAddress: new TypedMap(maps.get("tsi_ep_addr"), mapCodecs.tsi_ep_addr),
       hook: {
-        attach: (endpoint) => programs.attachEndpoint(endpoint),
-        detach: (id, ifindex) => programs.detachEndpoint(id, ifindex),
+        attach: (endpoint) => this.#running.programs.attachEndpoint(endpoint),
+        detach: (id, ifindex) => this.#running.programs.detachEndpoint(id, ifindex),
       },
       bumpEpoch,
     });
@@ -81,8 +80,9 @@ export class Datapath implements Disposable {
       ipv6: [maps.get("tsi_ct6"), maps.get("tsi_ct6_new")],
     });
     this.nat = new Nat({ ipv4: maps.get("tsi_nat4"), ipv6: maps.get("tsi_nat6") });
+    this.services = new ServiceMaps(serviceTables(maps), flowTables(maps));
     this.metrics = new Metrics(maps.get("tsi_metrics"));
-    this.routes = new NodeRoutes(parts.rtnl, parts.config);
+    this.routes = new NodeRoutes(parts.rtnl, config);
     this.#ring = RingBuffer.open(maps.get("tsi_events"));
     this.#stream = new EventStream(this.#ring);
   }
@@ -90,7 +90,8 @@ export class Datapath implements Disposable {
   /**
    * Brings the node to its configuration: devices, settings, maps (an older layout is migrated first), programs, then
    * the hooks, where old programs are replaced in one step each, pods' included, and routes last. Runs in the network
-   * namespace of the caller and needs CAP_NET_ADMIN, CAP_BPF and CAP_PERFMON; does all its work before it first yields.
+   * namespace of the caller and needs CAP_NET_ADMIN, CAP_BPF and CAP_PERFMON, with Maglev tables CAP_SYS_ADMIN too; does
+   * all its work before it first yields.
    * @throws DatapathError, VerifierError, BpfError, NetlinkError; hooks keep what they ran before
    */
   static async start(options: DatapathOptions): Promise<Datapath> {
@@ -101,19 +102,37 @@ export class Datapath implements Disposable {
     using undo = new DisposableStack();
     const rtnl = undo.use(Rtnl.open());
     const devices = ensureDevices(rtnl, config);
-    const constants = loadTimeConstants(config, devices);
-    const declared = declareMaps(Object.values(objects), sizesOf(config));
-    const maps = undo.use(MapSet.open(declared, { pins, log }));
     const hook = chooseHook(options.attachBy);
-    const programs = undo.use(
-      ProgramSet.load({ objects, constants, maps: maps.all, devices, hook, pins }),
-    );
-    maps.inherit();
-    const datapath = new Datapath({ pins, rtnl, maps, programs, config });
-    datapath.#takeOver();
+    const node = { objects, devices, hook, pins, log };
+    const generation = undo.use(Generation.load(config, node));
+    const datapath = new Datapath({ node, rtnl }, generation);
+    datapath.syncHostAddresses();
+    generation.takeOver(datapath.endpoints.list());
+    datapath.routes.installLocal();
     undo.move();
     log.info({ hook: hook.kind, endpoints: datapath.endpoints.list().length }, "datapath running");
     return datapath;
+  }
+
+  /**
+   * Gives services' tables room for `mapMax` entries each (bpf-lb-map-max; slots twice as many) while everything runs:
+   * nothing that they hold is lost, and every hook is switched in one step. Blocks for as long as a start does. Answers
+   * whether there was anything to do: no table is made smaller.
+   * @throws DatapathError, VerifierError, BpfError; what ran goes on running then, and this can be repeated
+   */
+  growServices(mapMax: number): boolean {
+    const sizes = this.services.usage().map(mapMaxOf);
+    if (Math.min(...sizes) >= mapMax) return false;
+    const { node } = this.#parts;
+    const config = withMapMax(this.#running.config, Math.max(mapMax, ...sizes));
+    using undo = new DisposableStack();
+    const larger = undo.use(Generation.load(config, node, this.#running));
+    this.#running.handOverTo(larger, this.endpoints.list());
+    undo.move();
+    this.#running = larger;
+    this.services.moveTo(serviceTables(larger.maps));
+    node.log.info({ mapMax: config.services.mapMax }, "services have larger tables");
+    return true;
   }
 
   /** Drops and, once switched on, traces, from now until `signal` aborts. Any number of listeners. */
@@ -143,67 +162,51 @@ export class Datapath implements Disposable {
 
   /** Rereads the node's own addresses, all devices'. To be called when they change. */
   syncHostAddresses(): void {
-    const { maps, rtnl } = this.#parts;
     syncHostAddresses(
-      new TypedMap(maps.get("tsi_ep_addr"), mapCodecs.tsi_ep_addr),
-      nodeAddresses(rtnl),
+      new TypedMap(this.map("tsi_ep_addr"), mapCodecs.tsi_ep_addr),
+      nodeAddresses(this.#parts.rtnl),
     );
   }
 
   /** Health of programs, links and maps, these with how full they are. */
   status(): PartStatus[] {
-    const { programs, maps } = this.#parts;
-    return [...programs.status(), ...Array.from(maps.all, ([name, map]) => mapStatus(name, map))];
+    const { programs, maps } = this.#running;
+    const known = new Map(this.services.usage().map(({ map, entries }) => [map, entries]));
+    return [
+      ...programs.status(),
+      ...Array.from(maps.all, ([name, map]) => mapStatus(name, map, known.get(name))),
+    ];
+  }
+
+  /** Whether and how each part of services is on, or what this node lacks for it. */
+  serviceFeatures(): ServiceFeature[] {
+    const { config, programs } = this.#running;
+    return serviceFeatures(config.services, programs.serviceHooks);
   }
 
   /** Maps by name, for packages that own further ones. */
   map(name: string): BpfMap {
-    return this.#parts.maps.get(name);
+    return this.#running.maps.get(name);
   }
 
   /** Takes programs off every hook, pods' included; maps and devices stay. */
   detachAll(): void {
     for (const { id, ifindex } of this.endpoints.list())
-      this.#parts.programs.detachEndpoint(id, ifindex);
-    this.#parts.programs.detachNode();
+      this.#running.programs.detachEndpoint(id, ifindex);
+    this.#running.programs.detachNode();
   }
 
   /** Removes everything of ours from the node: programs, pins, routes, devices. The object is of no use afterwards. */
   remove(): void {
     this.detachAll();
-    removeDatapath({ bpffs: this.#parts.pins.root });
+    removeDatapath({ bpffs: this.#parts.node.pins.root });
   }
 
   /** Lets go of descriptors and ends every event stream. What is pinned goes on forwarding. */
   [Symbol.dispose](): void {
-    const { rtnl, maps, programs } = this.#parts;
     void this.#stream.stopped().then(() => this.#ring[Symbol.dispose]());
     this.#runtime[Symbol.dispose]();
-    programs[Symbol.dispose]();
-    maps[Symbol.dispose]();
-    rtnl[Symbol.dispose]();
+    this.#running[Symbol.dispose]();
+    this.#parts.rtnl[Symbol.dispose]();
   }
-
-  #takeOver(): void {
-    const { programs, maps } = this.#parts;
-    this.syncHostAddresses();
-    programs.adoptEndpoints(this.endpoints.list());
-    programs.attachNode();
-    maps.retirePredecessors();
-    this.routes.installLocal();
-  }
-}
-
-function sizesOf(config: DatapathConfig): TableSizes {
-  const fromMemory = tableSizes(totalmem());
-  const conntrackMax = config.conntrackMax ?? fromMemory.conntrackMax;
-  const natMax =
-    config.natMax ??
-    (config.conntrackMax === undefined ? fromMemory.natMax : natShare(conntrackMax));
-  return { conntrackMax, youngMax: youngShare(conntrackMax), natMax, policyMax: config.policyMax };
-}
-
-/** Cilium's upper bound: translations are at most two thirds of connections. */
-function natShare(conntrackMax: number): number {
-  return Math.max(1024, Math.floor((conntrackMax * 2) / 3));
 }

@@ -7,6 +7,7 @@
  * - `device_missing`: a configured network device does not exist;
  * - `map_open`: a pinned map cannot be opened, created or migrated;
  * - `attach`: a program cannot be attached or replaced at its hook;
+ * - `map_full`: a table has no room for what is to be written;
  * - `not_running`: no pinned maps under this root (the agent has never run here);
  * - `bad_config`: the configuration contradicts itself.
  */
@@ -16,6 +17,7 @@ export type DatapathErrorCode =
   | "device_missing"
   | "map_open"
   | "attach"
+  | "map_full"
   | "not_running"
   | "bad_config";
 

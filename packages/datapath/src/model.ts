@@ -18,6 +18,8 @@ export type EndpointEntry = {
   readonly nodeMac: Mac;
   /** Number that its policy is looked up by, 1-65534; 0: none yet, and everything is dropped (203). */
   readonly subject: number;
+  /** SO_NETNS_COOKIE of the pod's namespace; 0n: not known. */
+  readonly netnsCookie: bigint;
 };
 
 /** One row of the address-to-identity table (longest prefix wins). */
@@ -96,6 +98,149 @@ export type SubjectSlots = {
   readonly egress: number;
 };
 
+/** What an address and port is to its clients. */
+export type FrontendKind =
+  /** Not for clients from outside the cluster (174), unless configured. */
+  | "cluster-ip"
+  | "node-port"
+  /** An external IP or a load balancer's address. */
+  | "external"
+  | "host-port"
+  /** A service's address, whatever the port (0): traffic to ports that have no frontend of their own is dropped (158). */
+  | "address-only";
+
+/** An address and port of a service, as the kernel holds it (bpf/maps/service.h). */
+export type FrontendEntry = FrontendKey & {
+  /** Not 0; what flows remember the frontend by, so kept as long as the frontend lives. */
+  readonly id: number;
+  readonly kind: FrontendKind;
+  /** Backend sets for clients from outside and for those of the cluster. 0: none. */
+  readonly externalSet: number;
+  readonly internalSet: number;
+  readonly localRedirect: boolean;
+  /** Answers of remote backends go to clients directly. */
+  readonly dsr: boolean;
+  /** Whether clients from outside must be in `SourceRange`s of this frontend. */
+  readonly hasSourceRanges: boolean;
+  /** Whether `ServiceException`s of this frontend are looked up. */
+  readonly hasExceptions: boolean;
+};
+
+export type FrontendKey = {
+  /**
+   * 0.0.0.0 (mapped in the kernel, as every IPv4 address) or "::": any address of a node of that family, for sockets that
+   * ask for a NodePort or HostPort. undefined is read as "::".
+   */
+  readonly address: Address | undefined;
+  /** Host byte order. */
+  readonly port: number;
+  /** 6, 17 or 132; 0 of an address-only frontend. */
+  readonly protocol: number;
+};
+
+export type BackendEntry = {
+  /** Not 0, below 2^31. */
+  readonly id: number;
+  readonly address: Address;
+  readonly port: number;
+  readonly protocol: number;
+  /** terminating: serves the flows that it has. For people; whom new flows get, sets decide. */
+  readonly state: "active" | "terminating";
+};
+
+/** Whom new flows of a frontend are balanced over. */
+export type BackendSetEntry = {
+  /** 1 to the size of tsi_lb_set. */
+  readonly id: number;
+  /** Backends' ids, one slot each. Slots whose backend stays the same are not written. */
+  readonly backends: readonly number[];
+  /** Seconds that a client stays with its backend, 0: it does not. */
+  readonly affinityTimeoutS: number;
+  /** Without backends clients hear nothing, instead of a reset or an ICMP error. */
+  readonly silent: boolean;
+  /** Backend id per entry, `maglevTableSize` of them; undefined: random. */
+  readonly maglev: Uint32Array | undefined;
+};
+
+/** A prefix that clients of a frontend may come from. */
+export type SourceRange = { readonly frontend: number; readonly prefix: Prefix };
+
+/** A pod that meets a frontend's address itself instead of being balanced. */
+export type ServiceException = FrontendKey & { readonly netnsCookie: bigint };
+
+/**
+ * Changes to the kernel's services. Applied in an order in which a packet never meets a frontend whose set, or a slot
+ * whose backend, is not there: backends, slots, sets, ranges, exceptions, frontends; then removals the other way round.
+ */
+export type ServiceChanges = {
+  readonly backends: Delta<BackendEntry>;
+  readonly sets: Delta<BackendSetEntry>;
+  readonly frontends: Delta<FrontendEntry>;
+  readonly sourceRanges: Delta<SourceRange>;
+  readonly exceptions: Delta<ServiceException>;
+};
+
+/** `remove` holds what is in the kernel, as it was written. */
+export type Delta<T> = { readonly put: readonly T[]; readonly remove: readonly T[] };
+
+/** All that the kernel holds of services; Maglev tables are left out (`maglev` is undefined or empty). */
+export type ServiceSurvey = {
+  readonly backends: readonly BackendEntry[];
+  readonly sets: readonly BackendSetEntry[];
+  readonly frontends: readonly FrontendEntry[];
+  readonly sourceRanges: readonly SourceRange[];
+  readonly exceptions: readonly ServiceException[];
+};
+
+/** A flow that is balanced per packet, and the backend that it has. */
+export type ServiceFlow = {
+  readonly protocol: number;
+  readonly client: Address;
+  readonly clientPort: number;
+  readonly frontend: Address;
+  readonly frontendPort: number;
+  readonly backend: number;
+  readonly expiresNs: bigint;
+};
+
+/** A client that stays with its backend. `netnsCookie` of clients known before they have an address. */
+export type ServiceAffinity = {
+  readonly client: Address | undefined;
+  readonly netnsCookie: bigint | undefined;
+  readonly set: number;
+  readonly backend: number;
+  readonly usedNs: bigint;
+};
+
+/** How services are served by the datapath; names of keys follow cilium-config. */
+export type ServiceConfig = {
+  /** bpf-lb-sock, bpf-lb-sock-hostns-only: whose sockets are balanced at connect(). */
+  readonly socketLb: "all" | "host" | "none";
+  /** cgroup v2 folder that the node's processes, pods included, are in. */
+  readonly cgroupRoot: string;
+  /** Packets from outside are balanced at the node's devices. */
+  readonly nodePort: boolean;
+  readonly nodePortRange: readonly [number, number];
+  /** bind() to a service's node port fails. */
+  readonly bindProtection: boolean;
+  /**
+   * Unless "none", some frontends are `dsr` (bpf-lb-mode dsr or hybrid, or annotations that may say so). How backends'
+   * nodes are told of the frontend (bpf-lb-dsr-dispatch): opt: by an IPv4 option or IPv6 destination option; ipip: by
+   * another packet around it, where the backend listens on the frontend's port; native routing only.
+   */
+  readonly dsr: "none" | "opt" | "ipip";
+  /** bpf-lb-external-clusterip */
+  readonly externalClusterIp: boolean;
+  /** bpf-lb-acceleration: XDP at the node's devices. best-effort: native where the driver can, else not at all. */
+  readonly acceleration: "disabled" | "native" | "best-effort" | "generic";
+  /** A prime. */
+  readonly maglevTableSize: number;
+  /** What flows are hashed from; the same on all nodes. */
+  readonly maglevSeed: number;
+  /** bpf-lb-map-max: entries of each table of services; undefined: what bpf/maps/service.h says. */
+  readonly mapMax: number | undefined;
+};
+
 /** A node of the cluster as the datapath knows it: VXLAN is believed from these outer addresses only. */
 export type NodeEntry = {
   readonly address: Address;
@@ -159,6 +304,7 @@ export type DatapathConfig = {
   readonly policyMax?: number | undefined;
   /** Native routing only: install routes to the pod CIDRs of nodes that share our underlay network. */
   readonly autoDirectNodeRoutes: boolean;
+  readonly services: ServiceConfig;
 };
 
 /** What the datapath must know of another node to route to its pods. */
@@ -186,12 +332,17 @@ export type ConntrackEntry = {
   readonly closing: boolean;
   readonly sourceIdentity: number;
   readonly destinationIdentity: number;
+  /** Frontend (`FrontendEntry.id`) whose address replies carry, 0: none. */
+  readonly frontend: number;
 };
 
 /** One direction of an address translation: what is matched, and what is put in its place. */
 export type NatEntry = {
-  /** forward: a packet leaving gets a new source. reverse: its reply gets its destination back. */
-  readonly direction: "forward" | "reverse";
+  /**
+   * forward: a packet leaving gets a new source. reverse: its reply gets its destination back. answer: what a service's
+   * backend answers gets the service's address as its source.
+   */
+  readonly direction: "forward" | "reverse" | "answer";
   readonly protocol: number;
   readonly source: Address;
   readonly sourcePort: number;
@@ -202,6 +353,8 @@ export type NatEntry = {
   readonly expiresNs: bigint;
   /** The node's own connection, kept so that no pod is given its port. */
   readonly ofHost: boolean;
+  /** reverse: frontend (`FrontendEntry.id`) that the client sees in place of who answers, 0: none. */
+  readonly frontend: number;
 };
 
 /** One line of the metrics map, summed over CPUs. */
@@ -216,3 +369,6 @@ export type MetricsEntry = {
 
 /** Health of one part of the datapath: a program, a link, a map, a device. */
 export type PartStatus = { readonly name: string; readonly ok: boolean; readonly message: string };
+
+/** Whether, and how, a part of services is on. Not `ok`: it is asked for, and this node cannot do it. */
+export type ServiceFeature = PartStatus & { readonly enabled: boolean };

@@ -19,6 +19,7 @@ import type {
 import { Nat } from "./tables/nat.ts";
 import { listNodes } from "./tables/nodes.ts";
 import { Pins } from "./pinned/pins.ts";
+import { pinnedServices, type PinnedServices } from "./services/pinned-services.ts";
 import { listSlots, listSubjects, type KernelSlot } from "./policy/survey.ts";
 
 /** Tables as pinned, with the same `list()` as the running datapath has. Holds no descriptors between calls. */
@@ -29,6 +30,7 @@ export type PinnedMaps = {
   readonly conntrack: { list(): ConntrackEntry[] };
   readonly nat: { list(): NatEntry[] };
   readonly metrics: { list(): MetricsEntry[] };
+  readonly services: PinnedServices;
   readonly policy: {
     /** Subjects with their slots. */
     subjects(): SubjectSlots[];
@@ -67,6 +69,7 @@ export function openMaps({ bpffs }: { readonly bpffs: string }): PinnedMaps {
         withTyped(pins, "tsi_policy_subject", mapCodecs.tsi_policy_subject, listSubjects),
       slots: (wanted) => listKernelSlots(pins, wanted),
     },
+    services: pinnedServices((name) => openPinned(pins, name)),
     metrics: { list: () => withMap(pins, "tsi_metrics", (map) => new Metrics(map).list()) },
   };
 }
@@ -106,11 +109,15 @@ function withPair<R>(
   );
 }
 
-/** The newest pin counts: an older layout's may still be there during an upgrade. */
 function withMap<R>(pins: Pins, name: string, read: (map: BpfMap) => R): R {
+  using map = openPinned(pins, name);
+  return read(map);
+}
+
+/** The newest pin counts: an older layout's may still be there during an upgrade. */
+function openPinned(pins: Pins, name: string): BpfMap {
   const pin = pins.listMaps().find(({ map }) => map === name);
   if (pin === undefined)
     throw new DatapathError("not_running", `no map ${name} is pinned under ${pins.root}`);
-  using map = BpfMap.fromPinned(pin.path);
-  return read(map);
+  return BpfMap.fromPinned(pin.path);
 }

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { ClsactFilter } from "@tsilium/ebpf";
 import { Rtnl } from "@tsilium/netlink";
 import { deleteDevices } from "./node/devices.ts";
-import { detachLink } from "./programs/hooks.ts";
+import { removeLink } from "./programs/pinned-link.ts";
 import { routeProtocolNumber } from "./node/node-routes.ts";
 import { Pins } from "./pinned/pins.ts";
 
@@ -17,7 +17,7 @@ export function removeDatapath(options: {
   readonly clsactDevices?: readonly number[];
 }): void {
   const pins = new Pins(options.bpffs);
-  for (const name of pins.listLinks()) detachLink(join(pins.linksDirectory, name));
+  for (const name of pins.listLinks()) removeLink(join(pins.linksDirectory, name));
   for (const ifindex of options.clsactDevices ?? [])
     for (const direction of ["ingress", "egress"] as const)
       ClsactFilter.adopt(ifindex, direction).detach();

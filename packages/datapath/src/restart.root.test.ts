@@ -67,7 +67,11 @@ test("an upgrade that changes layouts and sizes moves the tables and keeps conne
       "tsi_ct6",
       "tsi_ct6_new",
       "tsi_flow",
+      "tsi_lb_affinity",
+      "tsi_lb_flow",
+      "tsi_lb_socket",
       "tsi_nat4",
+      "tsi_translation",
     ]);
     assert.equal(pins.length, older.size, "older pins are gone");
   } finally {

@@ -19,7 +19,124 @@ export const policy: Codec<Policy> = codecs.struct(16, {
   defaultResponse: { at: 11, codec: codecs.u8 },
 });
 
-/** struct endpoint, 48 bytes. */
+/** struct backend_set, 16 bytes. */
+export type BackendSet = {
+  readonly count: number;
+  readonly affinityTimeoutS: number;
+  readonly algorithm: number;
+  readonly flags: number;
+  readonly reservedWord: number;
+};
+
+export const backendSet: Codec<BackendSet> = codecs.struct(16, {
+  count: { at: 0, codec: codecs.u32 },
+  affinityTimeoutS: { at: 4, codec: codecs.u32 },
+  algorithm: { at: 8, codec: codecs.u8 },
+  flags: { at: 9, codec: codecs.u8 },
+  reservedWord: { at: 12, codec: codecs.u32 },
+});
+
+/** struct frontend_key, 24 bytes. */
+export type FrontendKey = {
+  readonly address: Uint8Array;
+  readonly port: number;
+  readonly protocol: number;
+};
+
+export const frontendKey: Codec<FrontendKey> = codecs.struct(24, {
+  address: { at: 0, codec: codecs.bytes(16) },
+  port: { at: 16, codec: codecs.be16 },
+  protocol: { at: 18, codec: codecs.u8 },
+});
+
+/** struct frontend, 16 bytes. */
+export type Frontend = {
+  readonly id: number;
+  readonly externalSet: number;
+  readonly internalSet: number;
+  readonly flags: number;
+};
+
+export const frontend: Codec<Frontend> = codecs.struct(16, {
+  id: { at: 0, codec: codecs.u32 },
+  externalSet: { at: 4, codec: codecs.u32 },
+  internalSet: { at: 8, codec: codecs.u32 },
+  flags: { at: 12, codec: codecs.u32 },
+});
+
+/** struct nat_key4, 16 bytes. */
+export type NatKey4 = {
+  readonly source: number;
+  readonly destination: number;
+  readonly sourcePort: number;
+  readonly destinationPort: number;
+  readonly protocol: number;
+  readonly direction: number;
+};
+
+export const natKey4: Codec<NatKey4> = codecs.struct(16, {
+  source: { at: 0, codec: codecs.be32 },
+  destination: { at: 4, codec: codecs.be32 },
+  sourcePort: { at: 8, codec: codecs.be16 },
+  destinationPort: { at: 10, codec: codecs.be16 },
+  protocol: { at: 12, codec: codecs.u8 },
+  direction: { at: 13, codec: codecs.u8 },
+});
+
+/** struct nat_entry4, 24 bytes. */
+export type NatEntry4 = {
+  readonly expiresNs: bigint;
+  readonly address: number;
+  readonly port: number;
+  readonly flags: number;
+  readonly frontend: number;
+};
+
+export const natEntry4: Codec<NatEntry4> = codecs.struct(24, {
+  expiresNs: { at: 0, codec: codecs.u64 },
+  address: { at: 8, codec: codecs.be32 },
+  port: { at: 12, codec: codecs.be16 },
+  flags: { at: 14, codec: codecs.u16 },
+  frontend: { at: 16, codec: codecs.u32 },
+});
+
+/** struct nat_key6, 40 bytes. */
+export type NatKey6 = {
+  readonly source: Uint8Array;
+  readonly destination: Uint8Array;
+  readonly sourcePort: number;
+  readonly destinationPort: number;
+  readonly protocol: number;
+  readonly direction: number;
+};
+
+export const natKey6: Codec<NatKey6> = codecs.struct(40, {
+  source: { at: 0, codec: codecs.bytes(16) },
+  destination: { at: 16, codec: codecs.bytes(16) },
+  sourcePort: { at: 32, codec: codecs.be16 },
+  destinationPort: { at: 34, codec: codecs.be16 },
+  protocol: { at: 36, codec: codecs.u8 },
+  direction: { at: 37, codec: codecs.u8 },
+});
+
+/** struct nat_entry6, 32 bytes. */
+export type NatEntry6 = {
+  readonly expiresNs: bigint;
+  readonly address: Uint8Array;
+  readonly port: number;
+  readonly flags: number;
+  readonly frontend: number;
+};
+
+export const natEntry6: Codec<NatEntry6> = codecs.struct(32, {
+  expiresNs: { at: 0, codec: codecs.u64 },
+  address: { at: 8, codec: codecs.bytes(16) },
+  port: { at: 24, codec: codecs.be16 },
+  flags: { at: 26, codec: codecs.u16 },
+  frontend: { at: 28, codec: codecs.u32 },
+});
+
+/** struct endpoint, 56 bytes. */
 export type Endpoint = {
   readonly ifindex: number;
   readonly identity: number;
@@ -30,9 +147,10 @@ export type Endpoint = {
   readonly ipv4: number;
   readonly subject: number;
   readonly ipv6: Uint8Array;
+  readonly netnsCookie: bigint;
 };
 
-export const endpoint: Codec<Endpoint> = codecs.struct(48, {
+export const endpoint: Codec<Endpoint> = codecs.struct(56, {
   ifindex: { at: 0, codec: codecs.u32 },
   identity: { at: 4, codec: codecs.u32 },
   id: { at: 8, codec: codecs.u16 },
@@ -42,6 +160,7 @@ export const endpoint: Codec<Endpoint> = codecs.struct(48, {
   ipv4: { at: 24, codec: codecs.be32 },
   subject: { at: 28, codec: codecs.u32 },
   ipv6: { at: 32, codec: codecs.bytes(16) },
+  netnsCookie: { at: 48, codec: codecs.u64 },
 });
 
 /** struct metrics_value, 16 bytes. */
@@ -81,8 +200,8 @@ export type ConntrackEntry = {
   readonly originOwner: number;
   readonly replyOwner: number;
   readonly flags: number;
-  readonly revNat: number;
   readonly proxyPort: number;
+  readonly frontend: number;
   readonly reservedWord: number;
 };
 
@@ -94,8 +213,8 @@ export const conntrackEntry: Codec<ConntrackEntry> = codecs.struct(40, {
   originOwner: { at: 20, codec: codecs.u32 },
   replyOwner: { at: 24, codec: codecs.u32 },
   flags: { at: 28, codec: codecs.u16 },
-  revNat: { at: 30, codec: codecs.u16 },
-  proxyPort: { at: 32, codec: codecs.u16 },
+  proxyPort: { at: 30, codec: codecs.u16 },
+  frontend: { at: 32, codec: codecs.u32 },
   reservedWord: { at: 36, codec: codecs.u32 },
 });
 
@@ -123,74 +242,6 @@ export type AddressKey = {
 
 export const addressKey: Codec<AddressKey> = codecs.struct(16, {
   address: { at: 0, codec: codecs.bytes(16) },
-});
-
-/** struct nat_key4, 16 bytes. */
-export type NatKey4 = {
-  readonly source: number;
-  readonly destination: number;
-  readonly sourcePort: number;
-  readonly destinationPort: number;
-  readonly protocol: number;
-  readonly direction: number;
-};
-
-export const natKey4: Codec<NatKey4> = codecs.struct(16, {
-  source: { at: 0, codec: codecs.be32 },
-  destination: { at: 4, codec: codecs.be32 },
-  sourcePort: { at: 8, codec: codecs.be16 },
-  destinationPort: { at: 10, codec: codecs.be16 },
-  protocol: { at: 12, codec: codecs.u8 },
-  direction: { at: 13, codec: codecs.u8 },
-});
-
-/** struct nat_entry4, 16 bytes. */
-export type NatEntry4 = {
-  readonly expiresNs: bigint;
-  readonly address: number;
-  readonly port: number;
-  readonly flags: number;
-};
-
-export const natEntry4: Codec<NatEntry4> = codecs.struct(16, {
-  expiresNs: { at: 0, codec: codecs.u64 },
-  address: { at: 8, codec: codecs.be32 },
-  port: { at: 12, codec: codecs.be16 },
-  flags: { at: 14, codec: codecs.u16 },
-});
-
-/** struct nat_key6, 40 bytes. */
-export type NatKey6 = {
-  readonly source: Uint8Array;
-  readonly destination: Uint8Array;
-  readonly sourcePort: number;
-  readonly destinationPort: number;
-  readonly protocol: number;
-  readonly direction: number;
-};
-
-export const natKey6: Codec<NatKey6> = codecs.struct(40, {
-  source: { at: 0, codec: codecs.bytes(16) },
-  destination: { at: 16, codec: codecs.bytes(16) },
-  sourcePort: { at: 32, codec: codecs.be16 },
-  destinationPort: { at: 34, codec: codecs.be16 },
-  protocol: { at: 36, codec: codecs.u8 },
-  direction: { at: 37, codec: codecs.u8 },
-});
-
-/** struct nat_entry6, 32 bytes. */
-export type NatEntry6 = {
-  readonly expiresNs: bigint;
-  readonly address: Uint8Array;
-  readonly port: number;
-  readonly flags: number;
-};
-
-export const natEntry6: Codec<NatEntry6> = codecs.struct(32, {
-  expiresNs: { at: 0, codec: codecs.u64 },
-  address: { at: 8, codec: codecs.bytes(16) },
-  port: { at: 24, codec: codecs.be16 },
-  flags: { at: 26, codec: codecs.u16 },
 });
 
 /** struct node, 8 bytes. */
@@ -273,6 +324,153 @@ export const policyRule: Codec<PolicyRule> = codecs.struct(8, {
 export type KnownIdentity = {};
 
 export const knownIdentity: Codec<KnownIdentity> = codecs.struct(4, {});
+
+/** struct frontend_address, 24 bytes. */
+export type FrontendAddress = {
+  readonly address: Uint8Array;
+  readonly port: number;
+};
+
+export const frontendAddress: Codec<FrontendAddress> = codecs.struct(24, {
+  address: { at: 0, codec: codecs.bytes(16) },
+  port: { at: 16, codec: codecs.be16 },
+});
+
+/** struct backend_slot_key, 8 bytes. */
+export type BackendSlotKey = {
+  readonly set: number;
+  readonly slot: number;
+};
+
+export const backendSlotKey: Codec<BackendSlotKey> = codecs.struct(8, {
+  set: { at: 0, codec: codecs.u32 },
+  slot: { at: 4, codec: codecs.u32 },
+});
+
+/** struct backend, 24 bytes. */
+export type Backend = {
+  readonly address: Uint8Array;
+  readonly port: number;
+  readonly protocol: number;
+  readonly state: number;
+};
+
+export const backend: Codec<Backend> = codecs.struct(24, {
+  address: { at: 0, codec: codecs.bytes(16) },
+  port: { at: 16, codec: codecs.be16 },
+  protocol: { at: 18, codec: codecs.u8 },
+  state: { at: 19, codec: codecs.u8 },
+});
+
+/** struct source_range_key, 24 bytes. */
+export type SourceRangeKey = {
+  readonly prefixlen: number;
+  readonly frontend: number;
+  readonly address: Uint8Array;
+};
+
+export const sourceRangeKey: Codec<SourceRangeKey> = codecs.struct(24, {
+  prefixlen: { at: 0, codec: codecs.u32 },
+  frontend: { at: 4, codec: codecs.u32 },
+  address: { at: 8, codec: codecs.bytes(16) },
+});
+
+/** struct exception_key, 32 bytes. */
+export type ExceptionKey = {
+  readonly netnsCookie: bigint;
+  readonly address: Uint8Array;
+  readonly port: number;
+  readonly protocol: number;
+};
+
+export const exceptionKey: Codec<ExceptionKey> = codecs.struct(32, {
+  netnsCookie: { at: 0, codec: codecs.u64 },
+  address: { at: 8, codec: codecs.bytes(16) },
+  port: { at: 24, codec: codecs.be16 },
+  protocol: { at: 26, codec: codecs.u8 },
+});
+
+/** struct affinity_key, 24 bytes. */
+export type AffinityKey = {
+  readonly client: Uint8Array;
+  readonly set: number;
+  readonly kind: number;
+};
+
+export const affinityKey: Codec<AffinityKey> = codecs.struct(24, {
+  client: { at: 0, codec: codecs.bytes(16) },
+  set: { at: 16, codec: codecs.u32 },
+  kind: { at: 20, codec: codecs.u32 },
+});
+
+/** struct affinity, 16 bytes. */
+export type Affinity = {
+  readonly usedNs: bigint;
+  readonly backend: number;
+};
+
+export const affinity: Codec<Affinity> = codecs.struct(16, {
+  usedNs: { at: 0, codec: codecs.u64 },
+  backend: { at: 8, codec: codecs.u32 },
+});
+
+/** struct service_flow_key, 40 bytes. */
+export type ServiceFlowKey = {
+  readonly client: Uint8Array;
+  readonly frontend: Uint8Array;
+  readonly clientPort: number;
+  readonly frontendPort: number;
+  readonly protocol: number;
+};
+
+export const serviceFlowKey: Codec<ServiceFlowKey> = codecs.struct(40, {
+  client: { at: 0, codec: codecs.bytes(16) },
+  frontend: { at: 16, codec: codecs.bytes(16) },
+  clientPort: { at: 32, codec: codecs.be16 },
+  frontendPort: { at: 34, codec: codecs.be16 },
+  protocol: { at: 36, codec: codecs.u8 },
+});
+
+/** struct service_flow, 16 bytes. */
+export type ServiceFlow = {
+  readonly expiresNs: bigint;
+  readonly backend: number;
+  readonly flags: number;
+};
+
+export const serviceFlow: Codec<ServiceFlow> = codecs.struct(16, {
+  expiresNs: { at: 0, codec: codecs.u64 },
+  backend: { at: 8, codec: codecs.u32 },
+  flags: { at: 12, codec: codecs.u16 },
+});
+
+/** struct socket_flow_key, 32 bytes. */
+export type SocketFlowKey = {
+  readonly cookie: bigint;
+  readonly address: Uint8Array;
+  readonly port: number;
+  readonly kind: number;
+};
+
+export const socketFlowKey: Codec<SocketFlowKey> = codecs.struct(32, {
+  cookie: { at: 0, codec: codecs.u64 },
+  address: { at: 8, codec: codecs.bytes(16) },
+  port: { at: 24, codec: codecs.be16 },
+  kind: { at: 26, codec: codecs.u8 },
+});
+
+/** struct socket_flow, 24 bytes. */
+export type SocketFlow = {
+  readonly address: Uint8Array;
+  readonly port: number;
+  readonly backend: number;
+};
+
+export const socketFlow: Codec<SocketFlow> = codecs.struct(24, {
+  address: { at: 0, codec: codecs.bytes(16) },
+  port: { at: 16, codec: codecs.be16 },
+  backend: { at: 20, codec: codecs.u32 },
+});
 
 /** struct event_rate, 24 bytes. */
 export type EventRate = {
@@ -379,7 +577,7 @@ export const policyAnswer: Codec<PolicyAnswer> = codecs.struct(8, {
   response: { at: 7, codec: codecs.u8 },
 });
 
-/** struct flow, 232 bytes. */
+/** struct flow, 240 bytes. */
 export type Flow = {
   readonly source: FlowEnd;
   readonly destination: FlowEnd;
@@ -394,6 +592,7 @@ export type Flow = {
   readonly icmpError: number;
   readonly remembered: number;
   readonly knownReply: number;
+  readonly frontend: number;
   readonly state: number;
   readonly young: number;
   readonly establishedBefore: number;
@@ -403,13 +602,14 @@ export type Flow = {
   readonly endpointId: number;
   readonly proxyPort: number;
   readonly rule: number;
+  readonly replyFrontend: number;
   readonly reservedWord: number;
   readonly question: PolicyQuestion;
   readonly answer: PolicyAnswer;
   readonly entry: ConntrackEntry;
 };
 
-export const flow: Codec<Flow> = codecs.struct(232, {
+export const flow: Codec<Flow> = codecs.struct(240, {
   source: { at: 0, codec: flowEnd },
   destination: { at: 32, codec: flowEnd },
   flowSource: { at: 64, codec: codecs.bytes(16) },
@@ -423,19 +623,180 @@ export const flow: Codec<Flow> = codecs.struct(232, {
   icmpError: { at: 129, codec: codecs.u8 },
   remembered: { at: 130, codec: codecs.u8 },
   knownReply: { at: 131, codec: codecs.u8 },
-  state: { at: 132, codec: codecs.u8 },
-  young: { at: 133, codec: codecs.u8 },
-  establishedBefore: { at: 134, codec: codecs.u8 },
-  isReply: { at: 135, codec: codecs.u8 },
-  response: { at: 136, codec: codecs.u8 },
-  direction: { at: 137, codec: codecs.u8 },
-  endpointId: { at: 140, codec: codecs.u16 },
-  proxyPort: { at: 142, codec: codecs.u16 },
-  rule: { at: 144, codec: codecs.u32 },
-  reservedWord: { at: 148, codec: codecs.u32 },
-  question: { at: 152, codec: policyQuestion },
-  answer: { at: 184, codec: policyAnswer },
-  entry: { at: 192, codec: conntrackEntry },
+  frontend: { at: 132, codec: codecs.u32 },
+  state: { at: 136, codec: codecs.u8 },
+  young: { at: 137, codec: codecs.u8 },
+  establishedBefore: { at: 138, codec: codecs.u8 },
+  isReply: { at: 139, codec: codecs.u8 },
+  response: { at: 140, codec: codecs.u8 },
+  direction: { at: 141, codec: codecs.u8 },
+  endpointId: { at: 144, codec: codecs.u16 },
+  proxyPort: { at: 146, codec: codecs.u16 },
+  rule: { at: 148, codec: codecs.u32 },
+  replyFrontend: { at: 152, codec: codecs.u32 },
+  reservedWord: { at: 156, codec: codecs.u32 },
+  question: { at: 160, codec: policyQuestion },
+  answer: { at: 192, codec: policyAnswer },
+  entry: { at: 200, codec: conntrackEntry },
+});
+
+/** struct refusal_rate, 16 bytes. */
+export type RefusalRate = {
+  readonly windowNs: bigint;
+  readonly sent: bigint;
+};
+
+export const refusalRate: Codec<RefusalRate> = codecs.struct(16, {
+  windowNs: { at: 0, codec: codecs.u64 },
+  sent: { at: 8, codec: codecs.u64 },
+});
+
+/** struct saved_packet, 72 bytes. */
+export type SavedPacket = {
+  readonly source: Uint8Array;
+  readonly destination: Uint8Array;
+  readonly flowSource: Uint8Array;
+  readonly sourcePort: number;
+  readonly destinationPort: number;
+  readonly l4Offset: number;
+  readonly headerLength: number;
+  readonly quotedL3Offset: number;
+  readonly quotedL4Offset: number;
+  readonly fragment: number;
+  readonly protocol: number;
+  readonly tcpFlags: number;
+  readonly icmpType: number;
+  readonly hops: number;
+  readonly icmpError: number;
+  readonly dontFragment: number;
+};
+
+export const savedPacket: Codec<SavedPacket> = codecs.struct(72, {
+  source: { at: 0, codec: codecs.bytes(16) },
+  destination: { at: 16, codec: codecs.bytes(16) },
+  flowSource: { at: 32, codec: codecs.bytes(16) },
+  sourcePort: { at: 48, codec: codecs.be16 },
+  destinationPort: { at: 50, codec: codecs.be16 },
+  l4Offset: { at: 52, codec: codecs.u16 },
+  headerLength: { at: 54, codec: codecs.u16 },
+  quotedL3Offset: { at: 56, codec: codecs.u16 },
+  quotedL4Offset: { at: 58, codec: codecs.u16 },
+  fragment: { at: 60, codec: codecs.u8 },
+  protocol: { at: 61, codec: codecs.u8 },
+  tcpFlags: { at: 62, codec: codecs.u8 },
+  icmpType: { at: 63, codec: codecs.u8 },
+  hops: { at: 64, codec: codecs.u8 },
+  icmpError: { at: 65, codec: codecs.u8 },
+  dontFragment: { at: 66, codec: codecs.u8 },
+});
+
+/** struct balance, 224 bytes. */
+export type Balance = {
+  readonly asked: FrontendKey;
+  readonly key: ServiceFlowKey;
+  readonly reservedByte: number;
+  readonly tcpFlags: number;
+  readonly icmpError: number;
+  readonly byPort: number;
+  readonly silent: number;
+  readonly backendPort: number;
+  readonly frontend: Frontend;
+  readonly set: number;
+  readonly reservedWord: number;
+  readonly backend: Uint8Array;
+  readonly client: AffinityKey;
+  readonly flow: ServiceFlow;
+  readonly packet: SavedPacket;
+};
+
+export const balance: Codec<Balance> = codecs.struct(224, {
+  asked: { at: 0, codec: frontendKey },
+  key: { at: 24, codec: serviceFlowKey },
+  reservedByte: { at: 64, codec: codecs.u8 },
+  tcpFlags: { at: 65, codec: codecs.u8 },
+  icmpError: { at: 66, codec: codecs.u8 },
+  byPort: { at: 67, codec: codecs.u8 },
+  silent: { at: 68, codec: codecs.u8 },
+  backendPort: { at: 70, codec: codecs.be16 },
+  frontend: { at: 72, codec: frontend },
+  set: { at: 88, codec: codecs.u32 },
+  reservedWord: { at: 92, codec: codecs.u32 },
+  backend: { at: 96, codec: codecs.bytes(16) },
+  client: { at: 112, codec: affinityKey },
+  flow: { at: 136, codec: serviceFlow },
+  packet: { at: 152, codec: savedPacket },
+});
+
+/** struct nat_tuple, 48 bytes. */
+export type NatTuple = {
+  readonly key: NatKey6;
+  readonly family: number;
+  readonly tcpFlags: number;
+};
+
+export const natTuple: Codec<NatTuple> = codecs.struct(48, {
+  key: { at: 0, codec: natKey6 },
+  family: { at: 40, codec: codecs.u8 },
+  tcpFlags: { at: 41, codec: codecs.u8 },
+});
+
+/** struct rewrite, 48 bytes. */
+export type Rewrite = {
+  readonly from: Uint8Array;
+  readonly to: Uint8Array;
+  readonly fromPort: number;
+  readonly toPort: number;
+  readonly l4Offset: number;
+  readonly quotedL3Offset: number;
+  readonly quotedL4Offset: number;
+  readonly protocol: number;
+  readonly family: number;
+  readonly end: number;
+  readonly fragment: number;
+};
+
+export const rewrite: Codec<Rewrite> = codecs.struct(48, {
+  from: { at: 0, codec: codecs.bytes(16) },
+  to: { at: 16, codec: codecs.bytes(16) },
+  fromPort: { at: 32, codec: codecs.be16 },
+  toPort: { at: 34, codec: codecs.be16 },
+  l4Offset: { at: 36, codec: codecs.u16 },
+  quotedL3Offset: { at: 38, codec: codecs.u16 },
+  quotedL4Offset: { at: 40, codec: codecs.u16 },
+  protocol: { at: 42, codec: codecs.u8 },
+  family: { at: 43, codec: codecs.u8 },
+  end: { at: 44, codec: codecs.u8 },
+  fragment: { at: 45, codec: codecs.u8 },
+});
+
+/** struct translation, 248 bytes. */
+export type Translation = {
+  readonly tuple: NatTuple;
+  readonly target: NatEntry6;
+  readonly backTuple: NatTuple;
+  readonly back: NatEntry6;
+  readonly rewrite: Rewrite;
+  readonly key4: NatKey4;
+  readonly entry4: NatEntry4;
+};
+
+export const translation: Codec<Translation> = codecs.struct(248, {
+  tuple: { at: 0, codec: natTuple },
+  target: { at: 48, codec: natEntry6 },
+  backTuple: { at: 80, codec: natTuple },
+  back: { at: 128, codec: natEntry6 },
+  rewrite: { at: 160, codec: rewrite },
+  key4: { at: 208, codec: natKey4 },
+  entry4: { at: 224, codec: natEntry4 },
+});
+
+/** struct answer, 128 bytes. */
+export type Answer = {
+  readonly words: readonly bigint[];
+};
+
+export const answer: Codec<Answer> = codecs.struct(128, {
+  words: { at: 0, codec: codecs.array(codecs.u64, 16) },
 });
 
 /** struct fragment_key4, 12 bytes. */
@@ -479,17 +840,6 @@ export const fragmentKey6: Codec<FragmentKey6> = codecs.struct(40, {
   source: { at: 0, codec: codecs.bytes(16) },
   destination: { at: 16, codec: codecs.bytes(16) },
   id: { at: 32, codec: codecs.be32 },
-});
-
-/** struct refusal_rate, 16 bytes. */
-export type RefusalRate = {
-  readonly windowNs: bigint;
-  readonly sent: bigint;
-};
-
-export const refusalRate: Codec<RefusalRate> = codecs.struct(16, {
-  windowNs: { at: 0, codec: codecs.u64 },
-  sent: { at: 8, codec: codecs.u64 },
 });
 
 /** struct event_header, 40 bytes. */
@@ -576,18 +926,23 @@ export const dropReason = {
   unroutable: 151,
   conntrackFull: 155,
   extensionHeader: 156,
+  noBackend: 158,
   noConfig: 165,
   unsupportedL2: 166,
   noNatMapping: 167,
   natUnsupported: 168,
+  noRoute: 169,
   encapsulation: 170,
   invalidIdentity: 171,
   unknownSender: 172,
+  clusterIp: 174,
   firstFragmentMissing: 175,
   forbiddenIcmp6: 176,
+  sourceRange: 177,
   policyDeny: 181,
   vlan: 182,
   invalidVni: 183,
+  dsrUnsupported: 193,
   ttlExceeded: 196,
   endpointNotReady: 203,
 } as const;
@@ -632,6 +987,7 @@ export type ConntrackFlags = (typeof conntrackFlags)[keyof typeof conntrackFlags
 export const natDirection = {
   forward: 0,
   reverse: 1,
+  answer: 2,
 } as const;
 export type NatDirection = (typeof natDirection)[keyof typeof natDirection];
 
@@ -681,8 +1037,64 @@ export const policyClassFlags = {
 } as const;
 export type PolicyClassFlags = (typeof policyClassFlags)[keyof typeof policyClassFlags];
 
+/** enum frontend_flags. */
+export const frontendFlags = {
+  clusterIp: 1,
+  nodePort: 2,
+  external: 4,
+  hostPort: 8,
+  localRedirect: 16,
+  sourceRanges: 32,
+  dsr: 64,
+  exceptions: 128,
+  addressOnly: 256,
+} as const;
+export type FrontendFlags = (typeof frontendFlags)[keyof typeof frontendFlags];
+
+/** enum backend_algorithm. */
+export const backendAlgorithm = {
+  random: 0,
+  maglev: 1,
+} as const;
+export type BackendAlgorithm = (typeof backendAlgorithm)[keyof typeof backendAlgorithm];
+
+/** enum backend_set_flags. */
+export const backendSetFlags = {
+  silent: 1,
+} as const;
+export type BackendSetFlags = (typeof backendSetFlags)[keyof typeof backendSetFlags];
+
+/** enum backend_state. */
+export const backendState = {
+  active: 0,
+  terminating: 1,
+} as const;
+export type BackendState = (typeof backendState)[keyof typeof backendState];
+
+/** enum affinity_kind. */
+export const affinityKind = {
+  address: 0,
+  netns: 1,
+} as const;
+export type AffinityKind = (typeof affinityKind)[keyof typeof affinityKind];
+
+/** enum service_flow_flags. */
+export const serviceFlowFlags = {
+  closed: 1,
+} as const;
+export type ServiceFlowFlags = (typeof serviceFlowFlags)[keyof typeof serviceFlowFlags];
+
+/** enum socket_flow_kind. */
+export const socketFlowKind = {
+  back: 0,
+  forth: 1,
+} as const;
+export type SocketFlowKind = (typeof socketFlowKind)[keyof typeof socketFlowKind];
+
 /** Codecs of every map's key and value, by the map's name. */
 export const mapCodecs = {
+  tsi_answer: { key: codecs.u32, value: answer },
+  tsi_balance: { key: codecs.u32, value: balance },
   tsi_ct4: { key: conntrackKey4, value: conntrackEntry },
   tsi_ct4_new: { key: conntrackKey4, value: conntrackEntry },
   tsi_ct6: { key: conntrackKey6, value: conntrackEntry },
@@ -695,6 +1107,17 @@ export const mapCodecs = {
   tsi_frag6: { key: fragmentKey6, value: fragmentEntry },
   tsi_identities: { key: codecs.u32, value: knownIdentity },
   tsi_ipcache: { key: ipcacheKey, value: ipcacheEntry },
+  tsi_lb_address: { key: codecs.u32, value: frontendAddress },
+  tsi_lb_affinity: { key: affinityKey, value: affinity },
+  tsi_lb_backend: { key: codecs.u32, value: backend },
+  tsi_lb_flow: { key: serviceFlowKey, value: serviceFlow },
+  tsi_lb_frontend: { key: frontendKey, value: frontend },
+  tsi_lb_maglev_inner: { key: codecs.u32, value: codecs.u32 },
+  tsi_lb_set: { key: codecs.u32, value: backendSet },
+  tsi_lb_skip: { key: exceptionKey, value: codecs.u32 },
+  tsi_lb_slot: { key: backendSlotKey, value: codecs.u32 },
+  tsi_lb_socket: { key: socketFlowKey, value: socketFlow },
+  tsi_lb_source: { key: sourceRangeKey, value: codecs.u32 },
   tsi_metrics: { key: codecs.u32, value: metricsValue },
   tsi_nat4: { key: natKey4, value: natEntry4 },
   tsi_nat6: { key: natKey6, value: natEntry6 },
@@ -705,4 +1128,5 @@ export const mapCodecs = {
   tsi_policy_subject: { key: codecs.u32, value: policySubject },
   tsi_refusal_rate: { key: codecs.u32, value: refusalRate },
   tsi_runtime: { key: codecs.u32, value: runtime },
+  tsi_translation: { key: codecs.u32, value: translation },
 } as const;

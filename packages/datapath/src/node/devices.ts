@@ -11,7 +11,7 @@ import { DatapathError } from "../errors.ts";
 import type { DatapathConfig } from "../model.ts";
 import { deviceMtu } from "./mtu.ts";
 import { hostDevice } from "./routes.ts";
-import { applySysctls, keepRouterAdvertisements, sysctlsFor } from "./sysctls.ts";
+import { applySysctls, keepRouterAdvertisements, reservePorts, sysctlsFor } from "./sysctls.ts";
 
 const peerDevice = "tsi_net";
 export const overlayDevice = "tsi_vxlan";
@@ -101,9 +101,11 @@ function ensureSysctls(config: DatapathConfig): void {
     peerDevice,
     ...(config.routingMode === "tunnel" ? [overlayDevice] : []),
   ];
-  const { enableIpv4, enableIpv6, devices } = config;
+  const { enableIpv4, enableIpv6, devices, services } = config;
   const kept = enableIpv6 ? keepRouterAdvertisements(devices) : [];
-  applySysctls([...kept, ...sysctlsFor({ enableIpv4, enableIpv6, ownDevices, devices })]);
+  const reserved = services.bindProtection ? reservePorts(services.nodePortRange) : [];
+  const wanted = sysctlsFor({ enableIpv4, enableIpv6, ownDevices, devices });
+  applySysctls([...kept, ...wanted, ...reserved]);
 }
 
 /** Router addresses on tsi_host, and nothing else there: an old one would make the node answer for a pod's address. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { keepRouterAdvertisements, sysctlsFor } from "./sysctls.ts";
+import { keepRouterAdvertisements, sysctlsFor, reservePorts } from "./sysctls.ts";
 
 const asText = (facts: Parameters<typeof sysctlsFor>[0]): string[] =>
   sysctlsFor(facts).map(({ path, value }) => `${path}=${value}`);
@@ -47,3 +47,19 @@ test("a device that takes router advertisements goes on taking them once forward
   const kept = keepRouterAdvertisements(["eth0", "eth1", "gone"], (path) => values[path]);
   assert.deepEqual(kept, [{ path: "net/ipv6/conf/eth0/accept_ra", value: "2" }]);
 });
+
+for (const [sentence, range, present, written] of [
+  ["added where the kernel would give them out", "30000\t60999", "", "30000-32767"],
+  ["added to what is reserved already", "32000\t60999", "53,8000-8100", "53,8000-8100,30000-32767"],
+  ["left alone when they are reserved", "30000\t60999", "53,29000-33000", undefined],
+  ["left alone when the kernel gives out others", "32768\t60999", "53", undefined],
+] as const) {
+  test(`node ports are ${sentence}`, () => {
+    const values: Record<string, string> = {
+      "net/ipv4/ip_local_port_range": range,
+      "net/ipv4/ip_local_reserved_ports": present,
+    };
+    const [sysctl] = reservePorts([30_000, 32_767], (path) => values[path]);
+    assert.equal(sysctl?.value, written);
+  });
+}

@@ -57,6 +57,30 @@ export function keepRouterAdvertisements(devices: readonly string[], read = read
     .map((path) => ({ path, value: "2" }));
 }
 
+/**
+ * Keeps the kernel from giving a process one of these ports by itself, where it would: they are added to those reserved
+ * already. Not for a process that asks for such a port (ip_local_reserved_ports, Documentation/networking/ip-sysctl).
+ */
+export function reservePorts(range: readonly [number, number], read = readSysctl): Sysctl[] {
+  const path = "net/ipv4/ip_local_reserved_ports";
+  const [first = 0, last = 0] = (read("net/ipv4/ip_local_port_range") ?? "")
+    .split(/\s+/)
+    .map(Number);
+  if (range[1] < first || last < range[0]) return [];
+  const present = read(path) ?? "";
+  if (includesPorts(present, range)) return [];
+  const added = `${range[0]}-${range[1]}`;
+  return [{ path, value: present === "" ? added : `${present},${added}`, optional: true }];
+}
+
+/** Whether a list as the kernel prints it ("53,30000-32767"), adjacent ranges joined, has all of a range. */
+function includesPorts(list: string, [first, last]: readonly [number, number]): boolean {
+  return list.split(",").some((item) => {
+    const [from = NaN, to = from] = item.split("-").map(Number);
+    return from <= first && last <= to;
+  });
+}
+
 /** Dots in device names stay as they are here, unlike in sysctl(8)'s notation. */
 function deviceSysctl(family: "ipv4" | "ipv6", device: string, name: string): string {
   return `net/${family}/conf/${device}/${name}`;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { applyCopy, layoutHash, planCopy } from "./layout.ts";
+import { applyCopy, isIdentity, layoutHash, planCopy } from "./layout.ts";
 import type { MapLayout, RecordLayout } from "./layout.ts";
 
 const record = (size: number, ...leaves: [string, number, number][]): RecordLayout => ({
@@ -27,6 +27,10 @@ test("the same layout has the same hash, and any change a different one", () => 
     { key: record(8, ["address", 0, 4], ["port", 6, 2], ["padding", 4, 2]) },
     { value: record(16, ["deadline", 0, 8], ["bytes", 8, 8]) },
   ];
+  const inner = { type: "array", maxEntries: 251, flags: 0, keySize: 4, valueSize: 4 };
+  changes.push({ inner }, { inner: { ...inner, maxEntries: 509 } });
+  const hashes = changes.map((change) => layoutHash({ ...conntrack, ...change }));
+  assert.equal(new Set(hashes).size, changes.length);
   for (const change of changes) assert.notEqual(layoutHash({ ...conntrack, ...change }), hash);
 });
 
@@ -48,4 +52,17 @@ test("records of unknown fields move whole if their sizes agree, else not at all
 
 test("records that share no field cannot be copied", () => {
   assert.equal(planCopy(record(4, ["a", 0, 4]), record(4, ["b", 0, 4])), undefined);
+});
+
+test("a plan that changes nothing is known as one, and any other is not", () => {
+  const from = record(8, ["a", 0, 4], ["b", 4, 4]);
+  const isSame = (to: RecordLayout): boolean => {
+    const plan = planCopy(from, to);
+    assert.ok(plan);
+    return isIdentity(plan, from.size);
+  };
+  assert.equal(isSame(from), true);
+  assert.equal(isSame(record(8, ["b", 0, 4], ["a", 4, 4])), false, "fields change places");
+  assert.equal(isSame(record(12, ["a", 0, 4], ["b", 4, 4], ["c", 8, 4])), false, "a new field");
+  assert.equal(isSame(record(4, ["a", 0, 4])), false, "one that is gone");
 });

@@ -16,6 +16,14 @@ export type MapLayout = {
   readonly flags: number;
   readonly key: RecordLayout;
   readonly value: RecordLayout;
+  /** Of a map of maps: what its maps are made like. */
+  readonly inner?: InnerLayout | undefined;
+};
+
+export type InnerLayout = Pick<MapLayout, "type" | "maxEntries" | "flags"> & {
+  /** Bytes. */
+  readonly keySize: number;
+  readonly valueSize: number;
 };
 
 /** Eight hex digits that change whenever anything does that would make a pinned map unfit for the programs. */
@@ -24,8 +32,13 @@ export function layoutHash(layout: MapLayout): string {
     `type ${layout.type} max ${layout.maxEntries} flags ${layout.flags}`,
     `key ${describe(layout.key)}`,
     `value ${describe(layout.value)}`,
+    ...(layout.inner ? [`inner ${describeInner(layout.inner)}`] : []),
   ].join("\n");
   return createHash("sha256").update(text).digest("hex").slice(0, 8);
+}
+
+function describeInner({ type, maxEntries, flags, keySize, valueSize }: InnerLayout): string {
+  return `${type} max ${maxEntries} flags ${flags} key ${keySize} value ${valueSize}`;
 }
 
 function describe(record: RecordLayout): string {
@@ -57,6 +70,13 @@ export function planCopy(from: RecordLayout, to: RecordLayout): CopyPlan | undef
     return [{ from: source.offset, to: leaf.offset, size: Math.min(source.size, leaf.size) }];
   });
   return copies.length === 0 ? undefined : { size: to.size, copies };
+}
+
+/** Whether the plan changes nothing. */
+export function isIdentity(plan: CopyPlan, oldSize: number): boolean {
+  const moved = plan.copies.filter(({ from, to }) => from === to);
+  const copied = moved.reduce((sum, { size }) => sum + size, 0);
+  return moved.length === plan.copies.length && copied === plan.size && plan.size === oldSize;
 }
 
 /** A new record made from an old one by the plan. */

@@ -10,12 +10,24 @@ import type { MapPin, Pins } from "./pins.ts";
 /** A map of an older layout, and the one that takes its place. */
 type Predecessor = { readonly pin: MapPin; readonly successor: DeclaredMap };
 
+export type MapSetOptions = {
+  readonly pins: Pins;
+  readonly log: DatapathLog;
+  readonly present?: MapSet | undefined;
+};
+
 export class MapSet implements Disposable {
   readonly #pins: Pins;
   readonly #log: DatapathLog;
   readonly #maps = new Map<string, BpfMap>();
+  /** Layout hashes of `#maps`. */
+  readonly #hashes = new Map<string, string>();
+  /** Opened by the set that this one is to take the place of, whose they still are. */
+  readonly #borrowed = new Set<string>();
   /** Created by this run, and not pinned yet. */
   readonly #fresh = new Map<string, DeclaredMap>();
+  /** Pinned by this run. */
+  readonly #pinned: string[] = [];
   #predecessors: Predecessor[] = [];
 
   private constructor(pins: Pins, log: DatapathLog) {
@@ -25,13 +37,14 @@ export class MapSet implements Disposable {
 
   /**
    * Opens every declared map that is pinned with its present layout and creates the others. Nothing that a running
-   * datapath uses is touched yet, so that programs can be loaded, and rejected, first.
+   * datapath uses is touched yet, so that programs can be loaded, and rejected, first. Maps of `present`, the set that
+   * this one is to take the place of, are used as they are where they fit.
    * @throws DatapathError map_open
    */
-  static open(declared: readonly DeclaredMap[], options: { pins: Pins; log: DatapathLog }): MapSet {
+  static open(declared: readonly DeclaredMap[], options: MapSetOptions): MapSet {
     const set = new MapSet(options.pins, options.log);
     try {
-      for (const map of declared) set.#openOne(map);
+      for (const map of declared) set.#openOne(map, options.present);
       return set;
     } catch (cause) {
       set[Symbol.dispose]();
@@ -56,12 +69,18 @@ export class MapSet implements Disposable {
    * the programs attached now still write to them.
    */
   inherit(): void {
+    const empty = new Set(this.#fresh.keys());
     for (const { pin, successor } of this.#predecessors) {
-      // A pin beside the right one is an upgrade that a crash cut short: an array's copy is done already.
-      if (this.#fresh.has(successor.name) || !isArray(successor)) this.#copy(pin, successor);
+      const isFresh = this.#fresh.has(successor.name);
+      // A pin beside the right one is an upgrade that a crash cut short: the rest of it may still be to come.
+      if (isFresh || mayBeBehind(successor))
+        this.#copy(pin, successor, empty.delete(successor.name));
     }
-    for (const { name, hash } of this.#fresh.values())
-      this.get(name).pin(this.#pins.map(name, hash));
+    for (const { name, hash } of this.#fresh.values()) {
+      const path = this.#pins.map(name, hash);
+      this.get(name).pin(path);
+      this.#pinned.push(path);
+    }
     this.#fresh.clear();
   }
 
@@ -71,19 +90,37 @@ export class MapSet implements Disposable {
    */
   retirePredecessors(): void {
     for (const { pin, successor } of this.#predecessors) {
-      if (!isArray(successor)) this.#copy(pin, successor);
+      if (mayBeBehind(successor)) this.#copy(pin, successor, false);
       BpfMap.unpin(pin.path);
     }
     this.#predecessors = [];
     for (const pin of this.#pins.listMaps()) if (!this.#maps.has(pin.map)) BpfMap.unpin(pin.path);
   }
 
-  [Symbol.dispose](): void {
-    for (const map of this.#maps.values()) map.close();
+  /** Unpins the maps that this run has made: none of its programs is to run. */
+  discard(): void {
+    for (const path of this.#pinned.splice(0)) BpfMap.unpin(path);
   }
 
-  #openOne(declared: DeclaredMap): void {
+  /** Lets the set that took this one's place have the maps they share, and closes the others. */
+  handOverTo(successor: MapSet): void {
+    for (const [name, map] of this.#maps) if (!successor.#borrowed.has(name)) map.close();
+    this.#maps.clear();
+    successor.#borrowed.clear();
+  }
+
+  [Symbol.dispose](): void {
+    for (const [name, map] of this.#maps) if (!this.#borrowed.has(name)) map.close();
+  }
+
+  #openOne(declared: DeclaredMap, open: MapSet | undefined): void {
     const { name, hash } = declared;
+    this.#hashes.set(name, hash);
+    if (open !== undefined && open.#hashes.get(name) === hash) {
+      this.#maps.set(name, open.get(name));
+      this.#borrowed.add(name);
+      return;
+    }
     const pinned = this.#pins.listMaps().filter((pin) => pin.map === name);
     const present = pinned.find((pin) => pin.layoutHash === hash);
     if (present === undefined) this.#fresh.set(name, declared);
@@ -95,16 +132,20 @@ export class MapSet implements Disposable {
       if (pin !== present) this.#predecessors.push({ pin, successor: declared });
   }
 
-  #copy(pin: MapPin, successor: DeclaredMap): void {
+  #copy(pin: MapPin, successor: DeclaredMap, isFresh: boolean): void {
     using old = BpfMap.fromPinned(pin.path);
-    const { copied, lost } = copyEntries(old, this.get(successor.name), successor.layout);
+    const to = this.get(successor.name);
+    const { copied, lost } = copyEntries(old, { to, layout: successor.layout, isFresh });
     const facts = { map: successor.name, from: pin.layoutHash, to: successor.hash, copied, lost };
     if (lost > 0) this.#log.warn(facts, "map migrated, some entries could not be kept");
     else this.#log.info(facts, "map migrated");
   }
 }
 
-/** An array's slots always exist, so a second copy would overwrite what the new programs wrote. */
-function isArray({ layout }: DeclaredMap): boolean {
-  return layout.type.endsWith("array");
+/**
+ * Whether the old map may have got entries since the first copy. What the agent writes it writes to one of the two; and
+ * an array's slots always exist, so a second copy would overwrite what the new programs wrote.
+ */
+function mayBeBehind({ layout, writtenByAgent }: DeclaredMap): boolean {
+  return !writtenByAgent && !layout.type.endsWith("array");
 }

@@ -1,7 +1,8 @@
 // Where the datapath's kernel objects are pinned. Maps and links outlive the agent, so these names are a promise
 // between one version of the agent and the next.
 //
-//   <root>/maps/<map>_<layout hash>      <root>/links/<device>_<ingress|egress>      <root>/links/lxc_<endpoint id>
+//   <root>/maps/<map>_<layout hash>
+//   <root>/links/<device>_<ingress|egress>   <device>_xdp_<native|generic>   lxc_<endpoint id>   cgroup_<hook>
 import { mkdirSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 
@@ -43,6 +44,16 @@ export class Pins {
     return join(this.linksDirectory, `${device.replaceAll(".", "%")}_${direction}`);
   }
 
+  /** XDP cannot change its mode in place, so each has a link of its own. */
+  xdpLink(device: string, mode: "native" | "generic"): string {
+    return join(this.linksDirectory, `${device.replaceAll(".", "%")}_xdp_${mode}`);
+  }
+
+  /** `hook`: "connect4". */
+  socketLink(hook: string): string {
+    return join(this.linksDirectory, `cgroup_${hook}`);
+  }
+
   endpointLink(endpointId: number): string {
     return join(this.linksDirectory, `lxc_${endpointId}`);
   }
@@ -64,12 +75,27 @@ export class Pins {
     return namesIn(this.linksDirectory).sort();
   }
 
+  /** Paths of the links to cgroups. */
+  listSocketLinks(): string[] {
+    return this.#linksLike(/^cgroup_[a-z_]+[46]$/);
+  }
+
+  /** Paths of the links to XDP hooks. */
+  listXdpLinks(): string[] {
+    return this.#linksLike(/_xdp_(native|generic)$/);
+  }
+
   /** IDs of the endpoints that have a pinned link. */
   listEndpointLinks(): number[] {
     return this.listLinks().flatMap((name) => {
       const id = /^lxc_(\d+)$/.exec(name)?.[1];
       return id === undefined ? [] : [Number(id)];
     });
+  }
+
+  #linksLike(pattern: RegExp): string[] {
+    const names = this.listLinks().filter((name) => pattern.test(name));
+    return names.map((name) => join(this.linksDirectory, name));
   }
 }
 

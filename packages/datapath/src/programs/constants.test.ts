@@ -4,6 +4,7 @@ import { Address, Prefix } from "@tsilium/net";
 import { loadTimeConstants } from "./constants.ts";
 import { DatapathError } from "../errors.ts";
 import type { DatapathConfig } from "../model.ts";
+import { plainServices } from "../testing/service-config.ts";
 
 const config: DatapathConfig = {
   enableIpv4: true,
@@ -25,8 +26,9 @@ const config: DatapathConfig = {
   conntrackMax: undefined,
   natMax: undefined,
   autoDirectNodeRoutes: false,
+  services: plainServices,
 };
-const devices = { host: 3, vxlan: 5 };
+const devices = { host: 3, vxlan: 5, netnsCookie: 4026531840n };
 
 const asText = (value: unknown): string =>
   value instanceof Uint8Array ? Buffer.from(value).toString("hex") : String(value);
@@ -55,6 +57,16 @@ test("every option arrives under the constant's name", () => {
     "nat_port_max 65535",
     "tsi_host_ifindex 3",
     "tsi_vxlan_ifindex 5",
+    "enable_node_port false",
+    "enable_dsr false",
+    "enable_dsr_ipip false",
+    "enable_external_cluster_ip false",
+    "node_port_min 30000",
+    "node_port_max 32767",
+    "socket_lb_host_only false",
+    "host_netns_cookie 4026531840",
+    "maglev_size 251",
+    "maglev_seed 0",
   ]);
 });
 
@@ -67,6 +79,16 @@ for (const [sentence, changes, message] of [
   ["a family without a router address", { routerIpv6: undefined }, /no IPv6 router address/],
   ["an underlay without a device", { devices: [] }, /no device/],
   ["a NAT range that is upside down", { natPortRange: [2, 1] }, /NAT port range 2-1/],
+  [
+    "a node port range that masquerading takes ports from",
+    { services: { ...plainServices, nodePort: true, nodePortRange: [30_000, 40_000] } },
+    /node port range 30000-40000 overlaps the NAT port range 32768-65535/,
+  ],
+  [
+    "a node port range that is upside down",
+    { services: { ...plainServices, nodePortRange: [2, 1] } },
+    /node port range 2-1/,
+  ],
   ["an underlay too small for its tunnel", { mtu: 1300 }, /mtu 1300 leaves 1250 bytes/],
 ] as const) {
   test(`${sentence} is refused with the reason`, () => {

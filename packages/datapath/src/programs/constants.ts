@@ -2,13 +2,19 @@
 import type { Address, Prefix } from "@tsilium/net";
 import { mtuProblem, routeMtu } from "../node/mtu.ts";
 import { DatapathError } from "../errors.ts";
-import type { DatapathConfig } from "../model.ts";
+import type { DatapathConfig, ServiceConfig } from "../model.ts";
 
 /** What a constant can be set to; numbers for network-order types are given as they are read. */
-export type ConstantValue = number | boolean | Uint8Array;
+export type ConstantValue = number | bigint | boolean | Uint8Array;
 
 /** Devices that programs name by index, in the agent's network namespace; 0: there is none. */
 export type DeviceIndexes = { readonly host: number; readonly vxlan: number };
+
+/** What programs are told of the node. */
+export type NodeFacts = DeviceIndexes & {
+  /** SO_NETNS_COOKIE of the agent's network namespace. */
+  readonly netnsCookie: bigint;
+};
 
 const routingModes = { tunnel: 0, native: 1 } as const;
 
@@ -18,7 +24,7 @@ const routingModes = { tunnel: 0, native: 1 } as const;
  */
 export function loadTimeConstants(
   config: DatapathConfig,
-  devices: DeviceIndexes,
+  node: NodeFacts,
 ): Record<string, ConstantValue> {
   checkConfig(config);
   const [natPortMin, natPortMax] = config.natPortRange;
@@ -40,13 +46,37 @@ export function loadTimeConstants(
     ipv6_native_routing_mask: maskBytes(config.ipv6NativeRoutingCidr, 16),
     nat_port_min: natPortMin,
     nat_port_max: natPortMax,
-    tsi_host_ifindex: devices.host,
-    tsi_vxlan_ifindex: devices.vxlan,
+    tsi_host_ifindex: node.host,
+    tsi_vxlan_ifindex: node.vxlan,
+    ...serviceConstants(config.services, node),
+  };
+}
+
+function serviceConstants(
+  services: ServiceConfig,
+  { netnsCookie }: NodeFacts,
+): Record<string, ConstantValue> {
+  const [nodePortMin, nodePortMax] = services.nodePortRange;
+  return {
+    enable_node_port: services.nodePort,
+    enable_dsr: services.dsr !== "none",
+    enable_dsr_ipip: services.dsr === "ipip",
+    enable_external_cluster_ip: services.externalClusterIp,
+    node_port_min: nodePortMin,
+    node_port_max: nodePortMax,
+    socket_lb_host_only: services.socketLb === "host",
+    host_netns_cookie: netnsCookie,
+    maglev_size: services.maglevTableSize,
+    maglev_seed: services.maglevSeed,
   };
 }
 
 function checkConfig(config: DatapathConfig): void {
-  const problem = mtuProblem(config) ?? familyProblem(config) ?? portProblem(config.natPortRange);
+  const problem =
+    mtuProblem(config) ??
+    familyProblem(config) ??
+    rangeProblem("NAT", config.natPortRange) ??
+    serviceProblem(config);
   if (problem !== undefined) throw new DatapathError("bad_config", problem);
 }
 
@@ -60,9 +90,22 @@ function familyProblem(config: DatapathConfig): string | undefined {
   return undefined;
 }
 
-function portProblem([first, last]: readonly [number, number]): string | undefined {
+/** A masqueraded connection must not get a port that clients reach services by. */
+function serviceProblem({ services, natPortRange }: DatapathConfig): string | undefined {
+  const { nodePortRange, maglevTableSize } = services;
+  if (maglevTableSize < 1) return `a Maglev table of ${maglevTableSize} entries`;
+  const problem = rangeProblem("node", nodePortRange);
+  if (problem !== undefined || !services.nodePort) return problem;
+  const [first, last] = nodePortRange;
+  const overlap = first <= natPortRange[1] && natPortRange[0] <= last;
+  return overlap
+    ? `node port range ${first}-${last} overlaps the NAT port range ${natPortRange.join("-")}`
+    : undefined;
+}
+
+function rangeProblem(what: string, [first, last]: readonly [number, number]): string | undefined {
   if (first >= 1 && last <= 65535 && first <= last) return undefined;
-  return `NAT port range ${first}-${last} is not within 1-65535`;
+  return `${what} port range ${first}-${last} is not within 1-65535`;
 }
 
 /** All zero when there is no such address. */

@@ -1,9 +1,9 @@
 // How a program gets onto an interface and is replaced there without a gap: by a pinned tcx link, or by a clsact filter
 // on kernels without tcx (before 6.6). Both leave the program running when the agent is gone.
-import { existsSync } from "node:fs";
 import { ClsactFilter, hasTcx, isBpfError, Link } from "@tsilium/ebpf";
 import type { Program } from "@tsilium/ebpf";
-import { withExpeditedGracePeriods } from "./grace-period.ts";
+import { linkState, placeLink, removeLink } from "./pinned-link.ts";
+import type { LinkPlace, LinkState } from "./pinned-link.ts";
 import type { Direction } from "../pinned/pins.ts";
 
 /** One side of one interface. */
@@ -14,9 +14,6 @@ export type HookPoint = {
   readonly pin: string;
 };
 
-/** What a hook point runs now; undefined when it cannot be told. */
-export type HookState = { readonly attached: boolean; readonly programId: number | undefined };
-
 /** A way of attaching. All operations are idempotent and concern the namespace that the thread is in. */
 export type Hook = {
   readonly kind: "tcx" | "clsact";
@@ -24,7 +21,8 @@ export type Hook = {
   attach(program: Program, point: HookPoint): void;
   /** Takes the program off; `ifindex` undefined when nobody knows the interface any more. */
   detach(point: Omit<HookPoint, "ifindex"> & { readonly ifindex: number | undefined }): void;
-  state(point: HookPoint): HookState;
+  /** What the point runs now; `programId` undefined when it cannot be told. */
+  state(point: HookPoint): LinkState;
 };
 
 export type HookKind = Hook["kind"];
@@ -43,41 +41,25 @@ const tcx: Hook = {
   kind: "tcx",
 
   attach(program, point) {
-    if (replaceInPlace(program, point)) return;
-    const attach = () => Link.attachTcx(program, point.ifindex, point.direction);
-    using link = withExpeditedGracePeriods(attach);
-    link.pin(point.pin);
+    placeLink(program, tcxPlace(point));
   },
 
   detach({ pin }) {
-    if (existsSync(pin)) detachLink(pin);
+    removeLink(pin);
   },
 
-  state({ pin, ifindex }) {
-    if (!existsSync(pin)) return { attached: false, programId: undefined };
-    using link = Link.fromPinned(pin);
-    const info = link.info();
-    return { attached: info.ifindex === ifindex, programId: info.programId };
+  state(point) {
+    return linkState(tcxPlace(point));
   },
 };
 
-/** False when there is no link, or one to an interface that is gone (its index reads 0) or has been made anew. */
-function replaceInPlace(program: Program, { pin, ifindex }: HookPoint): boolean {
-  if (!existsSync(pin)) return false;
-  using link = Link.fromPinned(pin);
-  if (link.info().ifindex === ifindex) {
-    link.update(program);
-    return true;
-  }
-  detachLink(pin);
-  return false;
-}
-
-/** Detaches a pinned link and removes its pin; fine when its interface is gone. */
-export function detachLink(pin: string): void {
-  using link = Link.fromPinned(pin);
-  withExpeditedGracePeriods(() => link.detach());
-  Link.unpin(pin);
+/** The index in a link reads 0 once its interface is gone; one made anew has another. */
+function tcxPlace({ pin, ifindex, direction }: HookPoint): LinkPlace {
+  return {
+    pin,
+    fits: (info) => info.ifindex === ifindex,
+    attach: (program) => Link.attachTcx(program, ifindex, direction),
+  };
 }
 
 const clsact: Hook = {

@@ -1,5 +1,5 @@
 // The compiled objects and which program of theirs belongs where. One program per attach point, loaded once per node.
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseObject } from "@tsilium/ebpf";
 import type { CollectionSpec } from "@tsilium/ebpf";
@@ -16,27 +16,42 @@ const attachPoints = [
 
 export type AttachPoint = (typeof attachPoints)[number];
 
-/** The specifications of every attach point's object. */
-export type ObjectSet = Readonly<Record<AttachPoint, CollectionSpec>>;
+/** Objects that a node can do without, with a program that each must hold. */
+const optionalObjects = { socket: "tsi_connect4", xdp: "tsi_xdp" } as const;
+
+export type OptionalObject = keyof typeof optionalObjects;
+
+/** The specifications of every object, by name. */
+export type ObjectSet = Readonly<Record<AttachPoint, CollectionSpec>> &
+  Readonly<Partial<Record<OptionalObject, CollectionSpec>>>;
 
 /** Name of the program within an attach point's object. */
 export function programName(point: AttachPoint): string {
   return `tsi_${point}`;
 }
 
-/** Reads every object under `directory` (dist/bpf). @throws DatapathError object_missing */
+/** Reads the objects under `directory` (dist/bpf), of the optional ones those that are there. @throws DatapathError object_missing */
 export function readObjects(directory: string): ObjectSet {
-  const entries = attachPoints.map((point) => [point, readObject(directory, point)]);
+  const programs = Object.fromEntries(attachPoints.map((point) => [point, programName(point)]));
+  const optional = Object.entries(optionalObjects).filter(([name]) =>
+    existsSync(objectPath(directory, name)),
+  );
+  const wanted = [...Object.entries(programs), ...optional];
+  const entries = wanted.map(([name, program]) => [name, readObject(directory, name, program)]);
   return Object.fromEntries(entries) as ObjectSet;
 }
 
-function readObject(directory: string, point: AttachPoint): CollectionSpec {
-  const path = join(directory, `${point}.o`);
+function readObject(directory: string, name: string, program: string): CollectionSpec {
+  const path = objectPath(directory, name);
   try {
     const spec = parseObject(readFileSync(path));
-    if (spec.programs[programName(point)]) return spec;
+    if (spec.programs[program]) return spec;
   } catch (cause) {
     throw new DatapathError("object_missing", `cannot read ${path}`, { cause });
   }
-  throw new DatapathError("object_missing", `${path} holds no program ${programName(point)}`);
+  throw new DatapathError("object_missing", `${path} holds no program ${program}`);
+}
+
+function objectPath(directory: string, name: string): string {
+  return join(directory, `${name}.o`);
 }

@@ -1,18 +1,23 @@
 // The node's programs: one per attach point, loaded with the configuration as constants and the pinned maps, then put
 // in place of whatever ran at the hooks before.
 import { loadCollection } from "@tsilium/ebpf";
-import type { BpfMap, Collection, CollectionSpec, Program } from "@tsilium/ebpf";
+import type { BpfMap, Collection, Program } from "@tsilium/ebpf";
 import type { ConstantValue } from "./constants.ts";
 import { overlayDevice } from "../node/devices.ts";
 import type { NodeDevices } from "../node/devices.ts";
 import { DatapathError } from "../errors.ts";
 import { isInterfaceGone, otherHook } from "./hooks.ts";
 import type { Hook, HookPoint } from "./hooks.ts";
-import type { EndpointEntry, PartStatus } from "../model.ts";
+import type { DatapathLog } from "../log.ts";
+import type { EndpointEntry, PartStatus, ServiceConfig } from "../model.ts";
 import { programName } from "./objects.ts";
 import type { AttachPoint, ObjectSet } from "./objects.ts";
 import type { Pins } from "../pinned/pins.ts";
 import { hostDevice } from "../node/routes.ts";
+import type { HookFacts } from "./service-features.ts";
+import { withConstants } from "./set-constants.ts";
+import { SocketHooks } from "./socket-hooks.ts";
+import { XdpHooks } from "./xdp-hooks.ts";
 
 type Parts = {
   readonly objects: ObjectSet;
@@ -21,6 +26,8 @@ type Parts = {
   readonly devices: NodeDevices;
   readonly hook: Hook;
   readonly pins: Pins;
+  readonly services: ServiceConfig;
+  readonly log: DatapathLog;
 };
 
 /** A hook point of the node itself (not of a pod) and the program that belongs there. */
@@ -30,29 +37,38 @@ export class ProgramSet implements Disposable {
   readonly #parts: Parts;
   readonly #collections = new Map<AttachPoint, Collection>();
   readonly #nodeHooks: readonly NodeHook[];
+  readonly #sockets: SocketHooks;
+  readonly #xdp: XdpHooks;
 
-  private constructor(parts: Parts) {
+  private constructor(parts: Parts, services: { sockets: SocketHooks; xdp: XdpHooks }) {
     this.#parts = parts;
     this.#nodeHooks = nodeHooks(parts);
+    this.#sockets = services.sockets;
+    this.#xdp = services.xdp;
   }
 
   /** Loads every program this configuration needs; nothing is attached yet. @throws DatapathError, VerifierError */
   static load(parts: Parts): ProgramSet {
-    const set = new ProgramSet(parts);
-    try {
-      const points = new Set<AttachPoint>([
-        "from_container",
-        ...set.#nodeHooks.map(({ point }) => point),
-      ]);
-      for (const point of points) set.#load(point);
-      return set;
-    } catch (error) {
-      set[Symbol.dispose]();
-      throw error;
-    }
+    const { objects, devices } = parts;
+    using undo = new DisposableStack();
+    const sockets = undo.use(SocketHooks.load({ ...parts, spec: objects.socket }));
+    const xdp = undo.use(
+      XdpHooks.load({ ...parts, spec: objects.xdp, underlay: devices.underlay }),
+    );
+    const set = undo.use(new ProgramSet(parts, { sockets, xdp }));
+    const points = new Set<AttachPoint>([
+      "from_container",
+      ...set.#nodeHooks.map(({ point }) => point),
+    ]);
+    for (const point of points) set.#load(point);
+    undo.move();
+    return set;
   }
 
-  /** Attaches to the node's own hooks, replacing in place. @throws DatapathError attach */
+  /**
+   * Attaches to the node's own hooks, replacing in place; what is done at sockets and by XDP as far as it can be had.
+   * @throws DatapathError attach
+   */
   attachNode(): void {
     for (const { point, device, at } of this.#nodeHooks) {
       try {
@@ -63,6 +79,8 @@ export class ProgramSet implements Disposable {
         });
       }
     }
+    this.#xdp.attach();
+    this.#sockets.attach();
   }
 
   /** Attaches the pods' program to an endpoint's interface, or replaces it there. @throws BpfError ENODEV */
@@ -98,6 +116,8 @@ export class ProgramSet implements Disposable {
 
   /** Takes every program off the node's own hooks. */
   detachNode(): void {
+    this.#sockets.detach();
+    this.#xdp.detach();
     for (const { at } of this.#nodeHooks) this.#parts.hook.detach(at);
   }
 
@@ -119,10 +139,17 @@ export class ProgramSet implements Disposable {
       const message = current ? `${hook.kind}` : attached ? "runs another program" : "not attached";
       return { name: `link ${device} ${at.direction}`, ok: current, message };
     });
-    return [...programs, ...links];
+    return [...programs, ...links, ...this.#xdp.status(), ...this.#sockets.status()];
+  }
+
+  /** How services are served at sockets and by XDP. */
+  get serviceHooks(): HookFacts {
+    return { socketProblem: this.#sockets.problem, xdp: this.#xdp.states() };
   }
 
   [Symbol.dispose](): void {
+    this.#sockets[Symbol.dispose]();
+    this.#xdp[Symbol.dispose]();
     for (const collection of this.#collections.values()) collection[Symbol.dispose]();
   }
 
@@ -146,19 +173,10 @@ export class ProgramSet implements Disposable {
 
   #load(point: AttachPoint): void {
     const { objects, constants, maps } = this.#parts;
-    const spec = objects[point].clone();
-    setConstants(spec, constants);
+    const spec = withConstants(objects[point], constants);
     const collection = loadCollection(spec, { maps: Object.fromEntries(maps) });
     this.#collections.set(point, collection);
   }
-}
-
-function setConstants(
-  spec: CollectionSpec,
-  constants: Readonly<Record<string, ConstantValue>>,
-): void {
-  for (const [name, value] of Object.entries(constants))
-    if (spec.hasConstant(name)) spec.setConstant(name, value);
 }
 
 /** Pods' way in first, the underlay last: what arrives before all are attached is then dropped, not misrouted. */

@@ -93,6 +93,7 @@ function describe(ends: Ends, row: ConntrackRow): ConntrackEntry {
     closing: (row.flags & (conntrackFlags.originClosed | conntrackFlags.replyClosed)) !== 0,
     sourceIdentity: row.originIdentity,
     destinationIdentity: row.replyIdentity,
+    frontend: row.frontend,
   };
 }
 

@@ -21,6 +21,7 @@ export function endpointRow(entry: EndpointEntry): Endpoint {
     ipv4: ipv4Number(entry.ipv4),
     subject: entry.subject,
     ipv6: mappedBytes(entry.ipv6),
+    netnsCookie: entry.netnsCookie,
   };
 }
 
@@ -36,6 +37,7 @@ export function hostRow(): Endpoint {
     ipv4: 0,
     subject: 0,
     ipv6: new Uint8Array(16),
+    netnsCookie: 0n,
   };
 }
 
@@ -50,6 +52,7 @@ export function endpointEntry(row: Endpoint): EndpointEntry {
     mac: Mac.fromBytes(row.mac),
     nodeMac: Mac.fromBytes(row.nodeMac),
     subject: row.subject,
+    netnsCookie: row.netnsCookie,
   };
 }
 

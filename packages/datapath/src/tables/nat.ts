@@ -1,4 +1,5 @@
-// Address translations of both families. A mapping is two entries, forward and reverse, that live and die together.
+// Address translations of both families. A mapping is two entries, forward and reverse, that live and die together; an
+// answer is an entry by itself.
 import { decode, encode } from "@tsilium/ebpf";
 import type { BpfMap, Codec } from "@tsilium/ebpf";
 import { clockMonotonicNs } from "@tsilium/syscall";
@@ -14,7 +15,8 @@ type Family<Key, Row> = {
   readonly map: BpfMap;
   readonly key: Codec<Key>;
   readonly row: Codec<Row>;
-  readonly partner: (key: Key, row: Row) => Key;
+  /** undefined: the entry is one by itself. */
+  readonly partner: (key: Key, row: Row) => Key | undefined;
   readonly describe: (key: Key, row: Row) => NatEntry;
 };
 
@@ -85,7 +87,8 @@ type AnyKey<End> = {
 export function partnerKey<End>(
   key: AnyKey<End>,
   row: { readonly address: End; readonly port: number },
-): AnyKey<End> {
+): AnyKey<End> | undefined {
+  if (key.direction === natDirection.answer) return undefined;
   if (key.direction === natDirection.forward) {
     return {
       ...key,
@@ -115,7 +118,8 @@ function sweepFamily<Key, Row extends Lifetime>(
   const isOver = (key: Uint8Array, value: Uint8Array): boolean => {
     const row = decode(rowCodec, value);
     if (row.expiresNs > nowNs && (row.flags & natFlags.closed) === 0) return false;
-    const other = map.lookup(encode(keyCodec, family.partner(decode(keyCodec, key), row)));
+    const partner = family.partner(decode(keyCodec, key), row);
+    const other = partner && map.lookup(encode(keyCodec, partner));
     return isNatOver(row, other && decode(rowCodec, other), nowNs);
   };
   return sweepMap(map, isOver, signal);
@@ -145,14 +149,21 @@ function describe6(key: NatKey6, row: NatEntry6): NatEntry {
   };
 }
 
+const directions: ReadonlyMap<number, NatEntry["direction"]> = new Map([
+  [natDirection.forward, "forward"],
+  [natDirection.reverse, "reverse"],
+  [natDirection.answer, "answer"],
+]);
+
 function commonParts(key: NatKey4 | NatKey6, row: NatEntry4 | NatEntry6) {
   return {
-    direction: key.direction === natDirection.forward ? ("forward" as const) : ("reverse" as const),
+    direction: directions.get(key.direction) ?? "reverse",
     protocol: key.protocol,
     sourcePort: key.sourcePort,
     destinationPort: key.destinationPort,
     translatedPort: row.port,
     expiresNs: row.expiresNs,
     ofHost: (row.flags & natFlags.host) !== 0,
+    frontend: row.frontend,
   };
 }

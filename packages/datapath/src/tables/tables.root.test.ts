@@ -10,14 +10,25 @@ import { mapCodecs } from "../gen/abi.ts";
 import { syncHostAddresses } from "./host-addresses.ts";
 import { IpcacheMap } from "./ipcache.ts";
 import { declareMaps, onlyMap } from "../pinned/map-specs.ts";
-import type { DeclaredMap } from "../pinned/map-specs.ts";
+import type { DeclaredMap, MapSizes } from "../pinned/map-specs.ts";
 import { copyEntries } from "../pinned/migrate.ts";
 import type { EndpointEntry } from "../model.ts";
 import { NodesMap } from "./nodes.ts";
 import { readObjects } from "../programs/objects.ts";
 
 const objects = process.env["TSILIUM_BPF_OBJECTS"] ?? join(projectRoot(), "dist/bpf");
-const sizes = { conntrackMax: 1024, youngMax: 1024, natMax: 1024, policyMax: 1024 };
+const sizes: MapSizes = {
+  conntrackMax: 1024,
+  youngMax: 1024,
+  natMax: 1024,
+  policyMax: 1024,
+  serviceMax: 1024,
+  serviceSlotMax: 2048,
+  serviceFlowMax: 1024,
+  affinityMax: 1024,
+  socketMax: 1024,
+  maglevTableSize: 251,
+};
 
 function declared(name: string): DeclaredMap {
   const found = declareMaps(Object.values(readObjects(objects)), sizes).find(
@@ -30,6 +41,13 @@ function declared(name: string): DeclaredMap {
 /** A map of its own as the objects declare it, pinned nowhere. */
 function freshMap(name: string): BpfMap {
   return loadCollection(onlyMap(declared(name))).map(name);
+}
+
+/** The same with room for this many entries. */
+function smallMap(name: string, maxEntries: number): BpfMap {
+  const spec = onlyMap(declared(name)).clone();
+  for (const map of Object.values(spec.maps)) map.maxEntries = maxEntries;
+  return loadCollection(spec).map(name);
 }
 
 /** Endpoints over fresh maps, a hook that only remembers, and how often the epoch moved. */
@@ -64,6 +82,7 @@ const web: EndpointEntry = {
   mac: Mac.parse("02:00:00:00:00:07"),
   nodeMac: Mac.parse("02:00:00:00:01:07"),
   subject: 3,
+  netnsCookie: 4026531840n,
 };
 
 test("endpoints that an earlier agent wrote are adopted as they were", () => {
@@ -182,6 +201,23 @@ test("nodes of both families read back with what they are", () => {
   assert.equal(nodes.delete(Address.parse("172.18.0.2")), false);
 });
 
+test("a copy into a fresh map takes all that fits and says how much did not", () => {
+  const [from, to] = [freshMap("tsi_lb_backend"), smallMap("tsi_lb_backend", 3)] as const;
+  const value = (n: number): Uint8Array => new Uint8Array(from.valueSize).fill(n);
+  const key = (n: number): Uint8Array => Uint8Array.of(n, 0, 0, 0);
+  from.batchUpdate([1, 2, 3, 4, 5].map((n) => [key(n), value(n)]));
+  const { layout } = declared("tsi_lb_backend");
+  assert.deepEqual(copyEntries(from, { to, layout, isFresh: true }), { copied: 3, lost: 2 });
+  assert.ok([...to.entries()].every(([id, row]) => row.every((byte) => byte === id[0])));
+
+  const sets = [freshMap("tsi_lb_set"), smallMap("tsi_lb_set", 8)] as const;
+  const row = (n: number): Uint8Array => new Uint8Array(sets[0].valueSize).fill(n);
+  sets[0].batchUpdate([3, 7, 9].map((n) => [key(n), row(n)]));
+  const target = { to: sets[1], layout: declared("tsi_lb_set").layout, isFresh: true };
+  assert.deepEqual(copyEntries(sets[0], target), { copied: 2, lost: 1 });
+  assert.deepEqual(sets[1].lookup(key(7)), row(7));
+});
+
 test("a copy keeps what the new map has already and carries every CPU's counters", () => {
   const runtime = [freshMap("tsi_ct4"), freshMap("tsi_ct4")] as const;
   const key = (n: number): Uint8Array => new Uint8Array(runtime[0].keySize).fill(n);
@@ -189,10 +225,17 @@ test("a copy keeps what the new map has already and carries every CPU's counters
   runtime[0].update(key(1), value(1));
   runtime[0].update(key(2), value(2));
   runtime[1].update(key(2), value(9));
-  assert.deepEqual(copyEntries(runtime[0], runtime[1], declared("tsi_ct4").layout), {
-    copied: 1,
-    lost: 0,
-  });
+  assert.deepEqual(
+    copyEntries(runtime[0], {
+      to: runtime[1],
+      layout: declared("tsi_ct4").layout,
+      isFresh: false,
+    }),
+    {
+      copied: 1,
+      lost: 0,
+    },
+  );
   assert.deepEqual([runtime[1].lookup(key(1))?.[0], runtime[1].lookup(key(2))?.[0]], [1, 9]);
 
   const metrics = [freshMap("tsi_metrics"), freshMap("tsi_metrics")] as const;
@@ -201,6 +244,10 @@ test("a copy keeps what the new map has already and carries every CPU's counters
     stored.slice().fill(cpu + 1),
   );
   metrics[0].updatePerCpu(slot, perCpu);
-  copyEntries(metrics[0], metrics[1], declared("tsi_metrics").layout);
+  copyEntries(metrics[0], {
+    to: metrics[1],
+    layout: declared("tsi_metrics").layout,
+    isFresh: false,
+  });
   assert.deepEqual(metrics[1].lookupPerCpu(slot), perCpu);
 });

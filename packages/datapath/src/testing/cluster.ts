@@ -3,16 +3,18 @@
 //   pod 1, pod 2 == node 1 (172.18.0.2) --+
 //                                         br0 172.18.0.1 fabric 203.0.113.1 -- world 203.0.113.10
 //   pod 3, pod 4 == node 2 (172.18.0.3) --+
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Address, Mac, Prefix } from "@tsilium/net";
-import { MNT_DETACH, mount, projectRoot, umount2 } from "@tsilium/syscall";
+import { MNT_DETACH, mount, projectRoot, umount2, withNetns } from "@tsilium/syscall";
 import { Topology } from "@tsilium/testkit";
 import type { Netns } from "@tsilium/testkit";
 import type { HookKind } from "../programs/hooks.ts";
 import type { DatapathConfig, EndpointEntry, IpcacheEntry } from "../model.ts";
 import { routeMtu } from "../node/mtu.ts";
+import { plainServices } from "./service-config.ts";
 import type { NodeCommands } from "./node-process.ts";
 import type { PeerCommands } from "./peer-process.ts";
 import { forkInside } from "./remote.ts";
@@ -53,8 +55,11 @@ export class TestCluster implements AsyncDisposable {
   readonly #nodes = new Map<number, Remote<NodeCommands>>();
   readonly #peers: Remote<PeerCommands>[] = [];
 
+  readonly #onExit = () => this.#abandon();
+
   private constructor(options: ClusterOptions) {
     this.#options = options;
+    process.once("exit", this.#onExit);
   }
 
   /** Two nodes with running datapaths and two pods each, knowing of each other. */
@@ -127,6 +132,7 @@ export class TestCluster implements AsyncDisposable {
       conntrackMax: 16_384,
       natMax: 16_384,
       autoDirectNodeRoutes: this.#options.routingMode === "native",
+      services: plainServices,
     };
   }
 
@@ -157,8 +163,42 @@ export class TestCluster implements AsyncDisposable {
     return Number(counts[1]) - Number(counts[2]);
   }
 
+  /** ip(8) inside a namespace. */
+  ip(netns: string, ...args: string[]): string {
+    return withNetns(this.netns(netns), () => execFileSync("ip", args, { encoding: "utf8" }));
+  }
+
+  /** A device that leads nowhere, of a kind that has no native XDP. */
+  addBridge(netns: string, device: string): void {
+    this.#inside(netns).rtnl.links.add({
+      name: device,
+      kind: { type: "bridge" },
+      up: true,
+    });
+  }
+
+  /** Reads a setting below net/, or writes it. */
+  sysctl(netns: string, path: string, value?: string): string {
+    const file = `/proc/sys/net/${path}`;
+    return withNetns(this.netns(netns), () => {
+      if (value !== undefined) writeFileSync(file, value);
+      return readFileSync(file, "utf8").trim();
+    });
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const process of [...this.#nodes.values(), ...this.#peers]) await process.kill();
+    process.off("exit", this.#onExit);
+    for (const remote of [...this.#nodes.values(), ...this.#peers]) await remote.kill();
+    this.#removeTraces();
+  }
+
+  /** An exit waits for nobody. */
+  #abandon(): void {
+    for (const remote of [...this.#nodes.values(), ...this.#peers]) void remote.kill();
+    this.#removeTraces();
+  }
+
+  #removeTraces(): void {
     this.#topology[Symbol.dispose]();
     umount2(this.#bpffs, MNT_DETACH);
     rmSync(this.#bpffs, { recursive: true });
@@ -235,6 +275,7 @@ export class TestCluster implements AsyncDisposable {
       mac: podLink?.mac ?? Mac.random(),
       nodeMac: hostLink?.mac ?? Mac.random(),
       subject: 1,
+      netnsCookie: 0n,
     };
     return { netns: pod.path, ipv4: String(ipv4), ipv6: String(ipv6), node, entry };
   }

@@ -6,7 +6,14 @@ import type { DatapathOptions } from "../datapath.ts";
 import { openMaps } from "../open-maps.ts";
 import { PolicyMaps } from "../policy/policy-maps.ts";
 import { revive, toPlain } from "./plain.ts";
-import type { EndpointEntry, IpcacheEntry, NodeEntry, RoutedNode } from "../model.ts";
+import type {
+  EndpointEntry,
+  IpcacheEntry,
+  NodeEntry,
+  RoutedNode,
+  ServiceChanges,
+  ServiceSurvey,
+} from "../model.ts";
 
 /** What a test may ask of a node, by name; arguments and answers travel as plain values (plain.ts). */
 export type NodeCommands = {
@@ -26,6 +33,14 @@ export type NodeCommands = {
   sweep(nowNs: bigint): Promise<{ deleted: number; alive: number }>;
   startEvents(): void;
   events(): string[];
+  applyServices(changes: ServiceChanges): void;
+  surveyServices(): ServiceSurvey;
+  /** "tsi_lb_frontend 3 of 64" */
+  serviceUsage(): string[];
+  growServices(mapMax: number): boolean;
+  /** "socket-lb ok on: all sockets, in /sys/fs/cgroup" */
+  serviceFeatures(): string[];
+  log(): string[];
   remove(): void;
 };
 
@@ -91,6 +106,21 @@ const commands: { [K in keyof NodeCommands]: (...args: Parameters<NodeCommands[K
   },
   startEvents: () => void collect(),
   events: () => collected,
+  applyServices: (changes) => datapath().services.apply(changes),
+  surveyServices: () => datapath().services.survey(),
+  serviceUsage: () =>
+    datapath()
+      .services.usage()
+      .map(({ map, entries, maxEntries }) => `${map} ${entries} of ${maxEntries}`),
+  growServices: (mapMax) => datapath().growServices(mapMax),
+  serviceFeatures: () =>
+    datapath()
+      .serviceFeatures()
+      .map(
+        ({ name, ok, enabled, message }) =>
+          `${name} ${ok ? "ok" : "BAD"} ${enabled ? "on" : "off"}: ${message}`,
+      ),
+  log: () => logged,
   remove: () => datapath().remove(),
 };
 

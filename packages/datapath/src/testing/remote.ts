@@ -9,6 +9,7 @@ type Waiting = { resolve: (value: unknown) => void; reject: (error: Error) => vo
 
 /** What a process answers to commands of type `Commands`; every answer comes as a promise. */
 export type Remote<Commands> = {
+  readonly pid: number;
   readonly call: <K extends keyof Commands>(
     command: K,
     ...args: Commands[K] extends (...args: infer Args) => unknown ? Args : never
@@ -35,6 +36,7 @@ export function forkInside<Commands>(netns: string, script: string): Remote<Comm
     waiting.clear();
   });
   return {
+    pid: child.pid ?? 0,
     call: (command, ...args) =>
       new Promise((resolve, reject) => {
         const id = ++lastId;
