@@ -1,10 +1,11 @@
 // The API server and the controllers of a small cluster, in one process.
 //
 //   pki --> ApiServer (store, kinds, listeners) <-- KubeClient <-- Controllers
-//                 ^-- what is wrong with policies
+//                 ^-- what is wrong with policies and pools
 import { randomBytes } from "node:crypto";
 import { ApiServer, createPki } from "@tsilium/apiserver";
-import { policyAdmissions } from "../../operator/src/policies/judge.ts";
+import { admissionsBy, policyJudges } from "../../operator/src/policies/judge.ts";
+import { serviceJudges } from "../../operator/src/policies/service-judges.ts";
 import { Controllers } from "@tsilium/controllers";
 import { KubeClient } from "@tsilium/kube";
 import { createLog } from "@tsilium/runtime";
@@ -32,7 +33,11 @@ const server = await ApiServer.start({
   tokens: [
     { token: controllerToken, name: "system:kube-controller-manager", groups: ["system:masters"] },
   ],
-  admissions: policyAdmissions({ nodeSelectorLabels: options.nodeSelectorLabels }),
+  ...(options.nodePortRange ? { nodePortRange: options.nodePortRange } : {}),
+  admissions: admissionsBy({
+    ...policyJudges({ nodeSelectorLabels: options.nodeSelectorLabels }),
+    ...serviceJudges(),
+  }),
   log: (request) => log.debug(request, "request"),
   onFault: (error) => log.error({ error }, "a request failed by our own fault"),
 });

@@ -1,6 +1,6 @@
 // The command line of the API server.
 import { parseArgs } from "node:util";
-import type { Listener } from "@tsilium/apiserver";
+import type { Listener, NodePortRange } from "@tsilium/apiserver";
 
 export type Options = {
   readonly dataDir: string;
@@ -11,6 +11,8 @@ export type Options = {
   /** Where pods reach the API: endpoints of the service "kubernetes". */
   readonly advertise: readonly { readonly address: string; readonly port: number }[];
   readonly controllers: boolean;
+  /** Ports that services are given on every node; undefined: Kubernetes' default. */
+  readonly nodePortRange: NodePortRange | undefined;
   /** Policies may name nodes by their labels: the agents' enable-node-selector-labels. */
   readonly nodeSelectorLabels: boolean;
   readonly logLevel: string;
@@ -18,7 +20,7 @@ export type Options = {
 
 export const usage = `usage: apiserver --data-dir DIR --pki-dir DIR --listen ADDRESS:PORT... [--listen-fd N]...
                  [--san NAME]... [--advertise ADDRESS:PORT]... [--no-controllers]
-                 [--enable-node-selector-labels] [--log-level info]`;
+                 [--service-node-port-range 30000-32767] [--enable-node-selector-labels] [--log-level info]`;
 
 /** @throws Error telling what is wrong with the arguments. */
 export function parseOptions(args: readonly string[]): Options {
@@ -33,6 +35,7 @@ export function parseOptions(args: readonly string[]): Options {
       san: { type: "string", multiple: true, default: [] },
       advertise: { type: "string", multiple: true, default: [] },
       controllers: { type: "boolean", default: true },
+      "service-node-port-range": { type: "string" },
       "enable-node-selector-labels": { type: "boolean", default: false },
       "log-level": { type: "string", default: "info" },
     },
@@ -50,6 +53,7 @@ export function parseOptions(args: readonly string[]): Options {
     sans: values.san,
     advertise: values.advertise.map(parseEndpoint),
     controllers: values.controllers,
+    nodePortRange: parseRange(values["service-node-port-range"]),
     nodeSelectorLabels: values["enable-node-selector-labels"],
     logLevel: values["log-level"],
   };
@@ -60,6 +64,17 @@ function parseEndpoint(text: string): { readonly address: string; readonly port:
   const found = /^(?:\[([0-9a-fA-F:]+)\]|([0-9.]+)):(\d+)$/.exec(text);
   if (!found) throw new Error(`${JSON.stringify(text)} is not ADDRESS:PORT`);
   return { address: found[1] ?? found[2] ?? "", port: parseNumber("port", found[3] ?? "", 65535) };
+}
+
+/** "30000-32767" */
+function parseRange(text: string | undefined): NodePortRange | undefined {
+  if (text === undefined) return undefined;
+  const what = "--service-node-port-range";
+  const [first = "", last = "", ...rest] = text.split("-");
+  const range = { first: parseNumber(what, first, 65535), last: parseNumber(what, last, 65535) };
+  if (rest.length > 0 || range.first < 1 || range.first > range.last)
+    throw new Error(`${what} must be FIRST-LAST`);
+  return range;
 }
 
 function parseNumber(what: string, text: string, max: number): number {

@@ -4,5 +4,6 @@ export { createPki, type Credentials, type Pki, type PkiOptions } from "./auth/p
 export type { TokenUser, User } from "./auth/user.ts";
 export type { RequestLog } from "./http/handler.ts";
 export { ApiError, type Cause } from "./errors.ts";
+export type { NodePortRange } from "./kinds/node-ports.ts";
 export type { Admission } from "./kinds/kind.ts";
 export type { Admissions } from "./kinds/registry.ts";

@@ -5,6 +5,7 @@ import type { Pki } from "./auth/pki.ts";
 import type { TokenUser } from "./auth/user.ts";
 import { Handler, type RequestLog } from "./http/handler.ts";
 import { bootstrap } from "./bootstrap.ts";
+import type { NodePortRange } from "./kinds/node-ports.ts";
 import { Registry, type Admissions } from "./kinds/registry.ts";
 import { Store } from "./store/store.ts";
 
@@ -21,6 +22,8 @@ export type ApiServerOptions = {
   readonly tokens?: readonly TokenUser[];
   /** Ranges of cluster IPs, one per family; the first is the default family. */
   readonly serviceRanges?: readonly string[];
+  /** Kubernetes' --service-node-port-range; default 30000-32767. */
+  readonly nodePortRange?: NodePortRange;
   /** How many changes of one resource a watch can go back. */
   readonly windowCapacity?: number;
   /** Who else is asked before an object of a kind is stored. */
@@ -74,12 +77,14 @@ export class ApiServer implements AsyncDisposable {
       if ("address" in listener) checkLoopback(listener.address);
     using cleanup = new DisposableStack();
     const serviceRanges = options.serviceRanges ?? defaultServiceRanges;
-    const registry = new Registry({ serviceRanges, admissions: options.admissions });
+    const { admissions, nodePortRange } = options;
+    const registry = new Registry({ serviceRanges, nodePortRange, admissions });
     const store = cleanup.use(
       new Store({
         folder: options.dataDir,
         ...(options.windowCapacity ? { windowCapacity: options.windowCapacity } : {}),
         fieldIndex: (resource, object) => registry.fieldsOf(resource, object),
+        claimsOf: (resource, object) => registry.claimsOf(resource, object),
         ...(options.onFault ? { onFault: options.onFault } : {}),
       }),
     );

@@ -1,6 +1,7 @@
 // What all controllers share: the client, one cache per resource, the log, and the signal that ends them.
 import { resources, type KubeClient, type KubeObject, type Resource } from "@tsilium/kube";
-import { Cache } from "./cache.ts";
+import { Cache, type CacheOptions } from "./cache.ts";
+import { labelTerms, selectorTerm, serviceOfSlice } from "./service-indexes.ts";
 
 export type Log = {
   info(fields: object, message: string): void;
@@ -21,17 +22,21 @@ export class Caches {
   readonly definitions;
 
   constructor(client: KubeClient, options: { readonly signal: AbortSignal; readonly log: Log }) {
-    const cache = <T extends KubeObject>(resource: Resource<T>) =>
+    const cache = <T extends KubeObject>(
+      resource: Resource<T>,
+      indexes: CacheOptions<T>["indexes"] = {},
+    ) =>
       new Cache(client, resource, {
+        indexes,
         signal: options.signal,
         onError: (error) => options.log.warn({ error, resource: resource.plural }, "watch failed"),
       });
-    this.pods = cache(resources.pods);
+    this.pods = cache(resources.pods, { label: labelTerms });
     this.nodes = cache(resources.nodes);
     this.namespaces = cache(resources.namespaces);
-    this.services = cache(resources.services);
+    this.services = cache(resources.services, { selector: selectorTerm });
     this.serviceAccounts = cache(resources.serviceAccounts);
-    this.endpointSlices = cache(resources.endpointSlices);
+    this.endpointSlices = cache(resources.endpointSlices, { service: serviceOfSlice });
     this.deployments = cache(resources.deployments);
     this.replicaSets = cache(resources.replicaSets);
     this.daemonSets = cache(resources.daemonSets);

@@ -13,6 +13,7 @@ import {
   reflect,
   resources,
   type Deployment,
+  type EndpointSlice,
   type KubeObject,
   type Node,
   type Pod,
@@ -269,6 +270,167 @@ test("a service has slices of both families with the ready pods behind it", asyn
       ? true
       : undefined,
   );
+});
+
+type Slice = EndpointSlice;
+const slicesOf = (name: string): Promise<readonly Slice[]> =>
+  all(resources.endpointSlices, "default", `kubernetes.io/service-name=${name}`);
+
+async function addPod(name: string, address: number): Promise<Pod> {
+  const labels = { app: "sliced", name };
+  const spec = { nodeName: "node-1", containers: [{ name: "c", image: "x" }] };
+  await client.create(
+    resources.pods,
+    { metadata: { name, namespace: "default", labels }, spec },
+    { signal },
+  );
+  return eventually(async () => {
+    const ip = `10.245.${address >> 8}.${address & 255}`;
+    const status = { phase: "Running", podIP: ip, podIPs: [{ ip }], conditions: [ready] };
+    return client.patchStatus(resources.pods, name, { namespace: "default", status, signal });
+  });
+}
+
+const ready = { type: "Ready", status: "True" } as const;
+
+test("slices follow their service: its labels, its ports, zones and hints; the others stay as they are", async () => {
+  await client.patch(resources.nodes, "node-1", {
+    type: "merge",
+    patch: { metadata: { labels: { "topology.kubernetes.io/zone": "north" } } },
+    signal,
+  });
+  for (let at = 0; at < 120; at++) await addPod(`sliced-${at}`, at);
+  await client.create(
+    resources.services,
+    {
+      metadata: { name: "sliced", namespace: "default", labels: { color: "red" } },
+      spec: { selector: { app: "sliced" }, ports: [{ port: 80 }] },
+    },
+    { signal },
+  );
+  const settled = (check: (slices: readonly Slice[]) => boolean) =>
+    eventually(async () => {
+      const slices = await slicesOf("sliced");
+      return check(slices) ? slices : undefined;
+    });
+  const sizes = (slices: readonly Slice[]) =>
+    slices
+      .map(({ endpoints }) => endpoints?.length ?? 0)
+      .sort()
+      .join();
+  const before = await settled(
+    (slices) =>
+      sizes(slices) === "100,20" &&
+      slices.every(({ endpoints }) => endpoints?.every(({ conditions }) => conditions?.ready)),
+  );
+  assert.equal(before[0]?.metadata.labels?.["color"], "red");
+  assert.equal(before[0]?.endpoints?.[0]?.zone, "north");
+
+  const versions = (slices: readonly Slice[]) =>
+    Object.fromEntries(slices.map(({ metadata }) => [metadata.name, metadata.resourceVersion]));
+  const small = before.find(({ endpoints }) => endpoints?.length === 20);
+  const [victim] = small?.endpoints ?? [];
+  await client.patchStatus(resources.pods, victim?.targetRef?.name ?? "", {
+    namespace: "default",
+    status: { conditions: [{ ...ready, status: "False" }] },
+    signal,
+  });
+  const after = await settled((slices) =>
+    slices.some(({ endpoints }) => endpoints?.some(({ conditions }) => !conditions?.ready)),
+  );
+  const changed = Object.keys(versions(after)).filter(
+    (name) => versions(after)[name] !== versions(before)[name],
+  );
+  assert.deepEqual(changed, [small?.metadata.name], "one endpoint, one slice");
+
+  const names = Object.keys(versions(before)).sort();
+  await client.patch(resources.services, "sliced", {
+    namespace: "default",
+    type: "merge",
+    patch: {
+      metadata: { labels: { color: "blue" } },
+      spec: { ports: [{ port: 81 }], trafficDistribution: "PreferClose" },
+    },
+    signal,
+  });
+  const moved = await settled((slices) =>
+    slices.every(
+      ({ metadata, ports, endpoints }) =>
+        metadata.labels?.["color"] === "blue" &&
+        ports?.[0]?.port === 81 &&
+        endpoints?.some(({ hints }) => hints?.forZones?.[0]?.name === "north"),
+    ),
+  );
+  assert.deepEqual(Object.keys(versions(moved)).sort(), names, "the same slices, never none");
+
+  await client.patch(resources.nodes, "node-1", {
+    type: "merge",
+    patch: { metadata: { labels: { "topology.kubernetes.io/zone": null } } },
+    signal,
+  });
+  await settled((slices) =>
+    slices.every(({ endpoints }) => endpoints?.every(({ zone, hints }) => !zone && !hints)),
+  );
+});
+
+test("slices that users make for a service without a selector are theirs", async () => {
+  await client.create(
+    resources.services,
+    { metadata: { name: "manual", namespace: "default" }, spec: { ports: [{ port: 80 }] } },
+    { signal },
+  );
+  const labels = { "kubernetes.io/service-name": "manual" };
+  await client.create(
+    resources.endpointSlices,
+    {
+      metadata: { name: "manual-1", namespace: "default", labels },
+      addressType: "IPv4",
+      endpoints: [{ addresses: ["198.51.100.1"] }],
+      ports: [{ port: 8080 }],
+    },
+    { signal },
+  );
+  await client.create(
+    resources.services,
+    {
+      metadata: { name: "after", namespace: "default" },
+      spec: { selector: { app: "nobody" }, ports: [{ port: 80 }] },
+    },
+    { signal },
+  );
+  await eventually(async () => ((await slicesOf("after")).length === 1 ? true : undefined));
+  const slices = await slicesOf("manual");
+  assert.deepEqual(
+    slices.map(({ metadata, endpoints }) => [metadata.name, endpoints?.[0]?.addresses]),
+    [["manual-1", ["198.51.100.1"]]],
+  );
+});
+
+test("a service that gives up its selector keeps the slices it has", async () => {
+  await addPod("kept-pod", 999);
+  await client.create(
+    resources.services,
+    {
+      metadata: { name: "taken-over", namespace: "default" },
+      spec: { selector: { name: "kept-pod" }, ports: [{ port: 80 }] },
+    },
+    { signal },
+  );
+  const full = (slices: readonly Slice[]) =>
+    slices[0]?.endpoints?.length === 1 ? true : undefined;
+  await eventually(async () => full(await slicesOf("taken-over")));
+  await client.patch(resources.services, "taken-over", {
+    namespace: "default",
+    type: "merge",
+    patch: { spec: { selector: null } },
+    signal,
+  });
+  await client.delete(resources.pods, "kept-pod", { namespace: "default", signal });
+  await eventually(async () => {
+    const pods = await all(resources.pods, "default", "name=kept-pod");
+    return pods.length === 0 ? true : undefined;
+  });
+  assert.ok(full(await slicesOf("taken-over")));
 });
 
 test("the service kubernetes leads to the API server", async () => {

@@ -12,7 +12,8 @@ import type {
 } from "@tsilium/kube";
 import { choose, whyNowhere, type World } from "./placement.ts";
 import { nextSizes, share } from "./rollout.ts";
-import { distribute, groupsOf, maxEndpointsPerSlice } from "./slices.ts";
+import { distribute, groupsOf, maxEndpointsPerSlice, type Zones } from "./slices.ts";
+import { textOf } from "./texts.ts";
 
 const ready = { conditions: [{ type: "Ready", status: "True" }] } as const;
 
@@ -317,4 +318,153 @@ test("endpoints stay in their slices as others come and go", () => {
   assert.equal(addresses(0).length, 100);
   assert.ok(addresses(0).includes("10.0.0.200"), "the new one takes the free place");
   assert.deepEqual(second[1]?.endpoints, slices[1]?.endpoints);
+});
+
+const zones: Zones = { zoneOf: (name) => (name === "n1" ? "z1" : undefined), shares: undefined };
+const hintsOf = (spec: Partial<Service["spec"]>, pods: readonly Pod[], where: Zones = zones) =>
+  groupsOf(service(spec), pods, where).flatMap(({ endpoints }) =>
+    endpoints.map(({ zone, hints }) => {
+      const of = (list: readonly { readonly name: string }[] = []) => list.map(({ name }) => name);
+      return `${zone ?? "-"} zones(${of(hints?.forZones).join()}) nodes(${of(hints?.forNodes).join()})`;
+    }),
+  );
+
+test("endpoints tell their zone, and whom they are for, as the service wants traffic distributed", () => {
+  const away: Pod = {
+    ...backend("b", 2, 80),
+    spec: { ...backend("b", 2, 80).spec, nodeName: "n2" },
+  };
+  const down: Pod = {
+    ...backend("c", 3, 80),
+    status: { ...backend("c", 3, 80).status, conditions: [] },
+  };
+  const pods = [backend("a", 1, 80), away, down];
+  assert.deepEqual(hintsOf({}, pods), [
+    "z1 zones() nodes()",
+    "- zones() nodes()",
+    "z1 zones() nodes()",
+  ]);
+  for (const trafficDistribution of ["PreferClose", "PreferSameZone"])
+    assert.deepEqual(hintsOf({ trafficDistribution }, pods), [
+      "z1 zones(z1) nodes()",
+      "- zones() nodes()",
+      "z1 zones() nodes()",
+    ]);
+  assert.deepEqual(hintsOf({ trafficDistribution: "PreferSameNode" }, pods), [
+    "z1 zones(z1) nodes(n1)",
+    "- zones() nodes(n2)",
+    "z1 zones() nodes()",
+  ]);
+});
+
+test("the annotation shares endpoints out over zones, and wins over the field", () => {
+  const annotated: Service = {
+    ...service({ trafficDistribution: "PreferSameNode" }),
+    metadata: {
+      name: "s",
+      namespace: "default",
+      annotations: { "service.kubernetes.io/topology-mode": "Auto" },
+    },
+  };
+  const pods = [1, 2, 3, 4].map((index) => backend(`p${index}`, index, 80));
+  const shares = new Map([
+    ["z1", 0.5],
+    ["z2", 0.5],
+  ]);
+  const hints = groupsOf(annotated, pods, { zoneOf: () => "z1", shares }).flatMap(({ endpoints }) =>
+    endpoints.map((endpoint) => endpoint.hints?.forZones?.[0]?.name),
+  );
+  assert.deepEqual(hints, ["z1", "z1", "z2", "z2"]);
+});
+
+test("pods that are not ready are listed as such, and published all the same where that is asked for", () => {
+  const ready = backend("a", 1, 80);
+  const down: Pod = { ...ready, status: { ...ready.status, conditions: [] } };
+  const leaving: Pod = {
+    ...down,
+    metadata: { ...ready.metadata, uid: "b", deletionTimestamp: "2026-01-01T00:00:00Z" },
+  };
+  const conditionsOf = (spec: Partial<Service["spec"]>) =>
+    groupsOf(service(spec), [down, leaving])[0]?.endpoints.map(({ conditions }) => conditions);
+  assert.deepEqual(conditionsOf({}), [
+    { ready: false, serving: false, terminating: false },
+    { ready: false, serving: false, terminating: true },
+  ]);
+  assert.deepEqual(conditionsOf({ publishNotReadyAddresses: true }), [
+    { ready: true, serving: false, terminating: false },
+    { ready: true, serving: false, terminating: true },
+  ]);
+});
+
+test("pods in their node's network may have one address, and are two endpoints", () => {
+  const [group] = groupsOf(service({}), [backend("a", 1, 80), backend("b", 1, 80)]);
+  assert.ok(group);
+  const [filled] = distribute(group, []);
+  assert.deepEqual(
+    filled?.endpoints.map(({ targetRef }) => targetRef?.name),
+    ["a", "b"],
+  );
+});
+
+test("a pod names itself by its hostname where its subdomain is the service", () => {
+  const named = (subdomain: string): Pod => ({
+    ...backend("a", 1, 80),
+    spec: { ...backend("a", 1, 80).spec, hostname: "zero", subdomain },
+  });
+  const hostname = (pod: Pod) => groupsOf(service({}), [pod])[0]?.endpoints[0]?.hostname;
+  assert.equal(hostname(named("s")), "zero");
+  assert.equal(hostname(named("other")), undefined);
+});
+
+test("of ten thousand endpoints one that changes is one slice that changes", () => {
+  const many = Array.from({ length: 10_000 }, (_, index): Pod => ({
+    ...backend(`p${index}`, 0, 80),
+    status: {
+      phase: "Running",
+      podIPs: [{ ip: `10.${index >> 16}.${(index >> 8) & 255}.${index & 255}` }],
+      ...ready,
+    },
+  }));
+  const web = service({});
+  const slicesFor = (existing: readonly EndpointSlice[]) => {
+    const [group] = groupsOf(web, many);
+    assert.ok(group);
+    return distribute(group, existing);
+  };
+  const first = slicesFor([]);
+  assert.equal(first.length, 100);
+  const slices = first.map(({ endpoints }, index): EndpointSlice => ({
+    metadata: { name: `s${index}` },
+    addressType: "IPv4",
+    // As they come back from the API server.
+    endpoints: structuredClone(endpoints),
+  }));
+  const changedBy = (change: () => void) => {
+    change();
+    const next = slicesFor(slices);
+    const changed = next.filter(
+      ({ slice, endpoints }) =>
+        slice?.endpoints?.length !== endpoints.length ||
+        slice.endpoints.some(
+          (endpoint, at) => textOf(endpoint) !== textOf(endpoints[at] as object),
+        ),
+    );
+    return changed.map(({ slice }) => slice?.metadata.name).join();
+  };
+  assert.equal(
+    changedBy(() => undefined),
+    "",
+  );
+  const flap = (index: number) => {
+    const pod = many[index] as Pod;
+    many[index] = { ...pod, status: { ...pod.status, conditions: [] } };
+  };
+  assert.equal(
+    changedBy(() => flap(4_242)),
+    "s42",
+  );
+  assert.equal(
+    changedBy(() => many.splice(9_999, 1)),
+    "s42,s99",
+  );
 });

@@ -118,7 +118,12 @@ export function expressionHolds(
 
 /** Deep equality of JSON-like values; a field that is undefined counts as absent. */
 export function same(left: unknown, right: unknown): boolean {
-  return JSON.stringify(sorted(left)) === JSON.stringify(sorted(right));
+  return canonicalText(left) === canonicalText(right);
+}
+
+/** The same text for equal values. */
+export function canonicalText(value: unknown): string {
+  return JSON.stringify(sorted(value));
 }
 
 function sorted(value: unknown): unknown {

@@ -4,6 +4,18 @@ import { Address, Prefix } from "@tsilium/net";
 /** How many addresses at random are tried before the range is searched from its start. */
 const randomTries = 16;
 
+/** Addresses that are not free; `size`: at most so many. */
+export type UsedAddresses = {
+  readonly has: (address: string) => boolean;
+  readonly size: number;
+};
+
+function staticCount(size: bigint): bigint {
+  if (size <= 32n) return 1n;
+  const sixteenth = size / 16n;
+  return sixteenth < 16n ? 16n : sixteenth > 256n ? 256n : sixteenth;
+}
+
 export class AddressRange {
   readonly text: string;
   readonly family: "IPv4" | "IPv6";
@@ -31,12 +43,12 @@ export class AddressRange {
   }
 
   /**
-   * A free address, neither the first nor the last of the range, or undefined when all are used. Addresses
-   * below the 16th are left for those who ask for one by name (the API itself, DNS) while others are free.
+   * A free address, neither the first nor the last of the range, or undefined when all are used. Some at its start,
+   * as many as Kubernetes leaves (KEP-3070), are left for those who ask for one by name while others are free.
    */
-  pick(used: ReadonlySet<string>): string | undefined {
+  pick(used: UsedAddresses): string | undefined {
     const last = this.#prefix.size - 2n;
-    const low = last > 32n ? 16n : 1n;
+    const low = staticCount(this.#prefix.size);
     for (let attempt = 0; attempt < randomTries; attempt++) {
       const span = last - low + 1n;
       const bounded = span > 0xffff_ffffn ? 0xffff_ffffn : span;

@@ -35,6 +35,11 @@ export type Strategy = {
   /** Values the server sets itself, after the schema's defaults. */
   prepare?(object: ApiObject, before: ApiObject | undefined): void;
   validate?(object: ApiObject, before: ApiObject | undefined): Cause[];
+  /** Values of a status that the server sets itself, where it is written apart. */
+  prepareStatus?(object: ApiObject): void;
+  validateStatus?(object: ApiObject): Cause[];
+  /** What nobody else of the kind may have: addresses, ports. `Transaction.claims` tells who has what. */
+  claims?(object: ApiObject): readonly string[];
   /** Last step before the write, where other objects may be looked at. @throws ApiError */
   allocate?(object: ApiObject, before: ApiObject | undefined, transaction: Transaction): void;
   /** Seconds from the request for deletion to the deletion. Without it: at once. */

@@ -4,20 +4,22 @@ import type { Store } from "../store/store.ts";
 import { commonFields } from "./builtin.ts";
 import { kindFromDefinition, customResourceDefinitions } from "./crds.ts";
 import { resourceKey, type Admission, type Kind } from "./kind.ts";
+import { endpointSlices } from "./endpoint-slices.ts";
 import { namespaces } from "./namespaces.ts";
 import { networkPolicies } from "./network-policies.ts";
 import { pods } from "./pods.ts";
-import { services } from "./services.ts";
+import { services, type ServiceOptions } from "./services.ts";
 import { simpleKinds } from "./simple.ts";
 import { daemonSets, deployments, replicaSets } from "./workloads.ts";
 
 /** By "group/Kind": "cilium.io/CiliumNetworkPolicy". */
 export type Admissions = Readonly<Record<string, Admission>>;
 
-export type RegistryOptions = {
-  readonly serviceRanges: readonly string[];
+export type RegistryOptions = ServiceOptions & {
   readonly admissions?: Admissions | undefined;
 };
+
+const none: readonly string[] = [];
 
 export class Registry {
   readonly #kinds = new Map<string, Kind>();
@@ -29,7 +31,8 @@ export class Registry {
     const kinds = [
       pods,
       namespaces,
-      services(options.serviceRanges),
+      services(options),
+      endpointSlices,
       ...simpleKinds,
       deployments,
       replicaSets,
@@ -78,6 +81,11 @@ export class Registry {
     const fields: Record<string, string> = {};
     for (const [path, read] of Object.entries(readers)) fields[path] = read(object);
     return fields;
+  }
+
+  /** What of an object no other of its kind may have. */
+  claimsOf(resource: string, object: ApiObject): readonly string[] {
+    return this.#kinds.get(resource)?.strategy.claims?.(object) ?? none;
   }
 
   #undefine(definition: ApiObject): void {

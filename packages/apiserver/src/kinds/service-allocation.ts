@@ -1,36 +1,20 @@
-// What a Service is given by the server: cluster IPs of its families, and node ports.
+// The cluster IPs of a Service: one of each of its families.
 import { isIP } from "node:net";
 import { field, invalid, type Cause } from "../errors.ts";
-import type { ApiObject, Fields } from "../objects/object.ts";
+import type { ApiObject } from "../objects/object.ts";
 import type { Transaction } from "../store/store.ts";
 import type { AddressRange } from "./address-range.ts";
+import { isHeadless, specOf, type Family } from "./service-spec.ts";
 
-export type Family = "IPv4" | "IPv6";
-export type ServicePort = {
-  name?: string;
-  protocol: string;
-  port: number;
-  targetPort?: number | string;
-  nodePort?: number;
-};
-export type Spec = Fields & {
-  type: "ClusterIP" | "NodePort" | "LoadBalancer" | "ExternalName";
-  ports?: ServicePort[];
-  selector?: Record<string, string>;
-  clusterIP?: string;
-  clusterIPs?: string[];
-  ipFamilies?: Family[];
-  ipFamilyPolicy?: "SingleStack" | "PreferDualStack" | "RequireDualStack";
-  externalTrafficPolicy?: string;
-  allocateLoadBalancerNodePorts?: boolean;
-  healthCheckNodePort?: number;
-};
-
-export const specOf = (service: ApiObject): Spec => service["spec"] as Spec;
-
-/** Kubernetes' default --service-node-port-range. */
-const nodePorts = { first: 30000, last: 32767 };
 const subject = { group: "", plural: "services", kind: "Service" };
+
+/** What of a service nobody else may have. */
+export function addressClaims(service: ApiObject): string[] {
+  const { clusterIPs = [] } = specOf(service);
+  return clusterIPs.filter((address) => address !== "None").map(claimOf);
+}
+
+const claimOf = (address: string) => `clusterIP ${address}`;
 
 /**
  * Gives the service an address of each of its families; those it names are checked, those it has are kept.
@@ -45,25 +29,28 @@ export function allocateAddresses(
   if (spec.type === "ExternalName") return;
   const families = wantedFamilies(service, pools);
   spec.ipFamilies = families;
-  if (spec.clusterIP === "None") {
+  if (isHeadless(spec)) {
+    spec.clusterIP = "None";
     spec.clusterIPs = ["None"];
     return;
   }
-  const used = addressesInUse(service, transaction);
+  const claims = transaction.claims("/services");
+  const key = `${service.metadata.namespace ?? ""}/${service.metadata.name ?? ""}`;
+  const isTaken = (address: string) => (claims.get(claimOf(address)) ?? key) !== key;
   const given = spec.clusterIPs ?? [];
   spec.clusterIPs = families.map((family, index) => {
     const pool = pools.find((candidate) => candidate.family === family) as AddressRange;
     const wanted = given[index];
     const at = `spec.clusterIPs[${index}]`;
     if (wanted === undefined || wanted === "") {
-      const free = pool.pick(used);
+      const free = pool.pick({ has: (address) => claims.has(claimOf(address)), size: claims.size });
       if (free !== undefined) return free;
       throw invalid(subject, service.metadata.name ?? "", [
         field.invalid(at, "", `range ${pool.text} is full`),
       ]);
     }
     const fault = pool.contains(wanted)
-      ? used.has(pool.canonical(wanted)) && "provided IP is already allocated"
+      ? isTaken(pool.canonical(wanted)) && "provided IP is already allocated"
       : `failed to allocate IP ${wanted}: the provided IP is not in the valid range ${pool.text}`;
     if (fault)
       throw invalid(subject, service.metadata.name ?? "", [field.invalid(at, wanted, fault)]);
@@ -109,73 +96,4 @@ function wantedFamilies(service: ApiObject, pools: readonly AddressRange[]): Fam
     );
   }
   return second === undefined ? [first] : [first, second];
-}
-
-function addressesInUse(service: ApiObject, transaction: Transaction): Set<string> {
-  const used = new Set<string>();
-  for (const other of transaction.list("/services")) {
-    if (other.namespace === service.metadata.namespace && other.name === service.metadata.name)
-      continue;
-    for (const address of (other.fields["spec.clusterIPs"] ?? "").split(",")) used.add(address);
-  }
-  return used;
-}
-
-/** Node ports for the types that have them; a port asked for is checked. @throws ApiError Invalid */
-export function allocateNodePorts(
-  service: ApiObject,
-  before: ApiObject | undefined,
-  transaction: Transaction,
-): void {
-  const spec = specOf(service);
-  const wanted =
-    spec.type === "NodePort" ||
-    (spec.type === "LoadBalancer" && spec.allocateLoadBalancerNodePorts !== false);
-  if (!wanted) {
-    if (before) for (const entry of spec.ports ?? []) delete entry.nodePort;
-    delete spec.healthCheckNodePort;
-    return;
-  }
-  const used = nodePortsInUse(service, transaction);
-  const take = (asked: number | undefined, key: string, at: string): number => {
-    const chosen = asked || freePort(used, key);
-    const outside = chosen === undefined || chosen < nodePorts.first || chosen > nodePorts.last;
-    const fault = outside
-      ? `not in the valid range ${nodePorts.first}-${nodePorts.last}, or none is free`
-      : used.has(`${key}/${chosen}`) && "provided port is already allocated";
-    if (fault)
-      throw invalid(subject, service.metadata.name ?? "", [field.invalid(at, asked ?? 0, fault)]);
-    used.add(`${key}/${chosen}`);
-    return chosen as number;
-  };
-  spec.ports?.forEach((entry, index) => {
-    entry.nodePort = take(entry.nodePort, entry.protocol, `spec.ports[${index}].nodePort`);
-  });
-  if (spec.type === "LoadBalancer" && spec.externalTrafficPolicy === "Local") {
-    spec.healthCheckNodePort = take(spec.healthCheckNodePort, "TCP", "spec.healthCheckNodePort");
-  }
-}
-
-function nodePortsInUse(service: ApiObject, transaction: Transaction): Set<string> {
-  const used = new Set<string>();
-  for (const other of transaction.list("/services")) {
-    if (other.namespace === service.metadata.namespace && other.name === service.metadata.name)
-      continue;
-    if (other.fields["spec.type"] === "ClusterIP") continue;
-    const spec = specOf(JSON.parse(other.json) as ApiObject);
-    for (const entry of spec.ports ?? [])
-      if (entry.nodePort) used.add(`${entry.protocol}/${entry.nodePort}`);
-    if (spec.healthCheckNodePort) used.add(`TCP/${spec.healthCheckNodePort}`);
-  }
-  return used;
-}
-
-function freePort(used: ReadonlySet<string>, key: string): number | undefined {
-  const count = nodePorts.last - nodePorts.first + 1;
-  const start = Math.floor(Math.random() * count);
-  for (let step = 0; step < count; step++) {
-    const candidate = nodePorts.first + ((start + step) % count);
-    if (!used.has(`${key}/${candidate}`)) return candidate;
-  }
-  return undefined;
 }

@@ -1,4 +1,4 @@
-// The kinds with few rules of their own: Node, ConfigMap, Secret, ServiceAccount, Event, EndpointSlice, Lease.
+// The kinds with few rules of their own: Node, ConfigMap, Secret, ServiceAccount, Event, Lease.
 import { field, type Cause } from "../errors.ts";
 import { isRecord, sameJson } from "../objects/json.ts";
 import type { ApiObject, Fields } from "../objects/object.ts";
@@ -203,59 +203,6 @@ const events: Kind = builtin({
   ],
 });
 
-const endpointSlices: Kind = builtin({
-  apiVersion: "discovery.k8s.io/v1",
-  kind: "EndpointSlice",
-  plural: "endpointslices",
-  schema: shape.object({
-    "addressType!": shape.oneOf(["IPv4", "IPv6", "FQDN"]),
-    endpoints: shape.list(
-      shape.object({
-        "addresses!": shape.list(shape.string(), { minItems: 1, maxItems: 100 }),
-        conditions: shape.object({
-          ready: shape.boolean(),
-          serving: shape.boolean(),
-          terminating: shape.boolean(),
-        }),
-        nodeName: shape.string(),
-        hostname: shape.string(),
-      }),
-      { maxItems: 1000 },
-    ),
-    ports: shape.list(
-      shape.object({
-        name: shape.string({ default: "" }),
-        protocol: shape.oneOf(["TCP", "UDP", "SCTP"], { default: "TCP" }),
-        port: shape.integer(1, 65535),
-      }),
-      { maxItems: 100 },
-    ),
-  }),
-  columns: [
-    textColumn("AddressType", (slice) => slice["addressType"]),
-    textColumn("Ports", (slice) => joined(slice["ports"], (entry) => [entry["port"]])),
-    textColumn("Endpoints", (slice) =>
-      joined(slice["endpoints"], (entry) => entry["addresses"] as unknown[]),
-    ),
-    ageColumn,
-  ],
-  strategy: {
-    validate(slice, before) {
-      const format = slice["addressType"];
-      const changed = before && before["addressType"] !== format;
-      return changed ? [field.invalid("addressType", format, "field is immutable")] : [];
-    },
-  },
-});
-
-function joined(list: unknown, read: (entry: Fields) => unknown[]): string {
-  const texts = (Array.isArray(list) ? list.filter(isRecord) : []).flatMap(read).map(String);
-  if (texts.length === 0) return "<unset>";
-  return texts.length > 3
-    ? `${texts.slice(0, 3).join(",")} + ${texts.length - 3} more...`
-    : texts.join(",");
-}
-
 const leases: Kind = builtin({
   apiVersion: "coordination.k8s.io/v1",
   kind: "Lease",
@@ -278,6 +225,5 @@ export const simpleKinds: readonly Kind[] = [
   secrets,
   serviceAccounts,
   events,
-  endpointSlices,
   leases,
 ];

@@ -98,11 +98,13 @@ function toCause(error: ErrorObject): Cause {
 
 function junctorText({ keyword, parentSchema, schema }: ErrorObject): string {
   if (parentSchema?.["x-int-or-string"] === true) return "must be an integer or a string";
-  const fields = (schema as Schema[]).flatMap((branch) => branch["required"] ?? []);
+  const branches = schema as Schema[];
   const many = keyword === "anyOf" ? "at least one" : "exactly one";
-  return fields.length === (schema as Schema[]).length
-    ? `must have ${many} of ${fields.join(", ")}`
-    : `must validate ${many} schema (${keyword})`;
+  const fields = branches.flatMap((branch) => branch["required"] ?? []);
+  if (fields.length === branches.length) return `must have ${many} of ${fields.join(", ")}`;
+  const formats = branches.flatMap((branch) => branch["format"] ?? []);
+  if (formats.length === branches.length) return `must be of format ${formats.join(" or ")}`;
+  return `must validate ${many} schema (${keyword})`;
 }
 
 /** "/spec/ports/0/port" -> "spec.ports[0].port" */

@@ -19,6 +19,8 @@ export type Stored = {
   readonly labels: Readonly<Record<string, string>>;
   /** Values of the fields that field selectors of this resource may name. */
   readonly fields: Readonly<Record<string, string>>;
+  /** What no other object of the resource may have. */
+  readonly claims: readonly string[];
 };
 
 export type Place = {
@@ -30,10 +32,13 @@ export type Place = {
 /** Fields of an object that selectors may name, by resource. */
 export type FieldIndex = (resource: string, object: ApiObject) => Readonly<Record<string, string>>;
 
+/** What an object has for itself alone. */
+export type ClaimsOf = (resource: string, object: ApiObject) => readonly string[];
+
 export type Transaction = {
   get(place: Place): Stored | undefined;
-  /** The newest state of a whole resource, in no order. */
-  list(resource: string): Stored[];
+  /** Who has what of a resource, in its newest state: claim -> "namespace/name". */
+  claims(resource: string): ReadonlyMap<string, string>;
   /** Writes an object at its place, with the next revision as its resourceVersion. */
   put(place: Place, object: ApiObject): Stored;
   /** Removes an object; what is returned is its last state, at the deletion's revision. */
@@ -50,6 +55,7 @@ export type StoreOptions = {
   /** How many changes of one resource a watch can go back. */
   readonly windowCapacity?: number;
   readonly fieldIndex: FieldIndex;
+  readonly claimsOf?: ClaimsOf;
   /** Told of listeners that throw: what is committed is committed, and the others hear of it. */
   readonly onFault?: (error: unknown) => void;
 };
@@ -57,6 +63,8 @@ export type StoreOptions = {
 export class Store implements Disposable {
   readonly #database: Database;
   readonly #fieldIndex: FieldIndex;
+  readonly #claimsOf: ClaimsOf;
+  readonly #claims = new Map<string, Map<string, string>>();
   readonly #onFault: (error: unknown) => void;
   readonly #collections = new Map<string, Collection>();
   readonly #overlay = new Map<string, Pending>();
@@ -73,6 +81,7 @@ export class Store implements Disposable {
   constructor(options: StoreOptions) {
     this.#database = new Database(options.folder);
     this.#fieldIndex = options.fieldIndex;
+    this.#claimsOf = options.claimsOf ?? (() => []);
     this.#windowCapacity = options.windowCapacity ?? defaultWindowCapacity;
     this.#onFault = options.onFault ?? (() => undefined);
     this.#startRevision = this.#committed = this.#newest = this.#database.revision();
@@ -80,6 +89,7 @@ export class Store implements Disposable {
       const object = JSON.parse(row.json) as ApiObject;
       const stored = this.#stored(row, { object, revision: row.revision, json: row.json });
       this.collection(row.resource).put(keyOf(row), stored);
+      this.#claim(row, stored);
     }
   }
 
@@ -139,7 +149,7 @@ export class Store implements Disposable {
 
   readonly #transaction: Transaction = {
     get: (place) => this.#newestAt(place),
-    list: (resource) => this.#newestOf(resource),
+    claims: (resource) => this.#claims.get(resource) ?? new Map(),
     put: (place, object) => this.#add(place, object, { deleted: false }),
     delete: (place, object) => this.#add(place, object, { deleted: true }),
   };
@@ -150,25 +160,14 @@ export class Store implements Disposable {
     return this.get(place);
   }
 
-  #newestOf(resource: string): Stored[] {
-    const objects = new Map(
-      this.collection(resource)
-        .list()
-        .map((object) => [keyOf(object), object]),
-    );
-    for (const { place, object, deleted } of this.#batch) {
-      if (place.resource !== resource) continue;
-      if (deleted) objects.delete(keyOf(place));
-      else objects.set(keyOf(place), object);
-    }
-    return [...objects.values()];
-  }
-
   #add(place: Place, object: ApiObject, how: { readonly deleted: boolean }): Stored {
     const revision = ++this.#newest;
     object.metadata.resourceVersion = String(revision);
     const stored = this.#stored(place, { object, revision, json: serialize(object) });
     const pending: Pending = { place, object: stored, deleted: how.deleted };
+    const before = this.#newestAt(place);
+    if (before) this.#disclaim(place, before);
+    if (!how.deleted) this.#claim(place, stored);
     this.#batch.push(pending);
     this.#overlay.set(`${place.resource}\n${keyOf(place)}`, pending);
     return stored;
@@ -186,7 +185,20 @@ export class Store implements Disposable {
       json: from.json,
       labels: from.object.metadata.labels ?? {},
       fields: this.#fieldIndex(place.resource, from.object),
+      claims: this.#claimsOf(place.resource, from.object),
     };
+  }
+
+  #claim(place: Place, { claims }: Stored): void {
+    if (claims.length === 0) return;
+    let held = this.#claims.get(place.resource);
+    if (!held) this.#claims.set(place.resource, (held = new Map()));
+    for (const claim of claims) held.set(claim, keyOf(place));
+  }
+
+  #disclaim(place: Place, { claims }: Stored): void {
+    const held = this.#claims.get(place.resource);
+    for (const claim of claims) if (held?.get(claim) === keyOf(place)) held.delete(claim);
   }
 
   #commit(): void {
@@ -214,6 +226,9 @@ export class Store implements Disposable {
 
   #abandon(waiters: readonly Waiter[], cause: unknown): void {
     this.#newest = this.#committed;
+    this.#claims.clear();
+    for (const collection of this.#collections.values())
+      for (const stored of collection.list()) this.#claim(stored, stored);
     const error = new ApiError(
       500,
       "InternalError",

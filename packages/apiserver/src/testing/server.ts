@@ -40,7 +40,7 @@ const users: readonly TokenUser[] = [
 ];
 
 /** What a test says of its server beyond what every test's has. */
-export type TestServerOptions = Pick<ApiServerOptions, "admissions">;
+export type TestServerOptions = Pick<ApiServerOptions, "admissions" | "nodePortRange">;
 
 /** Where writing through to the disk costs nothing; durability has a test of its own. */
 const memoryFolder = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();

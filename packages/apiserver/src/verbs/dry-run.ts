@@ -12,7 +12,7 @@ export const DryRun = {
     return context.store.transact((transaction) =>
       work({
         get: (place) => transaction.get(place),
-        list: (resource) => transaction.list(resource),
+        claims: (resource) => transaction.claims(resource),
         put: rehearsed,
         delete: rehearsed,
       }),
@@ -27,5 +27,6 @@ function rehearsed(place: Place, object: ApiObject): Stored {
     json: serialize(object),
     labels: object.metadata.labels ?? {},
     fields: {},
+    claims: [],
   };
 }

@@ -83,6 +83,11 @@ export function judgeStatus(target: Target, object: ApiObject): void {
   const causes = (version?.validate(object) ?? []).filter((cause) =>
     cause.field?.startsWith("status"),
   );
+  if (causes.length === 0) {
+    const { strategy } = target.kind;
+    strategy.prepareStatus?.(object);
+    causes.push(...(strategy.validateStatus?.(object) ?? []));
+  }
   if (causes.length > 0) throw invalid(target.kind, object.metadata.name ?? "", causes);
 }
 
