@@ -2,6 +2,8 @@
 import type { Prefix } from "@tsilium/net";
 import { ProcessMetrics } from "@tsilium/runtime";
 import { Counter } from "prom-client";
+import type { LbIpamStats } from "./lb-ipam/lb-ipam.ts";
+import type { PoolState } from "./lb-ipam/model.ts";
 import { blocksOf, freeBlocks, type PodCidrPool } from "./pod-cidrs/decide.ts";
 
 export type MetricsSources = {
@@ -16,6 +18,8 @@ export type MetricsSources = {
     readonly kind: string;
     readonly counts: Readonly<Record<string, number>>;
   }[];
+  /** Undefined while it is switched off. */
+  readonly lbIpam?: (() => LbIpamStats) | undefined;
 };
 
 export class Metrics extends ProcessMetrics {
@@ -39,8 +43,9 @@ export class Metrics extends ProcessMetrics {
     registers: [this.registry],
   });
 
-  constructor({ pools, taken, nodes, nodesInError, policies }: MetricsSources) {
+  constructor({ pools, taken, nodes, nodesInError, policies, lbIpam }: MetricsSources) {
     super();
+    this.#addLbIpam(lbIpam ?? (() => ({ services: 0, unsatisfied: 0, pools: [] })));
     this.gauge(
       "tsilium_operator_policies",
       "policies by validity: nothing of an invalid one is enforced",
@@ -63,6 +68,30 @@ export class Metrics extends ProcessMetrics {
           { labels: { family, state: "used" }, value: Number(blocksOf(pool) - free) },
         ];
       }),
+    );
+  }
+  #addLbIpam(stats: () => LbIpamStats): void {
+    const perPool = (name: string, help: string, read: (state: PoolState) => bigint) =>
+      this.gauge(`tsilium_operator_lbipam_${name}`, help, ["pool"], () =>
+        stats().pools.map((state) => ({
+          labels: { pool: state.pool.name },
+          value: Number(read(state)),
+        })),
+      );
+    const total = (name: string, help: string, read: (stats: LbIpamStats) => number) =>
+      this.gauge(`tsilium_operator_lbipam_${name}`, help, [], () => [{ value: read(stats()) }]);
+    perPool("ips_available_total", "addresses of a pool that are free", (state) => state.available);
+    perPool("ips_used_total", "addresses of a pool that services have", (state) => state.used);
+    total(
+      "conflicting_pools_total",
+      "pools that overlap another and give nothing",
+      ({ pools }) => pools.filter(({ conflict }) => conflict !== undefined).length,
+    );
+    total("services_matching_total", "services that pools serve", ({ services }) => services);
+    total(
+      "services_unsatisfied_total",
+      "services that have not all the addresses they ask for",
+      ({ unsatisfied }) => unsatisfied,
     );
   }
 }

@@ -5,57 +5,10 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { test } from "node:test";
-import { type CiliumNode, type KubeClient, type Resource, resources } from "@tsilium/kube";
-import { startTestApi, type TestApi, type TestApiOptions } from "@tsilium/testkit/api-server.ts";
-import { loadConfig } from "./config/config.ts";
-import { createLog } from "@tsilium/runtime";
+import { type CiliumNode, type Resource, resources } from "@tsilium/kube";
 import { clusterNetworkPolicy } from "./crds/cluster-network-policy.ts";
-import { type Operator, startOperator } from "./operator.ts";
 import type { PolicyObject } from "./policy-status/condition.ts";
-
-const ranges = [
-  "--cluster-pool-ipv4-cidr=10.244.0.0/22",
-  "--cluster-pool-ipv6-cidr=fd00:10:244::/56",
-];
-
-type Cluster = {
-  readonly api: TestApi;
-  readonly client: KubeClient;
-  readonly signal: AbortSignal;
-  /** Starts an operator; `stop` ends it as SIGTERM would. */
-  readonly operate: (
-    ...flags: string[]
-  ) => Promise<Operator & { readonly stop: () => Promise<void> }>;
-};
-
-async function withCluster(
-  body: (cluster: Cluster) => Promise<void>,
-  options: TestApiOptions = {},
-): Promise<void> {
-  await using api = await startTestApi(options);
-  const signal = AbortSignal.timeout(20_000);
-  const running: (() => Promise<void>)[] = [];
-  const operate = async (...flags: string[]) => {
-    const stopping = new AbortController();
-    const operator = await startOperator({
-      client: api.connect(),
-      config: loadConfig([...ranges, ...flags], {}),
-      log: createLog({ level: "fatal" }),
-      signal: stopping.signal,
-    });
-    const stop = async () => {
-      stopping.abort(new Error("stopped"));
-      await operator.stop();
-    };
-    running.push(stop);
-    return { ...operator, stop };
-  };
-  try {
-    await body({ api, client: api.client, signal, operate });
-  } finally {
-    await Promise.all(running.map((stop) => stop()));
-  }
-}
+import { type Cluster, expectEventually, withCluster } from "./testing/cluster.ts";
 
 async function addNode({ client, signal }: Cluster, name: string): Promise<void> {
   await client.create(resources.nodes, { metadata: { name } }, { signal });
@@ -87,19 +40,6 @@ async function expectNodes(
   }, expected);
 }
 
-async function expectEventually<T>(read: () => Promise<T>, expected: T): Promise<void> {
-  const deadline = Date.now() + 5_000;
-  for (;;) {
-    const found = await read();
-    try {
-      return assert.deepEqual(found, expected);
-    } catch (error) {
-      if (Date.now() > deadline) throw error;
-    }
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-}
-
 test("definitions are installed, kept when they are ours, and replaced when they are older", () =>
   withCluster(
     async ({ client, signal, operate }) => {
@@ -113,6 +53,8 @@ test("definitions are installed, kept when they are ours, and replaced when they
           "CiliumClusterwideNetworkPolicy ccnp",
           "CiliumEndpoint cep,ciliumep",
           "CiliumIdentity ciliumid",
+          "CiliumLoadBalancerIPPool ippool,ippools,lbippool,lbippools",
+          "CiliumLocalRedirectPolicy clrp",
           "CiliumNetworkPolicy cnp,ciliumnp",
           "CiliumNode cn,ciliumn",
           "ClusterNetworkPolicy ",
@@ -162,6 +104,43 @@ test("a definition of ClusterNetworkPolicy that others installed is theirs; swit
     },
     { definitions: false },
   ));
+
+test("pools have a definition while LB-IPAM is on, local redirect policies always", () =>
+  withCluster(
+    async ({ client, signal, operate }) => {
+      const operator = await operate("--enable-lb-ipam=false");
+      const { items } = await client.list(resources.customResourceDefinitions, { signal });
+      const kinds = items.map(({ spec }) => spec.names.kind);
+      assert.ok(!kinds.includes("CiliumLoadBalancerIPPool"));
+      assert.ok(kinds.includes("CiliumLocalRedirectPolicy"));
+      const part = operator.health().find(({ name }) => name === "LB-IPAM");
+      assert.equal(part?.state, "disabled");
+      assert.match(
+        await operator.metrics.registry.metrics(),
+        /^tsilium_operator_lbipam_services_matching_total 0$/m,
+      );
+    },
+    { definitions: false },
+  ));
+
+test("nodes get blocks beside load balancers' addresses while there are others", () =>
+  withCluster(async (cluster) => {
+    const { client, signal } = cluster;
+    const blocks = [{ start: "10.244.0.250", stop: "10.244.2.5" }];
+    await client.create(
+      resources.ciliumLoadBalancerIPPools,
+      { metadata: { name: "p" }, spec: { blocks } },
+      { signal },
+    );
+    await cluster.operate();
+    await addNode(cluster, "a");
+    await expectNodes(cluster, { a: "10.244.3.0/24 fd00:10:244::/64" });
+    await addNode(cluster, "bb");
+    await expectNodes(cluster, {
+      a: "10.244.3.0/24 fd00:10:244::/64",
+      bb: "10.244.0.0/24 fd00:10:244:1::/64",
+    });
+  }));
 
 test("nodes that come at once get pod CIDRs that do not overlap", () =>
   withCluster(async (cluster) => {

@@ -3,6 +3,7 @@
 //   CRDs --> watches: Nodes, CiliumNodes --> pod CIDR carver --> CiliumNode.spec.ipam.podCIDRs
 //                                        \-> node cleaner   --> deletes what deleted nodes leave
 //            every few minutes: sweep of CiliumEndpoints without a pod
+//            services, pools --> LB-IPAM --> Service.status.loadBalancer
 //            policies: webhook --> yes or no before they are stored; reporters --> status.conditions afterwards
 import { setTimeout as sleep } from "node:timers/promises";
 import {
@@ -15,11 +16,13 @@ import { type Logger, type PartHealth, reconcilerHealth } from "@tsilium/runtime
 import { Reconciler } from "@tsilium/tables";
 import { sweepEndpoints } from "./cleanup/endpoints.ts";
 import { NodeCleaner } from "./cleanup/nodes.ts";
-import { type OperatorConfig, podCidrPools } from "./config/config.ts";
+import { familiesOf, type OperatorConfig, podCidrPools } from "./config/config.ts";
 import { definitions, installDefinition } from "./crds/install.ts";
+import { LbIpam, type LbIpamOptions } from "./lb-ipam/lb-ipam.ts";
 import { Metrics } from "./metrics.ts";
 import { PodCidrCarver } from "./pod-cidrs/carver.ts";
 import { policyJudges, type PolicyJudge } from "./policies/judge.ts";
+import { serviceJudges } from "./policies/service-judges.ts";
 import { PolicyReporter } from "./policy-status/reporter.ts";
 import { WatchHealth } from "./watch-health.ts";
 import { PolicyWebhook } from "./webhook/webhook.ts";
@@ -50,9 +53,18 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
     ...health.ciliumNodes,
   });
   await Promise.all([nodes.synced, ciliumNodes.synced]);
+  const lbIpam = startLbIpam(options, { nodes: nodes.table, ciliumNodes: ciliumNodes.table });
+  // Nodes must have their blocks even where pools cannot be read.
+  if (lbIpam) await Promise.race([lbIpam.poolsSynced, sleep(patienceMs, undefined, { signal })]);
 
   const pools = podCidrPools(config);
-  const carver = new PodCidrCarver({ client, ciliumNodes: ciliumNodes.table, pools, log });
+  const carver = new PodCidrCarver({
+    client,
+    ciliumNodes: ciliumNodes.table,
+    pools,
+    avoided: () => lbIpam?.prefixes() ?? [],
+    log,
+  });
   const carving = new Reconciler({
     name: "pod-cidrs",
     table: ciliumNodes.table,
@@ -67,12 +79,13 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
     nodes: () => ciliumNodes.table.size,
     nodesInError: () => carving.status().failing.length,
     policies: () => reporters.map((each) => ({ kind: each.kind, counts: each.counts() })),
+    lbIpam: lbIpam && (() => lbIpam.stats()),
   });
   const webhook = PolicyWebhook.start({
     client,
     address: config["policy-webhook-serve-addr"],
     reachedAt: config["policy-webhook-address"],
-    judges,
+    judges: { ...judges, ...serviceJudges() },
     onAnswer: ({ kind, outcome }) => metrics.reviews.inc({ kind, outcome }),
     log,
     signal,
@@ -108,15 +121,20 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
       reconcilerHealth("deleted nodes", cleaning.status()),
       ...reporters.flatMap((reporter) => reporter.health()),
       webhook.health(),
+      ...(lbIpam?.health() ?? [{ name: "LB-IPAM", state: "disabled", message: "switched off" }]),
     ],
     stop: async () => {
       freed[Symbol.dispose]();
       cleaner[Symbol.dispose]();
       await Promise.all([carving.stop(), cleaning.stop(), sweeping, nodes.done, ciliumNodes.done]);
+      await lbIpam?.stop();
       await Promise.all([webhook.stopped, ...reporters.map((reporter) => reporter.stop())]);
     },
   };
 }
+
+/** How long nodes wait for what is only of use to them. */
+const patienceMs = 2_000;
 
 /** The API server may come up after us: asked twice a second until it answers. */
 async function installDefinitions({ client, config, log, signal }: OperatorOptions): Promise<void> {
@@ -139,8 +157,26 @@ async function installDefinitions({ client, config, log, signal }: OperatorOptio
 }
 
 function definitionsFor(config: OperatorConfig): readonly CustomResourceDefinition[] {
-  if (config["enable-k8s-cluster-network-policy"]) return definitions;
-  return definitions.filter(({ spec }) => spec.names.kind !== "ClusterNetworkPolicy");
+  const switches: Readonly<Record<string, boolean>> = {
+    ClusterNetworkPolicy: config["enable-k8s-cluster-network-policy"],
+    CiliumLoadBalancerIPPool: config["enable-lb-ipam"],
+  };
+  return definitions.filter(({ spec }) => switches[spec.names.kind] ?? true);
+}
+
+function startLbIpam(
+  { client, config, log, signal }: OperatorOptions,
+  tables: Pick<LbIpamOptions, "nodes" | "ciliumNodes">,
+): LbIpam | undefined {
+  if (!config["enable-lb-ipam"]) return undefined;
+  return LbIpam.start({
+    client,
+    ...tables,
+    families: familiesOf(config),
+    servesClassless: config["default-lb-service-ipam"] === "lbipam",
+    log,
+    signal,
+  });
 }
 
 /** NetworkPolicy has no status; of the rest, those kinds that the cluster has. */

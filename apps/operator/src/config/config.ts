@@ -1,6 +1,6 @@
 // The operator's configuration: flags, then environment, then a folder with one file per key, then defaults.
 // Folder and environment are shared with the agent (cilium-config), so foreign keys there are not errors.
-import { AddressError, Prefix } from "@tsilium/net";
+import { AddressError, type Family, Prefix } from "@tsilium/net";
 import {
   choice,
   duration,
@@ -35,6 +35,15 @@ export const keys = {
     true,
     "install the definition of ClusterNetworkPolicy, and judge its objects",
   ),
+  "enable-lb-ipam": flag(
+    true,
+    "give services of type LoadBalancer addresses from CiliumLoadBalancerIPPools",
+  ),
+  "default-lb-service-ipam": choice(
+    "lbipam",
+    ["lbipam", "none"],
+    "who gives addresses to services without a loadBalancerClass",
+  ),
   "policy-webhook-serve-addr": text(
     ":9443",
     "address where API servers have policies judged before they are stored; empty: none",
@@ -63,6 +72,14 @@ export function loadConfig(
   environment: Readonly<Record<string, string | undefined>>,
 ): OperatorConfig {
   return loadKeys(keys, { args, environment, shared: true, contradictions }).values;
+}
+
+/** Families that the cluster has, the default one first. */
+export function familiesOf(config: OperatorConfig): Family[] {
+  return [
+    ...(config["enable-ipv4"] ? [4 as const] : []),
+    ...(config["enable-ipv6"] ? [6 as const] : []),
+  ];
 }
 
 const defaultRanges = { 4: "10.0.0.0/8", 6: "fd00::/56" } as const;

@@ -10,9 +10,9 @@ import {
   exactlyOne,
   kept,
   list,
+  metaConditions,
   object,
   text,
-  whole,
   wholeBetween,
 } from "./schema.ts";
 
@@ -87,20 +87,7 @@ export const clusterNetworkPolicy = define({
       egress: inOrder(kept({ ...common, "to!": list(one(destinations), oneTo25) })),
     }),
     status: object({
-      conditions: {
-        ...list(
-          object({
-            "type!": text,
-            "status!": choice("True", "False", "Unknown"),
-            "reason!": text,
-            "message!": text,
-            observedGeneration: whole,
-            "lastTransitionTime!": { ...text, format: "date-time" },
-          }),
-        ),
-        "x-kubernetes-list-type": "map",
-        "x-kubernetes-list-map-keys": ["type"],
-      },
+      conditions: metaConditions,
     }),
   }),
 });

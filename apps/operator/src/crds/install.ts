@@ -9,6 +9,8 @@ import {
 import { ciliumCidrGroup } from "./cilium-cidr-group.ts";
 import { ciliumEndpoint } from "./cilium-endpoint.ts";
 import { ciliumIdentity } from "./cilium-identity.ts";
+import { ciliumLoadBalancerIpPool } from "./cilium-load-balancer-ip-pool.ts";
+import { ciliumLocalRedirectPolicy } from "./cilium-local-redirect-policy.ts";
 import { ciliumClusterwideNetworkPolicy, ciliumNetworkPolicy } from "./cilium-network-policy.ts";
 import { ciliumNode } from "./cilium-node.ts";
 import { clusterNetworkPolicy } from "./cluster-network-policy.ts";
@@ -22,6 +24,8 @@ export const definitions: readonly CustomResourceDefinition[] = [
   ciliumClusterwideNetworkPolicy,
   ciliumCidrGroup,
   clusterNetworkPolicy,
+  ciliumLoadBalancerIpPool,
+  ciliumLocalRedirectPolicy,
 ];
 
 /** Definitions of the kinds that policies are written in. */

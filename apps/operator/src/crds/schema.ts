@@ -56,6 +56,22 @@ export function record(values: JsonSchema): JsonSchema {
   return { type: "object", additionalProperties: values };
 }
 
+/** metav1.Conditions. */
+export const metaConditions: JsonSchema = {
+  ...list(
+    object({
+      "type!": text,
+      "status!": choice("True", "False", "Unknown"),
+      "reason!": text,
+      "message!": text,
+      observedGeneration: whole,
+      "lastTransitionTime!": { ...text, format: "date-time" },
+    }),
+  ),
+  "x-kubernetes-list-type": "map",
+  "x-kubernetes-list-map-keys": ["type"],
+};
+
 export function described(description: string, schema: JsonSchema): JsonSchema {
   return { ...schema, description };
 }
@@ -75,6 +91,8 @@ export type DefinitionOptions = {
   /** Absent: cilium.io/v2. */
   readonly group?: string;
   readonly version?: string;
+  /** Further names of the version, under which objects are still written. */
+  readonly olderVersions?: readonly string[];
   readonly annotations?: Readonly<Record<string, string>>;
   /** Beside "cilium". */
   readonly categories?: readonly string[];
@@ -95,6 +113,15 @@ export const schemaVersionLabel = "io.cilium.k8s.crd.schema.version";
 export function define(options: DefinitionOptions): CustomResourceDefinition {
   const { kind, plural, shortNames, scope, columns, statusSubresource, schema } = options;
   const { group = "cilium.io", version = "v2", annotations, categories = [] } = options;
+  const { olderVersions = [] } = options;
+  const versionNamed = (name: string) => ({
+    name,
+    served: true,
+    storage: name === version,
+    schema: { openAPIV3Schema: schema },
+    subresources: statusSubresource ? { status: {} } : {},
+    additionalPrinterColumns: columns,
+  });
   return {
     metadata: {
       name: `${plural}.${group}`,
@@ -113,14 +140,8 @@ export function define(options: DefinitionOptions): CustomResourceDefinition {
         categories: ["cilium", ...categories],
       },
       versions: [
-        {
-          name: version,
-          served: true,
-          storage: true,
-          schema: { openAPIV3Schema: schema },
-          subresources: statusSubresource ? { status: {} } : {},
-          additionalPrinterColumns: columns,
-        },
+        versionNamed(version),
+        ...olderVersions.map((name) => ({ ...versionNamed(name), deprecated: true })),
       ],
     },
   };

@@ -11,6 +11,8 @@ export type PodCidrCarverOptions = {
   /** Complete (its watch has listed all) before a reconciler runs these operations. */
   readonly ciliumNodes: Table<CiliumNode>;
   readonly pools: readonly PodCidrPool[];
+  /** Addresses of load balancers, which a node's block had better not have. */
+  readonly avoided: () => readonly Prefix[];
   readonly log: Logger;
 };
 
@@ -46,7 +48,11 @@ export class PodCidrCarver {
 
   async #carve(node: CiliumNode, signal: AbortSignal): Promise<void> {
     const mine = this.#read(node);
-    const { podCidrs, error } = decidePodCidrs(mine, this.#nodes(), this.#options.pools);
+    const { pools, avoided } = this.#options;
+    const { podCidrs, error } = decidePodCidrs(mine, this.#nodes(), {
+      pools,
+      avoided: avoided(),
+    });
     if (podCidrs.length > mine.podCidrs.length) await this.#give(node, podCidrs, signal);
     await this.#report(node, error, signal);
     if (error !== undefined) throw new PodCidrError(`${mine.name}: ${error}`);

@@ -22,7 +22,7 @@ const node = (name: string, podCidrs: string[] = [], createdAt = "2026-01-01T00:
 });
 const lab = [pool(24, "10.244.0.0/16"), pool(64, "fd00:10:244::/56")];
 const decide = (mine: NodePodCidrs, others: NodePodCidrs[], pools = lab) => {
-  const { podCidrs, error } = decidePodCidrs(mine, [mine, ...others], pools);
+  const { podCidrs, error } = decidePodCidrs(mine, [mine, ...others], { pools });
   return { podCidrs: podCidrs.map(String), error };
 };
 
@@ -115,7 +115,7 @@ test("however nodes come and go, and the operator forgets, no two have overlappi
         continue;
       }
       const mine = nodes.get(name) ?? node(name);
-      const { podCidrs, error } = decidePodCidrs(mine, nodes.values(), pools);
+      const { podCidrs, error } = decidePodCidrs(mine, nodes.values(), { pools });
       if (mine.podCidrs.length > 0) assert.deepEqual(podCidrs, mine.podCidrs);
       assert.equal(error !== undefined, podCidrs.length < 2);
       if (podCidrs.length === 2) nodes.set(name, { ...mine, podCidrs });

@@ -13,6 +13,12 @@ export type PodCidrPool = {
   readonly maskSize: number;
 };
 
+export type PodCidrOptions = {
+  readonly pools: readonly PodCidrPool[];
+  /** What others have use for, load balancers: given to a node only when nothing else is left. */
+  readonly avoided?: readonly Prefix[];
+};
+
 export type NodePodCidrs = {
   readonly name: string;
   /** RFC 3339; in a conflict the older node keeps its block. */
@@ -33,7 +39,7 @@ export type PodCidrDecision = {
 export function decidePodCidrs(
   node: NodePodCidrs,
   nodes: Iterable<NodePodCidrs>,
-  pools: readonly PodCidrPool[],
+  { pools, avoided = [] }: PodCidrOptions,
 ): PodCidrDecision {
   const others = [...nodes].filter(({ name }) => name !== node.name);
   const conflict = findConflict(node, others);
@@ -43,7 +49,7 @@ export function decidePodCidrs(
   for (const pool of pools) {
     if (podCidrs.some(({ family }) => family === pool.family)) continue;
     const taken = others.flatMap((other) => other.podCidrs);
-    const block = firstFree(pool, taken);
+    const block = firstFree(pool, [...taken, ...avoided]) ?? firstFree(pool, taken);
     if (block) podCidrs.push(block);
     else errors.push(exhausted(pool));
   }

@@ -46,14 +46,20 @@ const networkPolicy: JsonSchema = {
   properties: { apiVersion: {}, kind: {}, metadata: {}, spec: {} },
 };
 
-function schemaOf({ spec }: CustomResourceDefinition): JsonSchema {
+/** The schema that objects are read by. */
+export function schemaOf({ spec }: CustomResourceDefinition): JsonSchema {
   return spec.versions[0]?.schema?.openAPIV3Schema ?? {};
 }
 
 /** The same for an API server of our own. */
 export function policyAdmissions(options: JudgeOptions = {}): Admissions {
+  return admissionsBy(policyJudges(options));
+}
+
+/** How an API server of our own asks judges. */
+export function admissionsBy(judges: Readonly<Record<string, PolicyJudge>>): Admissions {
   return Object.fromEntries(
-    Object.entries(policyJudges(options)).map(([kind, judge]) => [kind, admissionBy(judge)]),
+    Object.entries(judges).map(([kind, judge]) => [kind, admissionBy(judge)]),
   );
 }
 

@@ -42,6 +42,8 @@ export function configurationFor(reach: Reach, caBundle: string): WebhookConfigu
             "ciliumnetworkpolicies",
             "ciliumclusterwidenetworkpolicies",
             "ciliumcidrgroups",
+            "ciliumloadbalancerippools",
+            "ciliumlocalredirectpolicies",
           ]),
           ruleFor("policy.networking.k8s.io", "v1alpha2", ["clusternetworkpolicies"]),
         ],

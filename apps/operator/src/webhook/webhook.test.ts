@@ -179,7 +179,13 @@ test("the configuration says what API servers are to send, and to go on without 
         [
           "cilium.io",
           "v2",
-          ["ciliumnetworkpolicies", "ciliumclusterwidenetworkpolicies", "ciliumcidrgroups"],
+          [
+            "ciliumnetworkpolicies",
+            "ciliumclusterwidenetworkpolicies",
+            "ciliumcidrgroups",
+            "ciliumloadbalancerippools",
+            "ciliumlocalredirectpolicies",
+          ],
         ],
         ["policy.networking.k8s.io", "v1alpha2", ["clusternetworkpolicies"]],
       ].map(([group, version, plurals]) => ({
