@@ -1,10 +1,10 @@
 // The agent. Reads as its component diagram: parts are made in order of dependency and stopped in reverse.
 //
-//   API server --watches--> pods, namespaces, nodes, identities, CiliumEndpoints
-//                               |                         |
-//   CNI plugin --socket--> endpoints <-- re-identifier    claims --> ipcache
-//                               \___________ reconcilers ____________/
-//                                               |
+//   API server --watches--> pods, namespaces, nodes, identities, CiliumEndpoints     services
+//                               |                         |                              |
+//   CNI plugin --socket--> endpoints <-- re-identifier    claims --> ipcache           writer
+//                               \___________ reconcilers ____________/                   |
+//                                               |    ___________________________________/
 //                                        datapath (kernel)
 //
 // This file makes what can exist before the node is known; node/parts.ts makes the rest.

@@ -3,7 +3,15 @@
 import { ProcessMetrics } from "@tsilium/runtime";
 import { Counter, Histogram } from "prom-client";
 
+/** How full a kernel map is. */
+export type MapUsage = {
+  readonly map: string;
+  readonly entries: number;
+  readonly maxEntries: number;
+};
+
 export class Metrics extends ProcessMetrics {
+  readonly #mapUsage: (() => readonly MapUsage[])[] = [];
   readonly apiProcessTime = this.#histogram({
     name: "tsilium_agent_api_process_time_seconds",
     help: "time to answer a request on the agent's socket",
@@ -35,6 +43,19 @@ export class Metrics extends ProcessMetrics {
     this.gauge("tsilium_version", "1, with the agent's version", ["version"], () => [
       { labels: { version }, value: 1 },
     ]);
+    this.gauge("tsilium_bpf_map_pressure", "share of a map that is in use", ["map_name"], () =>
+      this.#mapUsage
+        .flatMap((read) => read())
+        .map(({ map, entries, maxEntries }) => ({
+          labels: { map_name: map },
+          value: entries / maxEntries,
+        })),
+    );
+  }
+
+  /** Maps whose pressure is told from now on; they are read at each scrape. */
+  readMapPressure(read: () => readonly MapUsage[]): void {
+    this.#mapUsage.push(read);
   }
 
   #histogram<T extends string>(of: {

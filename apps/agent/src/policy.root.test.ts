@@ -248,7 +248,7 @@ test("across a kill of the agent nothing forbidden passes and nothing allowed is
   await apply("from-cart", "web", from("cart"));
   const address = String((await runtime.endpointOf(web.id))?.addressing.ipv4);
   const flood = (pod: TestPod) =>
-    pod.netns.exec("ping", ["-c", "700", "-i", "0.005", "-W1", address]);
+    pod.netns.exec("ping", ["-c", "700", "-i", "0.005", "-W1", address], { timeoutMs: 30_000 });
   const floods = [flood(cart), flood(till)];
   await sleep(200);
   await runtime.node.stop("SIGKILL");

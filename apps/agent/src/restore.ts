@@ -1,6 +1,7 @@
 // Takes up the endpoints that an earlier agent of this node left, and undoes those it left half made.
 import {
   type Endpoints,
+  netnsCookie,
   netnsExists,
   type PodInterfaces,
   type StateFiles,
@@ -80,6 +81,8 @@ export async function adoptRestored({
       endpoints.change(endpoint.id, {
         state: "waiting-to-regenerate",
         ...(link.index === endpoint.ifindex ? {} : { ifindex: link.index }),
+        // An agent of before there were cookies left none.
+        ...(endpoint.netnsCookie === 0n ? { netnsCookie: netnsCookie(endpoint.netns) } : {}),
       });
     } else {
       log.info({ endpoint: endpoint.id, reason: problem }, "a restored endpoint is removed");

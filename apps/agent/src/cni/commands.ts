@@ -13,6 +13,7 @@ import {
   type Endpoints,
   type GcRequest,
   hostInterfaceName,
+  netnsCookie,
   type PodInterfaces,
 } from "@tsilium/endpoint";
 import type { Endpoint, EndpointState } from "@tsilium/endpoint/model.ts";
@@ -228,8 +229,13 @@ export class EndpointCommands implements CniCommands {
   async #connect(id: number, traits: PodTraits, signal: AbortSignal): Promise<void> {
     const { endpoints, interfaces, inKernel, policy } = this.#options;
     signal.throwIfAborted();
-    const link = interfaces.create(endpoints.get(id) as Endpoint);
-    endpoints.change(id, { state: "waiting-to-regenerate", ifindex: link.index });
+    const created = endpoints.get(id) as Endpoint;
+    const link = interfaces.create(created);
+    endpoints.change(id, {
+      state: "waiting-to-regenerate",
+      ifindex: link.index,
+      netnsCookie: netnsCookie(created.netns),
+    });
     const late = AbortSignal.timeout(policyPatienceMs);
     const both = AbortSignal.any([signal, late]);
     try {

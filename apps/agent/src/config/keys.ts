@@ -11,6 +11,7 @@ import {
   words,
   type ValuesOf,
 } from "@tsilium/runtime/config.ts";
+import { serviceKeys } from "./service-keys.ts";
 
 const size = [0, 16_777_216] as const;
 
@@ -43,6 +44,8 @@ export const keys = {
   "cilium-endpoint-gc-interval": text("", "read by the operator"),
   "operator-prometheus-serve-addr": text("", "read by the operator"),
   "operator-api-serve-addr": text("", "read by the operator"),
+  "enable-lb-ipam": text("", "read by the operator"),
+  "default-lb-service-ipam": text("", "read by the operator"),
 
   // Routing
   "routing-mode": choice("tunnel", ["tunnel", "native"], "how pods of different nodes meet"),
@@ -99,6 +102,8 @@ export const keys = {
     true,
     "enforce ClusterNetworkPolicies (policy.networking.k8s.io), where the cluster has them",
   ),
+
+  ...serviceKeys,
 
   // Kernel tables
   "bpf-root": text("/sys/fs/bpf/tsilium", "folder on a bpffs that holds the pins"),

@@ -141,6 +141,49 @@ const rows: readonly (readonly [string, string[], string])[] = [
     "auto-direct-node-routes needs routing-mode native",
   ],
   [
+    "XDP and nothing that is served from outside",
+    ["--bpf-lb-acceleration=native"],
+    "bpf-lb-acceleration native needs one of enable-node-port, enable-external-ips, enable-host-port",
+  ],
+  [
+    "direct answers and nothing that is served from outside",
+    ["--kube-proxy-replacement", "--enable-node-port=false", "--enable-external-ips=false"].concat([
+      "--enable-host-port=false",
+      "--bpf-lb-mode=dsr",
+    ]),
+    "bpf-lb-mode dsr needs one of enable-node-port, enable-external-ips, enable-host-port",
+  ],
+  [
+    "the node's sockets alone, and no sockets",
+    ["--bpf-lb-sock-hostns-only"],
+    "bpf-lb-sock-hostns-only needs bpf-lb-sock",
+  ],
+  [
+    "kube-proxy's /healthz beside a kube-proxy",
+    ["--kube-proxy-replacement-healthz-bind-address=:10256"],
+    "kube-proxy-replacement-healthz-bind-address needs kube-proxy-replacement: kube-proxy's /healthz is kube-proxy's",
+  ],
+  [
+    "a way to tell of the frontend that there is not",
+    ["--bpf-lb-dsr-dispatch=geneve"],
+    '--bpf-lb-dsr-dispatch: bpf-lb-dsr-dispatch: wanted opt or ipip, got "geneve"',
+  ],
+  [
+    "a Maglev table whose size is no such prime",
+    ["--bpf-lb-maglev-table-size=16380"],
+    '--bpf-lb-maglev-table-size: bpf-lb-maglev-table-size: wanted 251 or 509 or 1021 or 2039 or 4093 or 8191 or 16381 or 32749 or 65521 or 131071, got "16380"',
+  ],
+  [
+    "a seed that is too short",
+    ["--bpf-lb-maglev-hash-seed=JLfvgnHc"],
+    'bpf-lb-maglev-hash-seed: wanted 12 bytes in base64, got "JLfvgnHc"',
+  ],
+  [
+    "addresses for node ports that are none",
+    ["--nodeport-addresses=172.18.0.0/16,eth0"],
+    '--nodeport-addresses: nodeport-addresses: wanted CIDRs (not a prefix: "eth0"), got "172.18.0.0/16,eth0"',
+  ],
+  [
     "a folder that is not there",
     ["--config-dir", "/nowhere"],
     "--config-dir: ENOENT: no such file or directory, scandir '/nowhere'",
@@ -159,6 +202,21 @@ test("every problem is reported at once, with where it is", () => {
     problemsOf(["--config-dir", dir], { TSILIUM_IPAMM: "x" }),
     `$TSILIUM_IPAMM: unknown key "ipamm", did you mean "ipam"?\n${dir}/mtuu: unknown key "mtuu", did you mean "mtu"?`,
   );
+});
+
+test("the parts of kube-proxy's work are as a whole unless they are set, and can be had on their own", () => {
+  const parts = ["bpf-lb-sock", "enable-node-port", "enable-external-ips", "enable-host-port"];
+  const read = (...args: string[]) => {
+    const values: Readonly<Record<string, unknown>> = loadConfig(args, {}).values;
+    return parts.map((key) => values[key]).join(" ");
+  };
+  assert.equal(read(), "false false false false");
+  assert.equal(read("--kube-proxy-replacement"), "true true true true");
+  assert.equal(
+    read("--kube-proxy-replacement", "--enable-host-port=false"),
+    "true true true false",
+  );
+  assert.equal(read("--enable-node-port"), "false true false false");
 });
 
 test("times are read as Go writes them", () => {

@@ -1,6 +1,7 @@
 // The agent's configuration. An unknown key is an error wherever it stands.
 import { type Key, type LoadedKeys, loadKeys } from "@tsilium/runtime/config.ts";
 import { type AgentConfig, type KeyName, keys } from "./keys.ts";
+import { serviceContradictions } from "./service-contradictions.ts";
 
 export type LoadedConfig = LoadedKeys<typeof keys>;
 
@@ -46,5 +47,6 @@ function contradictions(config: AgentConfig): string[] {
   if (config["auto-direct-node-routes"] && config["routing-mode"] === "tunnel") {
     problems.push("auto-direct-node-routes needs routing-mode native");
   }
+  problems.push(...serviceContradictions(config));
   return problems;
 }

@@ -50,8 +50,8 @@ export function serviceOf({ metadata }: EndpointSlice): string | undefined {
 export function addressesOf({ addressType, endpoints }: EndpointSlice): Address[] {
   if (addressType === "FQDN") return [];
   return (endpoints ?? [])
-    .flatMap(({ addresses }) => addresses)
-    .flatMap((text) => Address.tryParse(text) ?? []);
+    .flatMap(({ addresses }) => addresses ?? [])
+    .flatMap((text) => (typeof text === "string" ? Address.tryParse(text) : undefined) ?? []);
 }
 
 function isOfApiServer(slice: EndpointSlice): boolean {

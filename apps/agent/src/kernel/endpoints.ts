@@ -62,6 +62,7 @@ function write(map: EndpointMap, endpoints: Endpoints, row: Endpoint): Endpoint 
 }
 
 function entryOf(row: Endpoint): EndpointEntry {
-  const { id, ifindex, identity, ipv4, ipv6, mac, nodeMac, policy } = row;
-  return { id, ifindex, identity, ipv4, ipv6, mac, nodeMac, subject: policy?.subject ?? 0 };
+  const { id, ifindex, identity, ipv4, ipv6, mac, nodeMac, netnsCookie, policy } = row;
+  const subject = policy?.subject ?? 0;
+  return { id, ifindex, identity, ipv4, ipv6, mac, nodeMac, netnsCookie, subject };
 }

@@ -3,6 +3,7 @@ import type { DatapathConfig } from "@tsilium/datapath/model.ts";
 import { Rtnl } from "@tsilium/netlink";
 import { type Address, Prefix } from "@tsilium/net";
 import type { AgentConfig } from "../config/keys.ts";
+import { serviceConfig } from "../services/datapath-config.ts";
 import type { NodeFacts } from "./facts.ts";
 
 /** The devices that carry the node's addresses, and the smallest of their MTUs in bytes. */
@@ -43,6 +44,7 @@ export function datapathConfig(
     natMax: config["bpf-nat-global-max"] === 0 ? undefined : config["bpf-nat-global-max"],
     policyMax: config["bpf-policy-map-max"] === 0 ? undefined : config["bpf-policy-map-max"],
     autoDirectNodeRoutes: config["auto-direct-node-routes"],
+    services: serviceConfig(config),
   };
 }
 

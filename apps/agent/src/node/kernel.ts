@@ -14,11 +14,15 @@ const hostAddressesMs = 5_000;
 export class Kernel implements Disposable {
   readonly datapath: Datapath;
   readonly interfaces: PodInterfaces;
+  /** Underlay devices. */
+  readonly devices: readonly string[];
   readonly #timer: NodeJS.Timeout;
 
-  private constructor(datapath: Datapath, interfaces: PodInterfaces, log: Logger) {
+  private constructor(parts: Pick<Kernel, "datapath" | "interfaces" | "devices">, log: Logger) {
+    const { datapath } = parts;
     this.datapath = datapath;
-    this.interfaces = interfaces;
+    this.interfaces = parts.interfaces;
+    this.devices = parts.devices;
     this.#timer = setInterval(() => syncAddresses(datapath, log), hostAddressesMs).unref();
   }
 
@@ -48,7 +52,7 @@ export class Kernel implements Disposable {
       deviceMtu: deviceMtu(settings),
       routeMtu: routeMtu(settings),
     });
-    return new Kernel(datapath, interfaces, log);
+    return new Kernel({ datapath, interfaces, devices: settings.devices }, log);
   }
 
   [Symbol.dispose](): void {

@@ -2,7 +2,7 @@
 // its CiliumNode, its router addresses by taking the first of each pod CIDR. Says so in the CiliumNode, and
 // goes on saying it.
 import { readFileSync } from "node:fs";
-import { type Node as KubeNode, resources } from "@tsilium/kube";
+import { type Node as KubeNode, objectKey, resources } from "@tsilium/kube";
 import type { Address, Family, Prefix } from "@tsilium/net";
 import {
   internalAddresses,
@@ -12,8 +12,10 @@ import {
 } from "@tsilium/node";
 import type { Node } from "@tsilium/node/model.ts";
 import type { Logger } from "@tsilium/runtime";
+import { Table } from "@tsilium/tables";
 import type { Watches } from "../watches.ts";
 import type { NodeFacts } from "./facts.ts";
+import { trimOwnNode } from "./trim.ts";
 
 export type LocalNodeOptions = {
   readonly name: string;
@@ -27,6 +29,8 @@ export type LocalNodeOptions = {
 type Addresses = Pick<NodeFacts, "ipv4" | "ipv6">;
 
 export class LocalNode {
+  /** This node's Node, or nothing while it is not known: labels, taints, whether it goes away. */
+  readonly table: Table<KubeNode> = new Table<KubeNode>({ name: "own-node", key: objectKey });
   readonly #options: LocalNodeOptions;
   readonly #addresses = Promise.withResolvers<Addresses>();
   #kubeNode: KubeNode | undefined;
@@ -48,6 +52,7 @@ export class LocalNode {
       handlers: {
         upsert: (node) => {
           this.#kubeNode = node;
+          this.table.upsert(trimOwnNode(node));
           this.#publish();
         },
         // Its CiliumNode goes with it; a node that registers again is heard of again.

@@ -37,6 +37,7 @@ import { adoptRestored, removePodless, restoreEndpoints } from "../restore.ts";
 import { Monitor } from "../rest/monitor.ts";
 import type { NodeParts } from "../rest/parts.ts";
 import { RuleNames } from "../rest/rule-names.ts";
+import { startServices } from "../services/start.ts";
 import type { Startup } from "../startup.ts";
 import type { Watches } from "../watches.ts";
 import { poolProblem } from "./health.ts";
@@ -168,7 +169,26 @@ export async function startNode(options: NodeOptions): Promise<AgentNode> {
 
   // What makes it so
   startup.step("starting the datapath");
-  const { datapath, interfaces } = parts.use(await Kernel.start({ config, facts, log }));
+  const { datapath, interfaces, devices } = parts.use(await Kernel.start({ config, facts, log }));
+  const loadBalancing = parts.use(
+    await startServices({
+      config,
+      nodeName,
+      datapath,
+      devices: [[...devices, ...localAddresses].join(" ")],
+      watches,
+      services,
+      slices,
+      pods,
+      endpoints: endpoints.table,
+      ownNode: localNode.table,
+      nodes: discovery.table,
+      health,
+      metrics,
+      log: log.child({ part: "services" }),
+      stop,
+    }),
+  );
   const filter = labelFilter(config.labels);
   const labelsOf = (pod: Pod, namespace: Namespace) =>
     podIdentityLabels({ pod, namespace, clusterName: config["cluster-name"], filter });
@@ -212,6 +232,7 @@ export async function startNode(options: NodeOptions): Promise<AgentNode> {
       reidentifier,
       publisher: endpointPublisher,
       policy,
+      services: loadBalancing.stage,
       log: log.child({ part: "reconcilers" }),
     }),
   );
@@ -260,6 +281,7 @@ export async function startNode(options: NodeOptions): Promise<AgentNode> {
       ipcache: ipcache.table,
       reconcilers: reconcilers.all,
       watches,
+      services: loadBalancing,
     }),
   );
 
@@ -269,6 +291,8 @@ export async function startNode(options: NodeOptions): Promise<AgentNode> {
   const catchUp = async () => {
     await heard;
     await checkFacts(facts, { ...options, file });
+    await loadBalancing.heard;
+    loadBalancing.complete();
     held.use(identities.onSuperseded(({ from }) => reidentifier.supersede(from.id)));
     reidentifier.start();
     endpointPublisher.start();
@@ -320,6 +344,7 @@ export async function startNode(options: NodeOptions): Promise<AgentNode> {
         state: () =>
           policyState(policySettings(config), { inputs: policyInputs, client: policy.client }),
       },
+      services: loadBalancing.views,
       barrier: new Barrier(watches, reconcilers.stages()),
     },
     [Symbol.asyncDispose]: () => held[Symbol.asyncDispose](),

@@ -23,6 +23,8 @@ export type ReconcilersOptions = {
   readonly reidentifier: Reidentifier;
   readonly publisher: EndpointPublisher;
   readonly policy: NodePolicy;
+  /** What services wait for. */
+  readonly services: Stage;
   readonly log: Logger;
 };
 
@@ -33,14 +35,16 @@ export class Reconcilers implements AsyncDisposable {
   readonly #published;
   readonly #reidentifier: Reidentifier;
   readonly #policy: NodePolicy;
+  readonly #services: Stage;
   /** The API server has told everything: what it did not tell is not there. */
   #complete = false;
 
   constructor(options: ReconcilersOptions) {
-    const { datapath, endpoints, nodes, reidentifier, publisher, policy, log } = options;
+    const { datapath, endpoints, nodes, reidentifier, publisher, policy, services, log } = options;
     const complete = () => this.#complete;
     this.#reidentifier = reidentifier;
     this.#policy = policy;
+    this.#services = services;
     this.endpoints = new Reconciler({
       name: "endpoints",
       table: endpoints.table,
@@ -148,6 +152,7 @@ export class Reconcilers implements AsyncDisposable {
       // Other nodes learn a new identity or address from there.
       stage(this.#published),
       policy,
+      this.#services,
       stage(this.#nodes),
     ];
   }

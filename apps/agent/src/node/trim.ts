@@ -1,5 +1,5 @@
 // Objects as far as the agent looks at them: thousands are kept for as long as it runs.
-import type { CiliumEndpoint, EndpointSlice, KubeObject, Node, Pod, Service } from "@tsilium/kube";
+import type { CiliumEndpoint, KubeObject, Node, Pod, PodStatus } from "@tsilium/kube";
 
 /** Without managedFields and the like, which nobody here reads. */
 export function withoutBallast<T extends KubeObject>(object: T): T {
@@ -9,9 +9,9 @@ export function withoutBallast<T extends KubeObject>(object: T): T {
   return { ...object, metadata };
 }
 
-/** A pod's status with all its conditions is most of its size. */
+/** A pod's status with all its conditions is most of its size: of it, whether the pod is ready and at its end. */
 export function trimPod(pod: Pod): Pod {
-  const { spec, metadata } = withoutBallast(pod);
+  const { spec, metadata, status } = withoutBallast(pod);
   const sidecars = (spec.initContainers ?? []).filter(
     ({ restartPolicy, ports }) => restartPolicy === "Always" && ports,
   );
@@ -32,6 +32,17 @@ export function trimPod(pod: Pod): Pod {
       ...(spec.hostNetwork ? { hostNetwork: true } : {}),
       ...(spec.serviceAccountName ? { serviceAccountName: spec.serviceAccountName } : {}),
     },
+    ...(status ? { status: trimPodStatus(status) } : {}),
+  };
+}
+
+function trimPodStatus({ phase, podIP, podIPs, conditions = [] }: PodStatus): PodStatus {
+  const ready = conditions.find(({ type }) => type === "Ready");
+  return {
+    ...(phase ? { phase } : {}),
+    ...(podIP ? { podIP } : {}),
+    ...(podIPs ? { podIPs } : {}),
+    ...(ready ? { conditions: [{ type: ready.type, status: ready.status }] } : {}),
   };
 }
 
@@ -49,30 +60,24 @@ export function trimRemote(object: CiliumEndpoint): CiliumEndpoint {
   };
 }
 
-/** Which pods a service is for. */
-export function trimService(service: Service): Service {
-  const { labels } = service.metadata;
-  const { selector } = service.spec;
-  return {
-    metadata: { ...keyOf(service), ...(labels ? { labels } : {}) },
-    spec: selector ? { selector } : {},
-  };
-}
-
-/** Which addresses a service has. */
-export function trimEndpointSlice(slice: EndpointSlice): EndpointSlice {
-  const { labels } = slice.metadata;
-  return {
-    metadata: { ...keyOf(slice), ...(labels ? { labels } : {}) },
-    addressType: slice.addressType,
-    endpoints: (slice.endpoints ?? []).map(({ addresses }) => ({ addresses })),
-  };
-}
-
 /** A node's labels alone. */
 export function trimNode(node: Node): Node {
   const { labels } = node.metadata;
   return { metadata: { ...keyOf(node), ...(labels ? { labels } : {}) } };
+}
+
+/** Of this node's own Node what says where it is and whether it is to be used. */
+export function trimOwnNode(node: Node): Node {
+  const { labels, deletionTimestamp } = node.metadata;
+  const taints = node.spec?.taints;
+  return {
+    metadata: {
+      ...keyOf(node),
+      ...(labels ? { labels } : {}),
+      ...(deletionTimestamp ? { deletionTimestamp } : {}),
+    },
+    ...(taints ? { spec: { taints } } : {}),
+  };
 }
 
 /** A policy as its author wrote it: what became of it is not of it. */
@@ -83,7 +88,7 @@ export function trimPolicy<T extends KubeObject>(object: T): T {
   return { ...rest, metadata: { ...rest.metadata, annotations } } as T;
 }
 
-function keyOf({ metadata }: KubeObject): KubeObject["metadata"] {
+export function keyOf({ metadata }: KubeObject): KubeObject["metadata"] {
   const { name, namespace, uid, resourceVersion } = metadata;
   return {
     ...(name ? { name } : {}),

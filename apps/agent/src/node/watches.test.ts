@@ -133,7 +133,11 @@ test("of pods, services, slices and nodes what the agent looks at is kept, and n
     await client.create(
       resources.services,
       {
-        metadata: { name: "db", ...at },
+        metadata: {
+          name: "db",
+          ...at,
+          annotations: { "service.cilium.io/lb-algorithm": "maglev", "example.com/note": "long" },
+        },
         spec: { selector: { app: "db" }, ports: [{ port: 80 }] },
       },
       { signal },
@@ -143,8 +147,15 @@ test("of pods, services, slices and nodes what the agent looks at is kept, and n
       {
         metadata: { name: "db-1", ...at, labels: { "kubernetes.io/service-name": "db" } },
         addressType: "IPv4",
-        endpoints: [{ addresses: ["10.244.1.9"], conditions: { ready: false } }],
-        ports: [{ port: 80 }],
+        endpoints: [
+          {
+            addresses: ["10.244.1.9"],
+            conditions: { ready: false },
+            nodeName: "node-1",
+            hostname: "db-0",
+          },
+        ],
+        ports: [{ port: 80, protocol: "TCP", appProtocol: "kubernetes.io/h2c" }],
       },
       { signal },
     );
@@ -164,6 +175,19 @@ test("of pods, services, slices and nodes what the agent looks at is kept, and n
       },
       { signal },
     );
+    await client.patchStatus(resources.pods, "cart", {
+      ...at,
+      status: {
+        phase: "Running",
+        podIP: "10.244.1.9",
+        hostIP: "172.18.0.2",
+        conditions: [
+          { type: "Initialized", status: "True" },
+          { type: "Ready", status: "True", reason: "because" },
+        ],
+      },
+      signal,
+    });
     await Promise.all([
       followPods(watches, pods, "node-1", signal),
       followServices(watches, { services, slices }, signal),
@@ -179,13 +203,35 @@ test("of pods, services, slices and nodes what the agent looks at is kept, and n
       pod?.spec.initContainers?.map(({ name }) => name),
       ["proxy"],
     );
-    assert.equal(pod?.status, undefined);
-    assert.deepEqual(services.get("default/db")?.spec, { selector: { app: "db" } });
+    assert.deepEqual(pod?.status, {
+      phase: "Running",
+      podIP: "10.244.1.9",
+      conditions: [{ type: "Ready", status: "True" }],
+    });
+    const service = services.get("default/db");
+    assert.deepEqual(service?.metadata.annotations, { "service.cilium.io/lb-algorithm": "maglev" });
+    const { clusterIP, clusterIPs, ...spec } = service?.spec ?? {};
+    assert.deepEqual(clusterIPs, [clusterIP]);
+    assert.deepEqual(spec, {
+      type: "ClusterIP",
+      selector: { app: "db" },
+      ports: [{ port: 80, protocol: "TCP", targetPort: 80 }],
+      sessionAffinity: "None",
+      internalTrafficPolicy: "Cluster",
+      ipFamilies: ["IPv4"],
+    });
     assert.deepEqual(
-      slices.by("service", "default/db").map(({ endpoints }) => endpoints),
-      [[{ addresses: ["10.244.1.9"] }]],
+      slices.by("service", "default/db").map(({ endpoints, ports }) => ({ endpoints, ports })),
+      [
+        {
+          endpoints: [
+            { addresses: ["10.244.1.9"], conditions: { ready: false }, nodeName: "node-1" },
+          ],
+          ports: [{ name: "", port: 80, protocol: "TCP" }],
+        },
+      ],
     );
-    const { spec, metadata } = nodes.get("node-1") ?? { metadata: {} };
-    assert.equal(spec, undefined);
+    const { spec: nodeSpec, metadata } = nodes.get("node-1") ?? { metadata: {} };
+    assert.equal(nodeSpec, undefined);
     assert.equal(metadata.labels?.["tier"], "gold");
   }));

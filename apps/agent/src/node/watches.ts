@@ -20,14 +20,8 @@ import type { ClaimKeeper } from "../ipcache/keeper.ts";
 import type { NamedPorts } from "../policy/inputs/named-ports.ts";
 import { publishedPortsOf } from "../policy/inputs/pod-traits.ts";
 import type { Watches } from "../watches.ts";
-import {
-  trimEndpointSlice,
-  trimNode,
-  trimPod,
-  trimRemote,
-  trimService,
-  withoutBallast,
-} from "./trim.ts";
+import { trimEndpointSlice, trimService } from "./trim-service.ts";
+import { trimNode, trimPod, trimRemote, withoutBallast } from "./trim.ts";
 
 /** Pods of this node, keyed "namespace/name". */
 export function podTable(): Table<Pod> {

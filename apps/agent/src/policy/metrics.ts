@@ -90,15 +90,12 @@ export class PolicyMetrics {
       [],
       () => [{ value: status().restarts }],
     );
-    this.#metrics.gauge(
-      "tsilium_bpf_map_pressure",
-      "share of a map that is in use",
-      ["map_name"],
-      () =>
-        (status().report?.usage ?? []).map(({ map, entries, max }) => ({
-          labels: { map_name: map },
-          value: entries / max,
-        })),
+    this.#metrics.readMapPressure(() =>
+      (status().report?.usage ?? []).map(({ map, entries, max }) => ({
+        map,
+        entries,
+        maxEntries: max,
+      })),
     );
     this.#metrics.gauge(
       "tsilium_policy_endpoint_enforcement_status",

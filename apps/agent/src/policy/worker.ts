@@ -6,7 +6,7 @@ import { PolicyEngine } from "./engine.ts";
 import { openPolicyKernel } from "./kernel.ts";
 import type { FromWorker, ToWorker, WorkerSetup } from "./model.ts";
 import type { Question } from "./questions.ts";
-import { RetryTimer } from "./retry-timer.ts";
+import { RetryTimer } from "../retry-timer.ts";
 
 if (!parentPort) throw new Error("the policy worker is a thread of the agent");
 const port = parentPort;

@@ -13,6 +13,7 @@ import type { Metrics } from "../metrics.ts";
 import type { PolicyClient } from "../policy/client.ts";
 import type { Whereabouts } from "../policy/ends.ts";
 import type { PolicyState } from "../policy/state.ts";
+import type { ServiceViews } from "../services/views.ts";
 import { ApiError } from "./error.ts";
 import type { Monitor } from "./monitor.ts";
 import type { Answer, Route, Schema } from "./router.ts";
@@ -41,6 +42,7 @@ export type NodeParts = {
     /** Audit mode of one endpoint; undefined: as annotations say. */
     setAudit(endpointId: number, audit: boolean | undefined): void;
   };
+  readonly services: Pick<ServiceViews, "rows" | "row" | "warnings" | "redirects">;
   readonly barrier: Barrier;
 };
 

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { after, afterEach, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { resources } from "@tsilium/kube";
+import type { ServiceRow } from "@tsilium/loadbalancer/model.ts";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { Runtime } from "../testing/runtime.ts";
 import type { eventView } from "./monitor.ts";
@@ -52,7 +53,10 @@ test("every answer is as the OpenAPI document says", async () => {
   await runtime.add(pod);
   const { body: document } = await runtime.node.get<OpenApi>("/v1/openapi.json");
   const endpoint = await runtime.endpointOf(pod.id);
+  // The API server's own Service is there from the first.
+  const { body: frontends } = await runtime.node.get<ServiceRow[]>("/v1/service");
   const samples: Record<string, string> = {
+    "/v1/service/{id}": `/v1/service/${frontends[0]?.id}`,
     "/v1/endpoint/{id}": `/v1/endpoint/${endpoint?.id}`,
     "/v1/identity/{id}": `/v1/identity/${endpoint?.identity.id}`,
     "/v1/ip/{address}": `/v1/ip/${endpoint?.addressing.ipv4}`,

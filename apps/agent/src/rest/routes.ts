@@ -7,6 +7,7 @@ import { answered, found, json, now, type RoutesOptions, wholeNumber } from "./p
 import { policyRoutes } from "./policy-routes.ts";
 import type { Route } from "./router.ts";
 import * as schemas from "./schemas.ts";
+import { serviceRoutes } from "./service-routes.ts";
 import { streamRoutes } from "./stream-routes.ts";
 import { endpointView, explainedClaimView, identityView, ipView, nodeView } from "./views.ts";
 
@@ -16,6 +17,7 @@ export function agentRoutes(options: RoutesOptions): Route[] {
     ...endpointRoutes(options),
     ...addressRoutes(options),
     ...policyRoutes(options),
+    ...serviceRoutes(options),
     ...streamRoutes(options),
   ];
   const document: Route = {

@@ -27,8 +27,8 @@ export class Runtime implements AsyncDisposable {
   }
 
   /** A cluster of one node, whose agent lets new identities count almost at once. */
-  static async up(options: Pick<ClusterOptions, "pools"> = {}): Promise<Runtime> {
-    const config = { "identity-change-grace-period": "100ms" };
+  static async up(options: Pick<ClusterOptions, "pools" | "config"> = {}): Promise<Runtime> {
+    const config = { "identity-change-grace-period": "100ms", ...options.config };
     return new Runtime(await TestCluster.up({ ...options, config }));
   }
 

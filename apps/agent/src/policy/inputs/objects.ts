@@ -7,7 +7,7 @@ import { intoTable } from "../../node/watches.ts";
 import { trimPolicy } from "../../node/trim.ts";
 import type { Watches } from "../../watches.ts";
 import { type InputSource, tableSource } from "./source.ts";
-import { followWhenDefined } from "./when-defined.ts";
+import { followWhenDefined } from "../../when-defined.ts";
 
 export type PolicyKinds = {
   /** enable-k8s-networkpolicy */

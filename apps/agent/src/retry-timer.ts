@@ -1,15 +1,18 @@
 // When what failed is tried again: after a delay that doubles with every attempt, until there is nothing left to try.
 
 const leastMs = 50;
-const mostMs = 30_000;
+const defaultMostMs = 30_000;
 
 export class RetryTimer implements Disposable {
   readonly #fire: () => void;
+  readonly #mostMs: number;
   #delayMs = leastMs;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(fire: () => void) {
+  /** @param mostMs longest delay */
+  constructor(fire: () => void, mostMs: number = defaultMostMs) {
     this.#fire = fire;
+    this.#mostMs = mostMs;
   }
 
   /** Another attempt is owed; one that is due already is enough. */
@@ -19,7 +22,7 @@ export class RetryTimer implements Disposable {
       this.#timer = undefined;
       this.#fire();
     }, this.#delayMs);
-    this.#delayMs = Math.min(this.#delayMs * 2, mostMs);
+    this.#delayMs = Math.min(this.#delayMs * 2, this.#mostMs);
   }
 
   /** All is well. */

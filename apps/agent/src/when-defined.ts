@@ -7,7 +7,7 @@ import {
   type Resource,
   resources,
 } from "@tsilium/kube";
-import type { Watches } from "../../watches.ts";
+import type { Watches } from "./watches.ts";
 
 /**
  * Starts. Resolves when all there is of the kind is known, which without a definition is nothing. When the definition
