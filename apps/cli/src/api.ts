@@ -12,6 +12,11 @@ export type {
   RuleNumberView,
   SelectorView,
 } from "../../agent/src/rest/policy-views.ts";
+export type {
+  RedirectRow as RedirectView,
+  WarningRow as ServiceWarningView,
+} from "../../agent/src/services/views.ts";
+export type { ServiceRow as ServiceView } from "@tsilium/loadbalancer/model.ts";
 export type { PolicyState } from "../../agent/src/policy/state.ts";
 export type { eventView } from "../../agent/src/rest/monitor.ts";
 

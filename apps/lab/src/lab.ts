@@ -11,7 +11,14 @@ import manifest from "../../../package.json" with { type: "json" };
 import { writeKubeconfig } from "./cluster/kubeconfig.ts";
 import { ApiListeners } from "./cluster/listeners.ts";
 import { installDns, isDnsReady } from "./cluster/dns-objects.ts";
-import { agent, apiServer, labSettings, operator, worldEcho } from "./cluster/processes.ts";
+import { agent, apiServer, operator, worldEcho } from "./cluster/processes.ts";
+import {
+  accelerationOf,
+  hasFamily,
+  isHostBalanced,
+  labSettings,
+  type Settings,
+} from "./cluster/settings.ts";
 import { startWorldDns } from "./dns/world.ts";
 import { LabError } from "./error.ts";
 import { Kubelet } from "./kubelet/kubelet.ts";
@@ -22,6 +29,8 @@ import {
   labLayout,
   type NodeLayout,
 } from "./layout.ts";
+import { reservedPrefixes } from "./load-balancer/addresses.ts";
+import { LoadBalancerRoutes } from "./load-balancer/load-balancer-routes.ts";
 import { LabLock } from "./lock.ts";
 import { identify, type ProcessIdentity } from "./processes/identity.ts";
 import { Supervisor } from "./processes/supervisor.ts";
@@ -31,6 +40,7 @@ import { sweepCrashedLabs, sweepLab } from "./sweep.ts";
 import { makeCgroup } from "./topology/cgroup.ts";
 import { prepareNamespaceFolder } from "./topology/namespace.ts";
 import { createTopology } from "./topology/topology.ts";
+import { prepareForXdp } from "./topology/xdp-wires.ts";
 import { type LabOptions, tell } from "./up-protocol.ts";
 
 const startPatienceMs = 60_000;
@@ -40,6 +50,8 @@ export class Lab {
   readonly #layout: LabLayout;
   readonly #lock: LabLock;
   readonly #nodes: readonly NodeLayout[];
+  /** The user's, over what a lab sets by itself. */
+  readonly #settings: Settings;
   readonly #supervisor = new Supervisor(() => this.#changed());
   readonly #resources = new DisposableStack();
   readonly #startedAt = new Date();
@@ -48,6 +60,7 @@ export class Lab {
   #ownsNamespaceFolder = false;
   #server: string | undefined;
   #kubelet: Kubelet | undefined;
+  #loadBalancerRoutes: LoadBalancerRoutes | undefined;
   #writing = false;
 
   private constructor(options: LabOptions, layout: LabLayout, lock: LabLock) {
@@ -55,6 +68,7 @@ export class Lab {
     this.#layout = layout;
     this.#lock = lock;
     this.#nodes = Array.from({ length: options.nodes }, (_, at) => layout.node(at + 1));
+    this.#settings = { ...labSettings, ...options.settings };
   }
 
   /** Becomes the owner of the lab's name. @throws LabError "already_running" */
@@ -83,17 +97,20 @@ export class Lab {
     const client = this.#resources.use(await this.#connect(pki, listeners.port));
     await this.#until(signal, "the API server", () => isServing(client, signal));
     this.#say(`API server at ${this.#server}`);
+    this.#startLoadBalancerRoutes(client);
     this.#kubelet = new Kubelet({
       client,
       lab: this.#layout,
       nodes: this.#nodes,
       programs,
+      clusterDnsForHost: isHostBalanced(this.#settings) ? "service" : "pods",
       version: `v${manifest.version}`,
       readyChanged: (node, ready) => this.#nodeReady(node, ready),
       log: this.log,
     });
     this.#kubelet.start();
-    await installDns(client, join(this.#layout.folder, "dns.kubeconfig"), signal);
+    const dns = await installDns(client, join(this.#layout.folder, "dns.kubeconfig"), signal);
+    this.#kubelet.clusterDnsIs(dns.filter((address) => this.#hasFamilyOf(address)));
     await this.#until(signal, "the nodes", () => this.#readyNodes.size === this.#nodes.length);
     if (this.#options.wait) {
       await this.#until(signal, "cluster DNS", () => isDnsReady(client, signal));
@@ -142,8 +159,26 @@ export class Lab {
       for (const folder of ["agent", "host", "pods"]) makeCgroup(join(node.cgroup, folder));
     }
     createTopology(lab, this.#nodes);
+    this.#resources.use(prepareForXdp(lab, this.#nodes, accelerationOf(this.#settings)));
     const count = this.#nodes.length === 1 ? "1 node" : `${this.#nodes.length} nodes`;
     this.#say(`network namespaces: fabric, world and ${count}`);
+  }
+
+  #startLoadBalancerRoutes(client: KubeClient): void {
+    const routes = new LoadBalancerRoutes({
+      client,
+      lab: this.#layout,
+      nodes: this.#nodes,
+      reserved: reservedPrefixes(this.#nodes, this.#settings),
+      changed: () => this.#changed(),
+      log: this.log,
+    });
+    this.#loadBalancerRoutes = this.#resources.use(routes);
+    routes.start();
+  }
+
+  #hasFamilyOf(address: string): boolean {
+    return hasFamily(this.#settings, address.includes(":") ? 6 : 4);
   }
 
   /** Authority, listening sockets and everybody's kubeconfig. */
@@ -153,6 +188,10 @@ export class Lab {
     const listeners = this.#resources.use(ApiListeners.open(lab.fabricNetns));
     this.#server = `https://127.0.0.1:${listeners.port}`;
     const inCluster = `https://${fabricAddresses.ipv4}:${apiServerPort}`;
+    // The DNS server is a pod, and pods may have IPv6 alone.
+    const forPods = hasFamily(this.#settings, 4)
+      ? inCluster
+      : `https://[${fabricAddresses.ipv6}]:${apiServerPort}`;
     const write = async (path: string, user: string, server: string, groups: string[]) =>
       writeKubeconfig(path, {
         lab: lab.name,
@@ -162,8 +201,11 @@ export class Lab {
         credentials: await pki.client(user, groups),
       });
     await write(lab.kubeconfig, "admin", this.#server, ["system:masters"]);
-    for (const name of ["operator", "dns"])
-      await write(join(lab.folder, `${name}.kubeconfig`), name, inCluster, ["system:masters"]);
+    for (const [name, server] of [
+      ["operator", inCluster],
+      ["dns", forPods],
+    ] as const)
+      await write(join(lab.folder, `${name}.kubeconfig`), name, server, ["system:masters"]);
     for (const node of this.#nodes)
       await write(node.kubeconfig, `agent:${node.name}`, inCluster, ["system:masters"]);
     return { pki, listeners };
@@ -171,7 +213,7 @@ export class Lab {
 
   #startProcesses(listeners: ApiListeners): void {
     const lab = this.#layout;
-    const settings = { ...labSettings, ...this.#options.settings };
+    const settings = this.#settings;
     this.#supervisor.start(apiServer(lab, listeners.descriptors, settings));
     this.#supervisor.start(operator(lab, join(lab.folder, "operator.kubeconfig"), settings));
     for (const node of this.#nodes) this.#supervisor.start(agent(lab, node, settings));
@@ -186,6 +228,7 @@ export class Lab {
   #nodeReady(node: NodeLayout, ready: boolean): void {
     if (ready) this.#readyNodes.add(node.name);
     else this.#readyNodes.delete(node.name);
+    this.#loadBalancerRoutes?.nodesAre(this.#readyNodes);
     if (this.#phase === "starting" && ready) this.#say(`${node.name} is ready`);
     this.#changed();
   }
@@ -237,6 +280,11 @@ export class Lab {
       startedAt: this.#startedAt.toISOString(),
       ...(this.#server === undefined ? {} : { server: this.#server }),
       daemon,
+      loadBalancerRoutes: (this.#loadBalancerRoutes?.routes ?? []).map(({ prefix, node, of }) => ({
+        destination: prefix.toString(),
+        node,
+        of,
+      })),
       processes: this.#supervisor.reports(),
       ownsNamespaceFolder: this.#ownsNamespaceFolder,
     });

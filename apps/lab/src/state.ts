@@ -15,9 +15,19 @@ export type LabState = {
   /** URL of the API server on this machine's loopback. */
   readonly server?: string;
   readonly daemon: ProcessIdentity;
+  readonly loadBalancerRoutes: readonly LoadBalancerRouteReport[];
   readonly processes: readonly ProcessReport[];
   /** This lab made /run/netns: it may take it away. */
   readonly ownsNamespaceFolder: boolean;
+};
+
+/** How the world reaches addresses of load balancers, external IPs and pools. */
+export type LoadBalancerRouteReport = {
+  /** A prefix. */
+  readonly destination: string;
+  readonly node: string;
+  /** "namespace/service" and "pool NAME": whose it is. */
+  readonly of: readonly string[];
 };
 
 export function writeState(lab: LabLayout, state: LabState): void {

@@ -1,6 +1,6 @@
 // What `tsilium lab up` and the daemon it starts say to each other: options by the command line, progress by
 // Node's message channel.
-import type { Settings } from "./cluster/processes.ts";
+import type { Settings } from "./cluster/settings.ts";
 
 export type LabOptions = {
   readonly name: string;

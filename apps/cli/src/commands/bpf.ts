@@ -7,11 +7,14 @@ import type {
   NatEntry,
   PinnedMaps,
 } from "@tsilium/datapath";
-import type { Address } from "@tsilium/net";
 import type { Command } from "commander";
+import { secondsUntil } from "../clock.ts";
 import { agentContext } from "../context.ts";
 import { type Column, printRows, withOutput } from "../output.ts";
 import { identityName } from "../reserved.ts";
+import { frontendAddress } from "../services/kernel-frontends.ts";
+import { socketAddress } from "../socket-address.ts";
+import { registerLoadBalancerMaps } from "./bpf-lb.ts";
 import { protocolName } from "./policy-entries.ts";
 import { registerPolicyMaps } from "./policy-bpf.ts";
 
@@ -21,14 +24,14 @@ export function registerBpfCommands(program: Command): void {
     bpf,
     "ct",
     "tracked connections",
-    (maps) => maps.conntrack.list().map(conntrackRow),
+    (maps) => withFrontends(maps, maps.conntrack.list(), conntrackRow),
     conntrackColumns,
   );
   list(
     bpf,
     "nat",
     "masquerading: translations in both directions",
-    (maps) => maps.nat.list().map(natRow),
+    (maps) => withFrontends(maps, maps.nat.list(), natRow),
     natColumns,
   );
   list(
@@ -53,6 +56,7 @@ export function registerBpfCommands(program: Command): void {
     metricsColumns,
   );
   registerPolicyMaps(bpf);
+  registerLoadBalancerMaps(bpf);
 }
 
 function list<Row>(
@@ -72,12 +76,32 @@ function list<Row>(
   );
 }
 
+/** Rows with the service's address that answers carry, where they are of one. */
+function withFrontends<Entry extends { readonly frontend: number }, Row>(
+  maps: PinnedMaps,
+  entries: readonly Entry[],
+  rowOf: (entry: Entry, frontend: string | undefined) => Row,
+): Row[] {
+  const balanced = entries.some(({ frontend }) => frontend !== 0);
+  const addresses = new Map(
+    balanced ? maps.services.frontends().map((row) => [row.id, frontendAddress(row)]) : [],
+  );
+  return entries.map((entry) => {
+    const { frontend } = entry;
+    return rowOf(
+      entry,
+      frontend === 0 ? undefined : (addresses.get(frontend) ?? `frontend ${frontend}`),
+    );
+  });
+}
+
 type ConntrackRow = ReturnType<typeof conntrackRow>;
-function conntrackRow(entry: ConntrackEntry) {
+function conntrackRow(entry: ConntrackEntry, frontend: string | undefined) {
   return {
     protocol: protocolName(entry.protocol),
     source: socketAddress(entry.source, entry.sourcePort),
     destination: socketAddress(entry.destination, entry.destinationPort),
+    frontend,
     expiresInSeconds: secondsUntil(entry.expiresNs),
     state: entry.closing ? "closing" : entry.seenReply ? "established" : "new",
     sourceIdentity: entry.sourceIdentity,
@@ -89,6 +113,7 @@ const conntrackColumns: readonly Column<ConntrackRow>[] = [
   ["PROTOCOL", (row) => row.protocol],
   ["SOURCE", (row) => row.source],
   ["DESTINATION", (row) => row.destination],
+  ["FRONTEND", (row) => row.frontend ?? "-"],
   ["STATE", (row) => row.state],
   ["EXPIRES IN", (row) => `${row.expiresInSeconds} s`],
   [
@@ -98,13 +123,14 @@ const conntrackColumns: readonly Column<ConntrackRow>[] = [
 ];
 
 type NatRow = ReturnType<typeof natRow>;
-function natRow(entry: NatEntry) {
+function natRow(entry: NatEntry, frontend: string | undefined) {
   return {
     direction: entry.direction,
     protocol: protocolName(entry.protocol),
     source: socketAddress(entry.source, entry.sourcePort),
     destination: socketAddress(entry.destination, entry.destinationPort),
     translated: socketAddress(entry.translated, entry.translatedPort),
+    frontend,
     expiresInSeconds: secondsUntil(entry.expiresNs),
     ofHost: entry.ofHost,
   };
@@ -116,8 +142,9 @@ const natColumns: readonly Column<NatRow>[] = [
   ["DESTINATION", (row) => row.destination],
   [
     "BECOMES",
-    (row) => `${row.direction === "forward" ? "source" : "destination"} ${row.translated}`,
+    (row) => `${row.direction !== "reverse" ? "source" : "destination"} ${row.translated}`,
   ],
+  ["FRONTEND", (row) => row.frontend ?? "-"],
   ["EXPIRES IN", (row) => `${row.expiresInSeconds} s`],
   ["OF", (row) => (row.ofHost ? "host" : "pod")],
 ];
@@ -172,12 +199,3 @@ const metricsColumns: readonly Column<MetricsRow>[] = [
   ["PACKETS", (row) => row.packets],
   ["BYTES", (row) => row.bytes],
 ];
-
-function socketAddress(address: Address, port: number): string {
-  return address.family === 6 ? `[${address}]:${port}` : `${address}:${port}`;
-}
-
-/** Deadlines are on CLOCK_MONOTONIC, which is what process.hrtime reads. */
-function secondsUntil(deadlineNs: bigint): number {
-  return Math.max(0, Math.round(Number(deadlineNs - process.hrtime.bigint()) / 1e9));
-}

@@ -2,27 +2,58 @@
 import { styleText } from "node:util";
 import type { Command } from "commander";
 import { getJson } from "../agent-client.ts";
-import type { HealthView, PartHealth } from "../api.ts";
+import type { HealthView, PartHealth, ServiceWarningView } from "../api.ts";
 import { agentContext } from "../context.ts";
 import { printable, printStructured, withOutput } from "../output.ts";
+import { sections } from "../status-sections.ts";
 
 export function registerStatus(program: Command): void {
   withOutput(program.command("status").description("how every part of the agent is"))
     .option("--brief", "only the overall state")
-    .action(async ({ brief }: { brief?: boolean }, command: Command) => {
-      const health = await getJson<HealthView>(agentContext(command).socket, "/v1/healthz");
+    .option("--verbose", "also what of services is not done as they say")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  tsilium --node node-2 status
+  tsilium status --verbose
+  tsilium status -o json | jq '.parts[] | select(.state != "ok")'`,
+    )
+    .action(async (options: { brief?: true; verbose?: true }, command: Command) => {
+      const { socket } = agentContext(command);
+      const health = await getJson<HealthView>(socket, "/v1/healthz");
       if (health.state === "failed") process.exitCode = 1;
-      if (await printStructured(command, health)) return;
-      process.stdout.write(brief ? `${health.state}\n` : report(health));
+      const warnings = options.verbose
+        ? await getJson<ServiceWarningView[]>(socket, "/v1/service/warnings")
+        : undefined;
+      if (
+        await printStructured(command, warnings ? { ...health, serviceWarnings: warnings } : health)
+      )
+        return;
+      if (options.brief) return void process.stdout.write(`${health.state}\n`);
+      process.stdout.write(report(health) + warningLines(warnings ?? []));
     });
 }
 
 function report({ node, state, version, parts }: HealthView): string {
-  const width = Math.max(...parts.map(({ name }) => name.length)) + 2;
-  const lines = parts.map(
-    (part) => `  ${part.name.padEnd(width)}${mark(part)} ${printable(part.message)}\n`,
-  );
+  const shown = sections(parts);
+  const names = shown.flatMap((section) => section.parts.map(({ name }) => name.length));
+  const width = Math.max(...names) + 2;
+  const lines = shown.flatMap((section) => [
+    ...(section.title === "" ? [] : [`${section.title}\n`]),
+    ...section.parts.map(
+      (part) => `  ${part.name.padEnd(width)}${mark(part)} ${printable(part.message)}\n`,
+    ),
+  ]);
   return `${node.name}: ${colour(state, state)} (Tsilium ${version}, kernel ${node.kernel}, up ${node.uptimeSeconds} s)\n${lines.join("")}`;
+}
+
+function warningLines(warnings: readonly ServiceWarningView[]): string {
+  if (warnings.length === 0) return "";
+  const lines = warnings.map(
+    ({ service, path, message }) => `  ${printable(`${service}: ${path}: ${message}`)}\n`,
+  );
+  return `not done as services say\n${lines.join("")}`;
 }
 
 function mark({ state }: PartHealth): string {

@@ -64,19 +64,22 @@ function dnsService(): Service {
   };
 }
 
-/** Creates both; what is there stays. */
+/** Creates both; what is there stays. @returns the service's addresses */
 export async function installDns(
   client: KubeClient,
   kubeconfig: string,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<readonly string[]> {
   const unlessThere = (error: unknown) => {
     if (!KubeError.isAlreadyExists(error)) throw error;
   };
   await client.create(resources.services, dnsService(), { signal }).catch(unlessThere);
+  const { name, namespace } = metadata;
+  const { spec } = await client.get(resources.services, name, { namespace, signal });
   await client
     .create(resources.deployments, dnsDeployment(kubeconfig), { signal })
     .catch(unlessThere);
+  return spec.clusterIPs ?? [clusterIp];
 }
 
 export async function isDnsReady(client: KubeClient, signal: AbortSignal): Promise<boolean> {

@@ -5,17 +5,7 @@ import { keys as operatorKeys } from "../../../operator/src/config/config.ts";
 import type { ProcessSpec } from "../processes/supervised.ts";
 import { appCommand, builtProgram } from "../runner/runner.ts";
 import { apiServerPort, fabricAddresses, type LabLayout, type NodeLayout } from "../layout.ts";
-
-/** `--set key=value` of `lab up`. */
-export type Settings = Readonly<Record<string, string>>;
-
-/** What a lab sets where the user says nothing else. */
-export const labSettings: Settings = {
-  "cluster-pool-ipv4-cidr": "10.244.0.0/16",
-  "cluster-pool-ipv4-mask-size": "24",
-  "cluster-pool-ipv6-cidr": "fd00:10:244::/56",
-  "cluster-pool-ipv6-mask-size": "64",
-};
+import type { Settings } from "./settings.ts";
 
 /** Nothing of the user's own environment: what is configured is on the command line. */
 function environment(): Record<string, string> {
@@ -45,6 +35,10 @@ export function apiServer(
       // It judges policies before it stores them.
       ...(settings["enable-node-selector-labels"] === "true"
         ? ["--enable-node-selector-labels"]
+        : []),
+      // "30000,32767" as agents have it, "30000-32767" as API servers do.
+      ...(settings["node-port-range"]
+        ? ["--service-node-port-range", settings["node-port-range"].replace(",", "-")]
         : []),
     ],
     environment: environment(),
@@ -83,6 +77,8 @@ export function agentFlags(node: NodeLayout, settings: Settings): Record<string,
     "k8s-node-name": node.name,
     "run-dir": node.folder,
     "bpf-root": node.bpfRoot,
+    // All that runs on the node is in there: the agent, pods, and what `lab node exec` starts.
+    "cgroup-root": node.cgroup,
     "cni-conf-dir": node.cniConfDir,
     "cni-bin-dir": node.cniBinDir,
     "cni-plugin": join(root, "dist/bin/tsilium-cni"),

@@ -42,6 +42,15 @@ export async function status(name: string, command: Command): Promise<void> {
       ["IPV6", (row) => row.ipv6],
     ])}`,
   );
+  if (state.loadBalancerRoutes.length > 0) {
+    process.stdout.write(
+      `\n${table(state.loadBalancerRoutes, [
+        ["WORLD'S ROUTE TO", (row) => row.destination],
+        ["VIA", (row) => row.node],
+        ["OF", (row) => row.of.join(", ")],
+      ])}`,
+    );
+  }
   process.stdout.write(
     `\n${table(rows, [
       ["PROCESS", (row) => row.name],

@@ -2,7 +2,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { ConfigError } from "@tsilium/runtime/config.ts";
 import { loadConfig } from "../../../agent/src/config/load.ts";
-import { agentFlags, labSettings, type Settings } from "../cluster/processes.ts";
+import { agentFlags } from "../cluster/processes.ts";
+import { labSettings, type Settings } from "../cluster/settings.ts";
 import { LabError } from "../error.ts";
 import { labLayout, maximumNodes } from "../layout.ts";
 import { appCommand } from "../runner/runner.ts";

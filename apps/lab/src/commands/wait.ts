@@ -1,5 +1,5 @@
-// `tsilium lab wait`: until everything applied before the call is there. `ready` asks the API server;
-// `policy` asks every agent whether its kernel has it.
+// `tsilium lab wait`: until everything applied before the call is there. `ready` asks the API server; `policy` asks
+// controllers, then every agent whether its kernel has it.
 import { setTimeout as sleep } from "node:timers/promises";
 import { resources } from "@tsilium/kube";
 import { nodeNumber } from "../context.ts";
@@ -7,6 +7,7 @@ import { LabError } from "../error.ts";
 import { lagging } from "../objects/readiness.ts";
 import { runningLab } from "../state.ts";
 import { type LabClient, labClient } from "./client.ts";
+import { untilRouted, untilServicesSettle } from "./wait-services.ts";
 
 // Not by import: that evaluates every export of node:http and loads undici with it, 80 ms (Node 26).
 const { request } = process.getBuiltinModule("node:http");
@@ -64,14 +65,21 @@ async function untilInKernels(name: string, lab: LabClient, options: WaitOptions
     socket: layout.node(nodeNumber(node)).socket,
   }));
   const deadline = performance.now() + options.timeout;
+  await orTooLate(options, untilServicesSettle(lab, deadline));
   let version = await currentVersion(lab);
   for (let round = 0; round < mostRounds; round++) {
-    const late = await barrier(sockets, version, deadline);
-    if (late.length > 0) throw tooLate(options, late);
+    await orTooLate(options, barrier(sockets, version, deadline));
     const next = await currentVersion(lab);
-    if (next === version) return;
+    if (next === version) break;
     version = next;
   }
+  await orTooLate(options, untilRouted(name, lab, deadline));
+}
+
+/** @throws LabError "timeout" with the lines, if there are any */
+async function orTooLate(options: WaitOptions, late: Promise<readonly string[]>): Promise<void> {
+  const lines = await late;
+  if (lines.length > 0) throw tooLate(options, lines);
 }
 
 async function currentVersion(lab: LabClient): Promise<string> {

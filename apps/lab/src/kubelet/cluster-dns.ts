@@ -1,5 +1,5 @@
-// Every pod's resolv.conf, kept right while the address of the cluster's DNS server changes. The files are
-// rewritten in place: containers have them bind-mounted.
+// Every pod's resolv.conf, kept right while the addresses of cluster DNS change. The files are rewritten in place:
+// containers have them bind-mounted.
 import { writeFileSync } from "node:fs";
 import type { Pod } from "@tsilium/kube";
 import { worldAddresses } from "../layout.ts";
@@ -11,9 +11,18 @@ export function isDnsPod(pod: Pod): boolean {
   return namespace === "kube-system" && labels?.["k8s-app"] === "kube-dns";
 }
 
+/** How pods in the node's own network reach cluster DNS: by its service, or, where no node balances for them, directly. */
+export type HostDns = "service" | "pods";
+
 export class ClusterDns {
+  readonly #hostDns: HostDns;
   readonly #files = new Map<string, Pod>();
-  #servers: readonly string[] = [];
+  #service: readonly string[] = [];
+  #pods: readonly string[] = [];
+
+  constructor(hostDns: HostDns) {
+    this.#hostDns = hostDns;
+  }
 
   /** Writes a pod's file and keeps it right until it is forgotten. */
   provide(pod: Pod, path: string): void {
@@ -25,15 +34,29 @@ export class ClusterDns {
     this.#files.delete(path);
   }
 
-  /** The servers' addresses as of now. */
-  serversAre(addresses: readonly string[]): void {
-    if (addresses.join() === this.#servers.join()) return;
-    this.#servers = addresses;
+  /** The service's cluster IPs that pods can reach, the preferred first. As a kubelet does, pods are given one. */
+  serviceIs(addresses: readonly string[]): void {
+    this.#service = addresses.slice(0, 1);
+    this.#writeAll();
+  }
+
+  /** The servers' own addresses as of now. */
+  podsAre(addresses: readonly string[]): void {
+    if (addresses.join() === this.#pods.join()) return;
+    this.#pods = addresses;
+    if (this.#hostDns === "pods") this.#writeAll();
+  }
+
+  #writeAll(): void {
     for (const [path, pod] of this.#files) this.#write(path, pod);
   }
 
   #write(path: string, pod: Pod): void {
-    const servers = { cluster: this.#servers, node: [worldAddresses.ipv4, worldAddresses.ipv6] };
+    const direct = pod.spec.hostNetwork === true && this.#hostDns === "pods";
+    const servers = {
+      cluster: direct ? this.#pods : this.#service,
+      node: [worldAddresses.ipv4, worldAddresses.ipv6],
+    };
     writeFileSync(path, resolvConf(pod, servers));
   }
 }

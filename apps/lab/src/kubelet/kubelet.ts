@@ -1,7 +1,7 @@
 // The kubelets of all the lab's nodes, in one: registers nodes, runs the pods that are bound to them.
 import { type KubeClient, type Pod, reflect, resources } from "@tsilium/kube";
 import type { LabLayout, NodeLayout } from "../layout.ts";
-import { ClusterDns, isDnsPod } from "./cluster-dns.ts";
+import { ClusterDns, type HostDns, isDnsPod } from "./cluster-dns.ts";
 import { EventRecorder } from "./events.ts";
 import type { Programs } from "./image.ts";
 import { NodeRegistration } from "./node-registration.ts";
@@ -17,6 +17,8 @@ export type KubeletOptions = {
   readonly lab: LabLayout;
   readonly nodes: readonly NodeLayout[];
   readonly programs: Programs;
+  /** How pods in the nodes' own network are to reach cluster DNS. */
+  readonly clusterDnsForHost: HostDns;
   readonly version: string;
   readonly readyChanged: (node: NodeLayout, ready: boolean) => void;
   readonly log: (message: string) => void;
@@ -26,13 +28,14 @@ export class Kubelet {
   readonly #options: KubeletOptions;
   readonly #stop = new AbortController();
   readonly #workers = new Map<string, PodWorker>();
-  readonly #dns = new ClusterDns();
+  readonly #dns: ClusterDns;
   readonly #requests = new Slots(requestsAtOnce);
   readonly #dnsAddresses = new Map<string, readonly string[]>();
   readonly #contexts = new Map<string, WorkerContext>();
 
   constructor(options: KubeletOptions) {
     this.#options = options;
+    this.#dns = new ClusterDns(options.clusterDnsForHost);
     for (const node of options.nodes) this.#contexts.set(node.name, this.#contextOf(node));
   }
 
@@ -57,6 +60,11 @@ export class Kubelet {
       onError: (error: unknown) => log(`pods: ${(error as Error).message}`),
     };
     void reflect(client, resources.pods, { signal, handlers });
+  }
+
+  /** The cluster IPs that cluster DNS is reached by. */
+  clusterDnsIs(addresses: readonly string[]): void {
+    this.#dns.serviceIs(addresses);
   }
 
   /** Ends the kubelet's own work. Pods go on: whoever takes the lab down ends them by their cgroups. */
@@ -113,6 +121,6 @@ export class Kubelet {
   #noteDns(uid: string, addresses: readonly string[]): void {
     if (addresses.length > 0) this.#dnsAddresses.set(uid, addresses);
     else if (!this.#dnsAddresses.delete(uid)) return;
-    this.#dns.serversAre([...this.#dnsAddresses.values()].flat());
+    this.#dns.podsAre([...this.#dnsAddresses.values()].flat());
   }
 }

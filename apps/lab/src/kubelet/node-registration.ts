@@ -75,6 +75,8 @@ export class NodeRegistration {
           "kubernetes.io/hostname": node.name,
           "kubernetes.io/os": "linux",
           "kubernetes.io/arch": process.arch === "x64" ? "amd64" : process.arch,
+          // As a cloud's: a zone for each, so that what prefers its own zone has a choice to make.
+          "topology.kubernetes.io/zone": `zone-${node.number}`,
         },
       },
       spec: { providerID: `tsilium-lab://${node.name}` },

@@ -108,12 +108,13 @@ test("a program that reports is started once it has closed descriptor 3", async 
   await running.exited;
 });
 
-test("a command inside sees the container, and its output and status come back", async () => {
+test("a command inside sees the container and is in its cgroup, and its output and status come back", async () => {
   const { init, exited, kill } = await startContainer(spec("exec sleep 100"));
   const signal = AbortSignal.timeout(10_000);
-  const command = ["sh", "-c", 'echo "$(hostname) $GREETING $PWD"; exit 3'];
+  const where = "$(grep -o '0::.*' /proc/self/cgroup)";
+  const command = ["sh", "-c", `echo "$(hostname) $GREETING $PWD ${where}"; exit 3`];
   const { status, output } = await runInside({ init, cgroup, command, signal });
-  assert.deepEqual([status, output], [3, "box hello /tmp\n"]);
+  assert.deepEqual([status, output], [3, `box hello /tmp 0::/${name}\n`]);
   kill();
   await exited;
   await assert.rejects(runInside({ init, cgroup, command, signal }), /not running/);

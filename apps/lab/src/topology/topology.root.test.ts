@@ -1,36 +1,25 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { existsSync, mkdirSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { createServer } from "node:net";
-import { after, before, test } from "node:test";
+import { after, test } from "node:test";
 import {
   AF_INET6,
   bind,
   listen,
-  mount,
   SOCK_STREAM,
   sockaddrIn6,
   socket,
   withNetns,
 } from "@tsilium/syscall";
 import { dial } from "../kubelet/dial.ts";
-import { labLayout, namespaceFolder, worldAddresses } from "../layout.ts";
+import { namespaceFolder, worldAddresses } from "../layout.ts";
 import { sweepLab } from "../sweep.ts";
-import { makeCgroup } from "./cgroup.ts";
-import { prepareNamespaceFolder } from "./namespace.ts";
-import { createTopology } from "./topology.ts";
+import { layWires } from "../testing/wires.ts";
 
-const lab = labLayout(`tsit-${process.pid}`);
-const nodes = [1, 2, 3].map((number) => lab.node(number));
-
-before(() => {
-  prepareNamespaceFolder();
-  mkdirSync(lab.bpffs, { recursive: true });
-  mount({ source: "bpf", target: lab.bpffs, type: "bpf" });
-  makeCgroup(lab.cgroup);
-  createTopology(lab, nodes);
-});
-after(() => sweepLab(lab));
+const wires = layWires(3);
+const { lab, nodes } = wires;
+after(() => wires[Symbol.asyncDispose]());
 
 /** A server on port 80 of a namespace, both families. */
 async function serve(netns: string): Promise<Disposable> {
