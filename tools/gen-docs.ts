@@ -8,6 +8,7 @@ import { keys as agentKeys } from "../apps/agent/src/config/keys.ts";
 import { Metrics as AgentMetrics } from "../apps/agent/src/metrics.ts";
 import { registerNodeMetrics, type NodeMetricsOptions } from "../apps/agent/src/node/metrics.ts";
 import { PolicyMetrics, type PolicyReadings } from "../apps/agent/src/policy/metrics.ts";
+import { ServiceMetrics, type ServiceReadings } from "../apps/agent/src/services/metrics.ts";
 import { keys as operatorKeys } from "../apps/operator/src/config/config.ts";
 import { Metrics as OperatorMetrics } from "../apps/operator/src/metrics.ts";
 import type { Key, Keys } from "../packages/runtime/src/config.ts";
@@ -21,6 +22,7 @@ const subjects: Readonly<Record<string, string>> = {
   "cilium-endpoint-gc-interval": "Read by the operator only",
   "routing-mode": "Routing and masquerading",
   "enable-policy": "Policy",
+  "kube-proxy-replacement": "Services",
   "bpf-root": "Kernel tables",
   "run-dir": "Sockets, files, logs",
 };
@@ -91,7 +93,8 @@ function keyTable(entries: readonly (readonly [string, Key<unknown>])[]): string
 }
 
 /** A default as one would write it; nothing for an empty one, whose meaning the help says. */
-function defaultText({ kind, fallback }: Key<unknown>): string {
+function defaultText({ kind, fallback, follows }: Key<unknown>): string {
+  if (follows !== undefined) return `as \`${follows}\``;
   if (fallback === undefined || fallback === "") return "";
   if (Array.isArray(fallback)) return fallback.length === 0 ? "" : `\`${fallback.join(",")}\``;
   if (kind === "duration" && fallback !== 0) return `\`${Number(fallback) / 1000}s\``;
@@ -103,6 +106,7 @@ function agentRegistry(): Registry {
   // Readings are taken at a scrape, and there will be none.
   registerNodeMetrics(metrics, {} as NodeMetricsOptions);
   new PolicyMetrics(metrics).register({} as PolicyReadings);
+  new ServiceMetrics(metrics).register({} as ServiceReadings);
   return metrics.registry;
 }
 

@@ -6,7 +6,7 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 cd "$root"
 
 node_version=26.10.0
-debian_packages=(clang-19 libbpf-dev libc6-dev linux-libc-dev iproute2 iputils-ping procps util-linux curl ethtool clang-format-19)
+debian_packages=(clang-19 libbpf-dev libc6-dev linux-libc-dev iproute2 iputils-ping procps util-linux curl ethtool clang-format-19 iptables nftables)
 
 say() { printf '\033[1m==>\033[0m %s\n' "$*" >&2; }
 
