@@ -1,5 +1,5 @@
 // npm run bench: every number the project claims, measured here and now against a floor of the same run.
-//   node bench/main.ts [NAME ...] [--rounds N] [--ms N] [--pods N] [--samples N] [--settle SECONDS] [--json]
+//   node bench/main.ts [NAME ...] [--rounds N] [--ms N] [--pods N] [--samples N] [--settle SECONDS] [--services N] [--json]
 // NAME: path, programs, pods, policy/packets ...; "policy" is all of policy's. Default: all.
 import { spawnSync } from "node:child_process";
 import { loadavg, release } from "node:os";
@@ -14,6 +14,11 @@ import { benchMaps } from "./policy/maps/maps.ts";
 import { benchPackets } from "./policy/packets/packets.ts";
 import { benchPrograms } from "./programs/programs.ts";
 import { formatSection, type Section } from "./report.ts";
+import { benchControl } from "./services/control/control.ts";
+import { benchServicesInLab } from "./services/lab/lab.ts";
+import { benchServicePackets } from "./services/packets/packets.ts";
+import { benchServicePaths } from "./services/paths/paths.ts";
+import { benchSockets } from "./services/sockets/sockets.ts";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -23,13 +28,19 @@ const { values, positionals } = parseArgs({
     pods: { type: "string", default: "200" },
     samples: { type: "string", default: "300" },
     settle: { type: "string", default: "60" },
+    services: { type: "string", default: "50000" },
     json: { type: "boolean", default: false },
   },
 });
 const rounds = Number(values.rounds);
+const timing = { rounds, durationMs: Number(values.ms) };
+const most = Number(values.services);
+const serviceSizes = [1, 100, 1000, 10_000, 50_000];
+/** Numbers of services, up to the largest that is wanted. */
+const servicesOf = (...sizes: readonly number[]) => sizes.filter((size) => size <= most);
 
 const benches = new Map<string, () => Section[] | Promise<Section[]>>([
-  ["path", () => benchPath({ rounds, durationMs: Number(values.ms) })],
+  ["path", () => benchPath(timing)],
   ["programs", () => benchPrograms({ rounds })],
   ["pods", () => benchPods({ pods: Number(values.pods) })],
   ["policy/packets", () => benchPackets({ rounds })],
@@ -39,7 +50,12 @@ const benches = new Map<string, () => Section[] | Promise<Section[]>>([
     "policy/enforced",
     () => benchEnforced({ samples: Number(values.samples), settleSeconds: Number(values.settle) }),
   ],
-  ["policy/connect", () => benchConnect({ rounds, durationMs: Number(values.ms) })],
+  ["policy/connect", () => benchConnect(timing)],
+  ["services/paths", () => benchServicePaths(servicesOf(...serviceSizes), timing)],
+  ["services/control", () => benchControl(servicesOf(...serviceSizes))],
+  ["services/lab", () => benchServicesInLab([Math.min(10_000, most)], { samples: 50 })],
+  ["services/packets", () => benchServicePackets({ rounds, services: servicesOf(1, 4000) })],
+  ["services/sockets", () => benchSockets(servicesOf(1, 50_000), timing)],
 ]);
 
 /** The benches of these names and of these folders; of none, all. @throws Error for a name that is neither */

@@ -167,12 +167,15 @@ static __always_inline int serve(struct packet *pkt, const struct endpoint *endp
 
 /* Whether the packet is for a service, or answers one that its own pod asked. */
 static __always_inline bool is_for_service(
-	const struct packet *pkt, const struct endpoint *endpoint, struct balance *balance)
+	struct packet *pkt, const struct endpoint *endpoint, struct balance *balance)
 {
 	if (unlikely(is_hairpin_address(pkt)))
 		return true;
 	describe_question(pkt, balance);
-	return find_frontend_of_pod(endpoint->netns_cookie);
+	if (!find_frontend_of_pod(endpoint->netns_cookie))
+		return false;
+	pkt->frontend = balance->frontend.id;
+	return true;
 }
 
 /* The answer of a backend to a client that asked a service of this node: one more pod here, or somebody outside. */
@@ -223,8 +226,10 @@ static __always_inline int route(struct packet *pkt, const struct endpoint *endp
 
 	if (!served && may_be_service(pkt, local, remote)) {
 		balance = this_balance();
-		if (balance && is_for_service(pkt, endpoint, balance))
-			return save_packet(pkt, balance);
+		if (balance && is_for_service(pkt, endpoint, balance)) {
+			save_packet(pkt, balance);
+			return SERVE;
+		}
 	}
 	if (unlikely(!local && is_hairpin_address(pkt)))
 		return drop(pkt, DROP_UNROUTABLE);

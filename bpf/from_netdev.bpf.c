@@ -73,7 +73,18 @@ static __always_inline int to_pod(
 	return deliver_from_ingress(pkt, endpoint);
 }
 
-/* For the node's own address: CONTINUE for a pod's reply, with the pod as destination; the rest is answers to clients that the node
+static __always_inline int to_deliver(const struct packet *pkt, bool known_reply)
+{
+	struct balance *balance = this_balance();
+
+	if (unlikely(!balance))
+		return drop(pkt, DROP_NO_CONFIG);
+	save_packet(pkt, balance);
+	balance->packet.known_reply = known_reply;
+	return DELIVER;
+}
+
+/* For the node's own address: DELIVER for a pod's reply, with the pod as destination; the rest is answers to clients that the node
  * stands in for, and the node's own business.
  */
 static __always_inline int to_node(struct packet *pkt)
@@ -87,7 +98,7 @@ static __always_inline int to_node(struct packet *pkt)
 		return TC_ACT_OK;
 	if (reason)
 		return drop(pkt, reason);
-	return enable_node_port && pkt->reply_frontend ? answer_client(pkt) : CONTINUE;
+	return enable_node_port && pkt->reply_frontend ? answer_client(pkt) : to_deliver(pkt, true);
 }
 
 /* Refused before anything was rewritten. */
@@ -166,7 +177,7 @@ static __always_inline int to_backend_elsewhere(struct packet *pkt, const struct
 	return tunnelled ? into_tunnel(pkt, remote, identity) : to_network(pkt);
 }
 
-/* CONTINUE for a pod of this node. */
+/* DELIVER for a pod of this node. */
 static __always_inline int to_chosen_backend(struct packet *pkt, struct balance *balance)
 {
 	struct endpoint *local = endpoint_of(&balance->backend);
@@ -182,7 +193,7 @@ static __always_inline int to_chosen_backend(struct packet *pkt, struct balance 
 	if (is_host(local))
 		return to_stack(pkt, TRACE_TO_HOST);
 	save_packet(pkt, balance);
-	return CONTINUE;
+	return DELIVER;
 }
 
 static __always_inline int serve(struct packet *pkt)
@@ -225,7 +236,9 @@ static __always_inline int from_client(struct packet *pkt, bool for_this_node)
 		if (frontend) {
 			balance->by_port = false;
 			balance->frontend = *frontend;
-			return save_packet(pkt, balance);
+			pkt->frontend = frontend->id;
+			save_packet(pkt, balance);
+			return SERVE;
 		}
 		pkt->response = REFUSAL_NO_SERVICE;
 	}
@@ -272,8 +285,8 @@ static __always_inline int take_frontend(struct packet *pkt, enum telling told)
 	return reason || pkt->frontend ? reason : DROP_NO_BACKEND;
 }
 
-/* CONTINUE for what is for a pod. */
-static __always_inline int sort_out(struct packet *pkt, bool *known_reply)
+/* DELIVER for what is for a pod, SERVE for what is for a service. */
+static __always_inline int sort_out(struct packet *pkt)
 {
 	union v6addr node = node_address(pkt->family);
 	/* In tunnel mode nobody tells it here. */
@@ -292,52 +305,42 @@ static __always_inline int sort_out(struct packet *pkt, bool *known_reply)
 	for_node_address = same_address(&pkt->destination, &node);
 	endpoint = for_node_address ? 0 : endpoint_of(&pkt->destination);
 	if (endpoint && !is_host(endpoint))
-		return CONTINUE;
+		return to_deliver(pkt, false);
 	if (enable_node_port) {
 		verdict = from_client(pkt, for_node_address || endpoint);
 		if (verdict != CONTINUE)
 			return verdict;
 	}
-	*known_reply = true;
 	return for_node_address ? to_node(pkt) : TC_ACT_OK;
 }
 
-/* served: a backend is in the service's place. */
-static __always_inline int from_wire(struct packet *pkt, bool served)
+static __always_inline int deliver(struct packet *pkt)
 {
 	struct balance *balance = this_balance();
 	struct endpoint *endpoint;
-	bool known_reply = false;
-	int verdict;
 
 	if (unlikely(!balance))
 		return drop(pkt, DROP_NO_CONFIG);
-	if (served) {
-		load_packet(pkt, balance);
-	} else {
-		verdict = sort_out(pkt, &known_reply);
-		if (verdict != CONTINUE)
-			return verdict;
-	}
+	load_packet(pkt, balance);
 	endpoint = endpoint_of(&pkt->destination);
 	if (unlikely(!endpoint))
 		return drop(pkt, DROP_UNROUTABLE);
-	return is_host(endpoint) ? TC_ACT_OK : to_pod(pkt, endpoint, known_reply);
+	return is_host(endpoint) ? TC_ACT_OK : to_pod(pkt, endpoint, balance->packet.known_reply);
 }
 
 /* Global functions, verified once by themselves, and with frames of their own. */
-__noinline int from_wire4(struct __sk_buff *skb, bool served)
+__noinline int from_wire4(struct __sk_buff *skb)
 {
 	struct packet pkt = {.skb = skb, .direction = DIRECTION_INGRESS, .family = IPV4};
 
-	return from_wire(&pkt, served);
+	return sort_out(&pkt);
 }
 
-__noinline int from_wire6(struct __sk_buff *skb, bool served)
+__noinline int from_wire6(struct __sk_buff *skb)
 {
 	struct packet pkt = {.skb = skb, .direction = DIRECTION_INGRESS, .family = IPV6};
 
-	return from_wire(&pkt, served);
+	return sort_out(&pkt);
 }
 
 __noinline int serve_client4(struct __sk_buff *skb)
@@ -354,24 +357,36 @@ __noinline int serve_client6(struct __sk_buff *skb)
 	return serve(&pkt);
 }
 
+__noinline int deliver4(struct __sk_buff *skb)
+{
+	struct packet pkt = {.skb = skb, .direction = DIRECTION_INGRESS, .family = IPV4};
+
+	return deliver(&pkt);
+}
+
+__noinline int deliver6(struct __sk_buff *skb)
+{
+	struct packet pkt = {.skb = skb, .direction = DIRECTION_INGRESS, .family = IPV6};
+
+	return deliver(&pkt);
+}
+
 static __always_inline int from_network4(struct __sk_buff *skb)
 {
-	int verdict = from_wire4(skb, false);
+	int verdict = from_wire4(skb);
 
-	if (likely(verdict != SERVE))
-		return verdict;
-	verdict = serve_client4(skb);
-	return verdict == CONTINUE ? from_wire4(skb, true) : verdict;
+	if (verdict == SERVE)
+		verdict = serve_client4(skb);
+	return verdict == DELIVER ? deliver4(skb) : verdict;
 }
 
 static __always_inline int from_network6(struct __sk_buff *skb)
 {
-	int verdict = from_wire6(skb, false);
+	int verdict = from_wire6(skb);
 
-	if (likely(verdict != SERVE))
-		return verdict;
-	verdict = serve_client6(skb);
-	return verdict == CONTINUE ? from_wire6(skb, true) : verdict;
+	if (verdict == SERVE)
+		verdict = serve_client6(skb);
+	return verdict == DELIVER ? deliver6(skb) : verdict;
 }
 
 SEC("tc")

@@ -43,12 +43,6 @@ static __always_inline int go_on(struct frame *frame, const __u32 outer)
 	return leave_by(frame->ctx, way.ifindex);
 }
 
-static __always_inline bool is_for_tunnel(const struct frame *frame, bool for_node_address)
-{
-	return routing_mode == ROUTING_TUNNEL && for_node_address && is_ours(frame->ctx) &&
-	       is_believed(frame);
-}
-
 static __always_inline int from_wire(struct xdp_md *ctx, enum family family)
 {
 	struct frame frame = {.ctx = ctx, .packet.family = family};
@@ -61,7 +55,8 @@ static __always_inline int from_wire(struct xdp_md *ctx, enum family family)
 		return XDP_PASS;
 	for_node_address = same_address(&pkt->destination, &node);
 	if (is_tunnel_packet(pkt))
-		return is_for_tunnel(&frame, for_node_address) ? TUNNELLED : XDP_PASS;
+		return for_node_address && is_ours(ctx) && is_believed(&frame) ? TUNNELLED
+									       : XDP_PASS;
 	for_service = is_for_service(pkt, balance, for_node_address);
 	if (!(for_service || for_node_address) || !is_ours(ctx) ||
 		!(for_service ? to_backend_elsewhere(&frame, balance) : to_client(&frame)))
@@ -72,7 +67,7 @@ static __always_inline int from_wire(struct xdp_md *ctx, enum family family)
 							 : go_on(&frame, OUTER6_LENGTH);
 }
 
-/* The answer of a pod elsewhere. */
+/* The answer of a pod elsewhere. Most of what comes out of a tunnel is for pods here, and not looked at any further. */
 static __always_inline int from_tunnel(struct xdp_md *ctx, const __u32 outer, enum family family)
 {
 	struct frame frame = {.ctx = ctx, .offset = outer, .packet.family = family};
@@ -114,7 +109,6 @@ static __always_inline int look_inside(struct xdp_md *ctx, const __u32 outer, in
 
 	if (verdict != TUNNELLED)
 		return verdict;
-	/* Known already, but not to the verifier, which drops what it cannot reach. */
 	if (routing_mode != ROUTING_TUNNEL || !inner)
 		return XDP_PASS;
 	if (enable_ipv4 && inner->h_proto == bpf_htons(ETH_P_IP))

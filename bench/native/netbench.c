@@ -10,6 +10,7 @@
 //       crr     connect, 1 byte there and 1 back, the server closes (no TIME_WAIT on the client's
 //       ports) stream  64 KiB writes over one TCP connection udp     1-byte datagrams there and
 //       back
+//       connect (client only) a datagram socket made, connected and closed: no packet is sent
 //
 // The server says "ready" on stdout once it listens. The client prints one line of JSON: count,
 // p50Ns, p99Ns (of one exchange; of one write for stream) and, for stream, bytesPerSecond. Both
@@ -33,7 +34,7 @@
 
 enum { MAX_SAMPLES = 1 << 20, WARM_UP = 64, STREAM_WRITE = 65536 };
 
-enum kind { RR, CRR, STREAM, UDP };
+enum kind { RR, CRR, STREAM, UDP, CONNECT };
 
 struct options {
 	enum kind kind;
@@ -169,7 +170,8 @@ struct server {
 
 static struct server parse_server(const struct options *options)
 {
-	struct server server = {.type = options->kind == UDP ? SOCK_DGRAM : SOCK_STREAM};
+	bool datagrams = options->kind == UDP || options->kind == CONNECT;
+	struct server server = {.type = datagrams ? SOCK_DGRAM : SOCK_STREAM};
 	in_port_t port = htons(atoi(options->port));
 
 	server.address = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = port};
@@ -238,6 +240,8 @@ static void once(const struct options *options, const struct server *server, int
 {
 	if (options->kind == CRR)
 		connect_request_close(server);
+	else if (options->kind == CONNECT)
+		close(connect_to(server));
 	else if (options->kind == STREAM)
 		write_chunk(fd);
 	else
@@ -266,7 +270,8 @@ static void report(const struct options *options, uint64_t elapsed_ns)
 static void measure(const struct options *options)
 {
 	struct server server = parse_server(options);
-	int fd = options->kind == CRR ? -1 : connect_to(&server);
+	bool keeps = options->kind != CRR && options->kind != CONNECT;
+	int fd = keeps ? connect_to(&server) : -1;
 	uint64_t start, end, last;
 
 	if (fd >= 0 && options->kind != UDP)
@@ -290,10 +295,13 @@ static void measure(const struct options *options)
 
 static enum kind parse_kind(const char *name)
 {
-	static const char *const names[] = {
-		[RR] = "rr", [CRR] = "crr", [STREAM] = "stream", [UDP] = "udp"};
+	static const char *const names[] = {[RR] = "rr",
+		[CRR] = "crr",
+		[STREAM] = "stream",
+		[UDP] = "udp",
+		[CONNECT] = "connect"};
 
-	for (int kind = RR; kind <= UDP; kind++)
+	for (int kind = RR; kind <= CONNECT; kind++)
 		if (!strcmp(name, names[kind]))
 			return kind;
 	errno = EINVAL;
@@ -304,7 +312,7 @@ static _Noreturn void usage(void)
 {
 	fprintf(stderr, "usage: netbench server KIND PORT [--cpu N]\n"
 			"       netbench client KIND ADDRESS PORT [--cpu N] [--ms DURATION]\n"
-			"KIND: rr crr stream udp\n");
+			"KIND: rr crr stream udp connect\n");
 	exit(2);
 }
 
@@ -317,6 +325,8 @@ int main(int argc, char **argv)
 	if (argc < at || (!client && strcmp(argv[1], "server")))
 		usage();
 	options.kind = parse_kind(argv[2]);
+	if (!client && options.kind == CONNECT)
+		usage();
 	options.address = client ? argv[3] : NULL;
 	options.port = argv[client ? 4 : 3];
 	for (; at + 1 < argc; at += 2) {

@@ -32,8 +32,12 @@ export const ports: Readonly<Record<Kind, string>> = {
 };
 
 /** Starts the server of one kind in a namespace and waits until it listens. */
-export async function startServer(netns: string, kind: Kind): Promise<ChildProcess> {
-  const args = ["server", kind, ports[kind], "--cpu", cpu];
+export async function startServer(
+  netns: string,
+  kind: Kind,
+  port: string = ports[kind],
+): Promise<ChildProcess> {
+  const args = ["server", kind, port, "--cpu", cpu];
   const server = withNetns(netns, () =>
     spawn(binary, args, { stdio: ["ignore", "pipe", "inherit"] }),
   );
@@ -46,15 +50,30 @@ export async function startServer(netns: string, kind: Kind): Promise<ChildProce
   return server;
 }
 
+export type Target = {
+  /** "connect" needs no server. */
+  readonly kind: Kind | "connect";
+  readonly address: string;
+  readonly durationMs: number;
+  /** Absent: where servers of the kind listen. */
+  readonly port?: string;
+  /** cgroup v2 folder that the client runs in; absent: this process' own. */
+  readonly cgroup?: string;
+};
+
 /** Runs the client for `durationMs` and answers what it measured. @throws Error with what the client said */
-export async function measure(
-  netns: string,
-  target: { readonly kind: Kind; readonly address: string; readonly durationMs: number },
-): Promise<Measurement> {
-  const { kind, address, durationMs } = target;
-  const args = ["client", kind, address, ports[kind], "--cpu", cpu, "--ms", String(durationMs)];
+export async function measure(netns: string, target: Target): Promise<Measurement> {
+  const { kind, address, durationMs, cgroup } = target;
+  const { port = kind === "connect" ? ports.udp : ports[kind] } = target;
+  const args = ["client", kind, address, port, "--cpu", cpu, "--ms", String(durationMs)];
+  const [command, ...rest] = cgroup === undefined ? [binary] : enter(cgroup);
   const { stdout } = await withNetns(netns, () => ({
-    done: run(binary, args, { timeout: 30_000 }),
+    done: run(command, [...rest, ...args], { timeout: 30_000 }),
   })).done;
   return JSON.parse(stdout) as Measurement;
+}
+
+/** netbench, moved into a cgroup before it starts. */
+function enter(cgroup: string): [string, ...string[]] {
+  return ["sh", "-c", 'echo $$ >"$0/cgroup.procs" && exec "$@"', cgroup, binary];
 }

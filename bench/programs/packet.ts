@@ -13,9 +13,10 @@ export function contextOf({ ifindex = 0 }: Packet): Uint8Array {
   return ctx;
 }
 
-/** @throws Error when the packet is dropped */
-export function send(program: Program, packet: Packet): void {
-  const { retval } = program.testRun({ data: packet.packet.bytes(), ctx: contextOf(packet) });
+/** Answers the packet as it left. @throws Error when it is dropped */
+export function send(program: Program, packet: Packet): Uint8Array {
+  const { retval, data } = program.testRun({ data: packet.packet.bytes(), ctx: contextOf(packet) });
   if (retval === tcActShot || retval < 0)
     throw new Error(`${program.name} does not forward the packet: returned ${retval}`);
+  return data;
 }

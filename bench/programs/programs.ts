@@ -1,15 +1,13 @@
 // Nanoseconds per packet in the shipped programs, without a network around them.
 import { Mac } from "@tsilium/net";
-import type { Program } from "@tsilium/ebpf";
 import { Topology } from "@tsilium/testkit";
 import { TestNode } from "../../bpf/tests/node.ts";
-import { TunnelEntry } from "../../bpf/tests/tunnel-entry.ts";
 import { macs } from "../../bpf/tests/world.ts";
 import type { Section } from "../report.ts";
 import { median, shuffled } from "../statistics.ts";
-import { contextOf, send as sendThrough } from "./packet.ts";
-import { timePerRun, type Timing } from "./replay.ts";
-import { interfaceOfB, rows, type Packet, type Row } from "./rows.ts";
+import { sendAtHook, timeAtHook } from "./hooked.ts";
+import { contextOf } from "./packet.ts";
+import { interfaceOfB, rows, type Row } from "./rows.ts";
 
 export type ProgramsOptions = { readonly rounds: number };
 
@@ -53,35 +51,12 @@ function measureAll({ rounds }: ProgramsOptions): Section {
 
 function timeRow(node: TestNode, family: 4 | 6, row: Row): number {
   node.reset();
-  for (const packet of row.before) send(node, packet);
+  for (const packet of row.before) sendAtHook(node, packet);
   const { measured, isNew = false } = row;
   const timing = {
     program: node.program(measured.hook),
     packet: { bytes: measured.packet.bytes(), family, varyPort: isNew, ctx: contextOf(measured) },
     repeat: isNew ? newConnections : establishedRuns,
   };
-  return withTunnel(measured, timing);
-}
-
-/** Packets out of the tunnel bring metadata that another program has to set first. */
-function withTunnel({ tunnel }: Packet, timing: Timing): number {
-  if (!tunnel) return timePerRun(timing);
-  const entries: TunnelEntry[] = [];
-  const enter = (target: Program) => {
-    const entry = new TunnelEntry(target);
-    entries.push(entry);
-    return entry.from(tunnel);
-  };
-  try {
-    return timePerRun({ ...timing, enter });
-  } finally {
-    for (const entry of entries) entry[Symbol.dispose]();
-  }
-}
-
-/** One packet on its way, which must not be dropped. */
-function send(node: TestNode, packet: Packet): void {
-  const { hook, tunnel } = packet;
-  using entry = tunnel ? new TunnelEntry(node.program(hook)) : undefined;
-  sendThrough(tunnel && entry ? entry.from(tunnel) : node.program(hook), packet);
+  return timeAtHook(measured, timing);
 }

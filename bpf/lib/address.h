@@ -42,6 +42,13 @@ static __always_inline bool same_address(const union v6addr *a, const union v6ad
 	return a->halves[1] == b->halves[1] && a->halves[0] == b->halves[0];
 }
 
+/* Whether it is a load-time constant's, which then needs no room on the stack. */
+static __always_inline bool is_constant(
+	const union v6addr *a, const volatile union v6addr *constant)
+{
+	return a->halves[1] == constant->halves[1] && a->halves[0] == constant->halves[0];
+}
+
 static __always_inline bool no_address(const union v6addr *a)
 {
 	return !a->halves[0] && !a->halves[1];

@@ -41,16 +41,12 @@ static __always_inline bool is_remembered(const struct packet *pkt)
 }
 
 /* The rest of track(), out of the fast path. 0, or the drop reason. */
-static __always_inline int track_slowly(struct packet *pkt, const union conntrack_key *key,
-	bool known_reply, bool source_high, __u32 epoch)
+static __always_inline int track_slowly(
+	struct packet *pkt, struct flow *flow, bool known_reply, bool source_high, __u32 epoch)
 {
-	struct flow *flow = this_flow();
 	int reason;
 
-	if (!flow)
-		return DROP_NO_CONFIG;
 	flow_of(pkt, flow);
-	flow->key = *key;
 	flow->known_reply = known_reply;
 	flow->remembered = is_remembered(pkt);
 	flow->source_high = source_high;
@@ -79,7 +75,8 @@ static __always_inline int track_slowly(struct packet *pkt, const union conntrac
  */
 static __always_inline int track(struct packet *pkt, bool known_reply)
 {
-	union conntrack_key key;
+	/* There, since the stack is short. */
+	struct flow *flow = this_flow();
 	struct segment segment;
 	struct conntrack_entry *entry;
 	struct runtime *runtime;
@@ -89,14 +86,14 @@ static __always_inline int track(struct packet *pkt, bool known_reply)
 	if (!is_tracked(pkt))
 		return DROP_UNKNOWN_L4;
 	runtime = bpf_map_lookup_elem(&tsi_runtime, &zero);
-	if (!runtime)
+	if (!runtime || !flow)
 		return DROP_NO_CONFIG;
 	/* Before the entry: a writer moves it last, so an entry stored with the older epoch is
 	 * judged once more, never once less.
 	 */
 	epoch = *(volatile __u32 *)&runtime->epoch;
-	segment = segment_of(pkt, conntrack_key(pkt, &key));
-	entry = conntrack_find(pkt->family, &key);
+	segment = segment_of(pkt, conntrack_key(pkt, &flow->key));
+	entry = conntrack_find(pkt->family, &flow->key);
 	if (likely(is_remembered(pkt) && belongs(&segment, entry, now) && entry->epoch == epoch &&
 		    (!pkt->frontend || pkt->frontend == entry->frontend))) {
 		pkt->is_reply = segment.is_reply;
@@ -105,7 +102,7 @@ static __always_inline int track(struct packet *pkt, bool known_reply)
 			refresh(&segment, entry, now);
 		return 0;
 	}
-	return track_slowly(pkt, &key, known_reply, segment.source_high, epoch);
+	return track_slowly(pkt, flow, known_reply, segment.source_high, epoch);
 }
 
 /* Whether the packet answers a connection that is remembered. */

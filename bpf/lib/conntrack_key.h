@@ -37,32 +37,48 @@ static __always_inline bool source_high6(const struct packet *pkt)
 	return source_port_high(pkt);
 }
 
+/* Field by field: a record built on the stack would be too much for it. */
+static __always_inline void write_key4(
+	const struct packet *pkt, struct conntrack_key4 *key, bool high)
+{
+	__be32 source = pkt->flow_source.words[3], destination = pkt->destination.words[3];
+
+	key->low_address = high ? destination : source;
+	key->high_address = high ? source : destination;
+	key->low_port = high ? pkt->destination_port : pkt->source_port;
+	key->high_port = high ? pkt->source_port : pkt->destination_port;
+	key->protocol = pkt->protocol;
+	key->reserved[0] = 0;
+	key->reserved[1] = 0;
+	key->reserved[2] = 0;
+}
+
+static __always_inline void write_key6(
+	const struct packet *pkt, struct conntrack_key6 *key, bool high)
+{
+	const union v6addr *source = &pkt->flow_source, *destination = &pkt->destination;
+
+	key->low_address.halves[0] = high ? destination->halves[0] : source->halves[0];
+	key->low_address.halves[1] = high ? destination->halves[1] : source->halves[1];
+	key->high_address.halves[0] = high ? source->halves[0] : destination->halves[0];
+	key->high_address.halves[1] = high ? source->halves[1] : destination->halves[1];
+	key->low_port = high ? pkt->destination_port : pkt->source_port;
+	key->high_port = high ? pkt->source_port : pkt->destination_port;
+	key->protocol = pkt->protocol;
+	key->reserved[0] = 0;
+	key->reserved[1] = 0;
+	key->reserved[2] = 0;
+}
+
 /* Returns whether the packet's source is the key's high end. */
 static __always_inline bool conntrack_key(const struct packet *pkt, union conntrack_key *key)
 {
-	bool high;
+	bool high = pkt->family == IPV4 ? source_high4(pkt) : source_high6(pkt);
 
-	if (pkt->family == IPV4) {
-		__be32 source = pkt->flow_source.words[3], destination = pkt->destination.words[3];
-
-		high = source_high4(pkt);
-		key->v4 = (struct conntrack_key4){
-			.low_address = high ? destination : source,
-			.high_address = high ? source : destination,
-			.low_port = high ? pkt->destination_port : pkt->source_port,
-			.high_port = high ? pkt->source_port : pkt->destination_port,
-			.protocol = pkt->protocol,
-		};
-		return high;
-	}
-	high = source_high6(pkt);
-	key->v6 = (struct conntrack_key6){
-		.low_address = high ? pkt->destination : pkt->flow_source,
-		.high_address = high ? pkt->flow_source : pkt->destination,
-		.low_port = high ? pkt->destination_port : pkt->source_port,
-		.high_port = high ? pkt->source_port : pkt->destination_port,
-		.protocol = pkt->protocol,
-	};
+	if (pkt->family == IPV4)
+		write_key4(pkt, &key->v4, high);
+	else
+		write_key6(pkt, &key->v6, high);
 	return high;
 }
 

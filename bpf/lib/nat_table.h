@@ -13,16 +13,8 @@
 
 #include "lib/conntrack.h"
 #include "lib/packet.h"
+#include "lib/translation.h"
 #include "maps/nat.h"
-#include "maps/translation.h"
-
-/* This CPU's translation under way: see this_flow(). */
-static __always_inline struct translation *this_translation(void)
-{
-	__u32 zero = 0;
-
-	return bpf_map_lookup_elem(&tsi_translation, &zero);
-}
 
 static __always_inline struct nat_key4 compact(const struct nat_key6 *key)
 {

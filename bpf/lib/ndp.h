@@ -91,7 +91,7 @@ static __always_inline int handle_solicitation(
 	const struct packet *pkt, const struct endpoint *endpoint)
 {
 	struct neighbour_message *message = header_at(pkt->skb, pkt->l4_offset, sizeof(*message));
-	union v6addr asker = pkt->source, router = constant_address(&router_ipv6);
+	union v6addr asker = pkt->source;
 	int reason;
 
 	if (!message || pkt->hops != 255)
@@ -101,7 +101,7 @@ static __always_inline int handle_solicitation(
 		return absorb(pkt);
 	if (!same_address(&asker, &endpoint->ipv6) && !is_link_local6(&asker))
 		return drop(pkt, DROP_INVALID_SOURCE);
-	if (!same_address(&message->target, &router))
+	if (!is_constant(&message->target, &router_ipv6))
 		return drop(pkt, DROP_UNKNOWN_TARGET);
 	reason = send_advertisement(pkt->skb, endpoint, &asker);
 	if (reason)

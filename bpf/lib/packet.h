@@ -24,8 +24,9 @@
 
 /* Not a verdict: go on with the next step. Distinct from TC_ACT_UNSPEC (-1). */
 #define CONTINUE (-100)
-/* Nor this: the packet is for a service, and saved (lib/serve.h). */
+/* Nor these: the packet is for a service, or for a pod here, and saved for the function that goes on with it (lib/serve.h). */
 #define SERVE (-101)
+#define DELIVER (-102)
 
 #define L3_OFFSET ETH_HLEN
 

@@ -10,19 +10,7 @@
 #include "lib/extension_headers.h"
 #include "lib/icmp.h"
 #include "lib/packet.h"
-
-struct quoted {
-	union v6addr source;
-	union v6addr destination;
-	/* ICMP echo ids as in maps/conntrack.h. */
-	__be16 source_port;
-	__be16 destination_port;
-	/* In: set by the caller. */
-	__u16 l3_offset;
-	__u16 l4_offset;
-	__u8 protocol;
-	__u8 reserved[3];
-};
+#include "lib/translation.h"
 
 static __always_inline int read_quoted_l4(
 	struct __sk_buff *skb, enum family family, struct quoted *quoted)
@@ -47,12 +35,15 @@ static __always_inline int read_quoted_l4(
 }
 
 /* Global functions, verified once by themselves (see walk_extension_headers()). */
-__noinline int read_quoted4(struct __sk_buff *skb, struct quoted *quoted)
+__noinline int read_quoted4(struct __sk_buff *skb)
 {
+	struct translation *translation = this_translation();
+	struct quoted *quoted;
 	struct iphdr ip;
 
-	if (!quoted)
+	if (!translation)
 		return DROP_INVALID_PACKET;
+	quoted = &translation->quoted;
 	if (bpf_skb_load_bytes(skb, quoted->l3_offset, &ip, sizeof(ip)))
 		return DROP_INVALID_PACKET;
 	/* Of a later fragment nobody can say whose it was. */
@@ -65,13 +56,16 @@ __noinline int read_quoted4(struct __sk_buff *skb, struct quoted *quoted)
 	return read_quoted_l4(skb, IPV4, quoted);
 }
 
-__noinline int read_quoted6(struct __sk_buff *skb, struct quoted *quoted)
+__noinline int read_quoted6(struct __sk_buff *skb)
 {
-	struct ipv6hdr ip;
+	struct translation *translation = this_translation();
 	struct extension_walk walk = {};
+	struct quoted *quoted;
+	struct ipv6hdr ip;
 
-	if (!quoted)
+	if (!translation)
 		return DROP_INVALID_PACKET;
+	quoted = &translation->quoted;
 	if (bpf_skb_load_bytes(skb, quoted->l3_offset, &ip, sizeof(ip)) || ip.version != 6)
 		return DROP_INVALID_PACKET;
 	walk.next_header = ip.nexthdr;
@@ -90,21 +84,26 @@ __noinline int read_quoted6(struct __sk_buff *skb, struct quoted *quoted)
 /* Makes pkt a packet of the flow it is about. 0, or the drop reason. */
 static __always_inline int parse_quoted(struct packet *pkt)
 {
-	struct quoted quoted = {.l3_offset = pkt->l4_offset + sizeof(struct icmp_head)};
-	int reason = pkt->family == IPV4 ? read_quoted4(pkt->skb, &quoted)
-					 : read_quoted6(pkt->skb, &quoted);
+	struct translation *translation = this_translation();
+	struct quoted *quoted;
+	int reason;
 
+	if (!translation)
+		return DROP_NO_CONFIG;
+	quoted = &translation->quoted;
+	*quoted = (struct quoted){.l3_offset = pkt->l4_offset + sizeof(struct icmp_head)};
+	reason = pkt->family == IPV4 ? read_quoted4(pkt->skb) : read_quoted6(pkt->skb);
 	if (reason)
 		return reason;
 	/* Errors go to whoever sent the packet they quote. */
-	if (!same_address(&quoted.source, &pkt->destination))
+	if (!same_address(&quoted->source, &pkt->destination))
 		return DROP_INVALID_PACKET;
-	pkt->flow_source = quoted.destination;
-	pkt->source_port = quoted.destination_port;
-	pkt->destination_port = quoted.source_port;
-	pkt->protocol = quoted.protocol;
-	pkt->quoted_l3_offset = quoted.l3_offset;
-	pkt->quoted_l4_offset = quoted.l4_offset;
+	pkt->flow_source = quoted->destination;
+	pkt->source_port = quoted->destination_port;
+	pkt->destination_port = quoted->source_port;
+	pkt->protocol = quoted->protocol;
+	pkt->quoted_l3_offset = quoted->l3_offset;
+	pkt->quoted_l4_offset = quoted->l4_offset;
 	return 0;
 }
 

@@ -21,9 +21,9 @@ static __always_inline union v6addr hairpin_address(__u8 family)
 
 static __always_inline bool is_hairpin_address(const struct packet *pkt)
 {
-	union v6addr hairpin = hairpin_address(pkt->family);
-
-	return same_address(&pkt->destination, &hairpin);
+	if (pkt->family == IPV4)
+		return pkt->destination.words[3] == loopback_ipv4;
+	return is_constant(&pkt->destination, &loopback_ipv6);
 }
 
 static __always_inline void describe_question(const struct packet *pkt, struct balance *balance)
@@ -49,7 +49,7 @@ static __always_inline void describe_flow(const struct packet *pkt, struct balan
 }
 
 /* Hands a packet from one function to the next, each with a frame of its own: the stack has 512 bytes over all calls. */
-static __always_inline int save_packet(const struct packet *pkt, struct balance *balance)
+static __always_inline void save_packet(const struct packet *pkt, struct balance *balance)
 {
 	balance->packet = (struct saved_packet){
 		.source = pkt->source,
@@ -68,8 +68,9 @@ static __always_inline int save_packet(const struct packet *pkt, struct balance 
 		.hops = pkt->hops,
 		.icmp_error = pkt->icmp_error,
 		.dont_fragment = pkt->dont_fragment,
+		.has_ports = pkt->has_ports,
+		.frontend = pkt->frontend,
 	};
-	return SERVE;
 }
 
 static __always_inline void load_packet(struct packet *pkt, const struct balance *balance)
@@ -92,8 +93,8 @@ static __always_inline void load_packet(struct packet *pkt, const struct balance
 	pkt->hops = saved->hops;
 	pkt->icmp_error = saved->icmp_error;
 	pkt->dont_fragment = saved->dont_fragment;
-	pkt->has_ports = true;
-	pkt->frontend = balance->frontend.id;
+	pkt->has_ports = saved->has_ports;
+	pkt->frontend = saved->frontend;
 }
 
 /* What came of the search for this packet's backend. 0, or the drop reason, with what the client is to hear. */
@@ -172,29 +173,37 @@ __noinline int note_answer(__u32 frontend, __u8 family, __u8 tcp_flags)
 	return write_answer(frontend, family, tcp_flags);
 }
 
-/* A frontend of any node's: which one it was, note_answer() noted. Not so of a frontend that is gone. */
-static __always_inline int restore_noted(struct packet *pkt)
+/* Finds what a reply of a flow to this frontend gets as its source: this_translation()'s target. A frontend of any node's does not say;
+ * which one it was, note_answer() noted. 0, or the drop reason. A global function, verified once by itself.
+ */
+__noinline int find_source(__u32 id, bool refresh)
 {
 	struct translation *translation = this_translation();
+	struct frontend_address *frontend = bpf_map_lookup_elem(&tsi_lb_address, &id);
 
 	if (!translation)
 		return DROP_NO_CONFIG;
-	flow_tuple(pkt, NAT_ANSWER, &translation->tuple);
-	if (!nat_find(NAT_WAY, !pkt->icmp_error))
-		return DROP_NO_BACKEND;
-	return rewrite_end(
-		pkt, PACKET_SOURCE, &translation->target.address, translation->target.port);
+	if (unlikely(!frontend || is_unspecified(&frontend->address)))
+		return nat_find(NAT_WAY, refresh) ? 0 : DROP_NO_BACKEND;
+	translation->target.address = frontend->address;
+	translation->target.port = frontend->port;
+	return 0;
 }
 
 /* A reply of a balanced flow comes from its frontend. 0, or the drop reason. */
 static __always_inline int restore_frontend(struct packet *pkt)
 {
-	__u32 id = pkt->reply_frontend;
-	struct frontend_address *frontend = bpf_map_lookup_elem(&tsi_lb_address, &id);
+	struct translation *translation = this_translation();
+	int reason;
 
-	if (unlikely(!frontend || is_unspecified(&frontend->address)))
-		return restore_noted(pkt);
-	return rewrite_end(pkt, PACKET_SOURCE, &frontend->address, frontend->port);
+	if (!translation)
+		return DROP_NO_CONFIG;
+	flow_tuple(pkt, NAT_ANSWER, &translation->tuple);
+	reason = find_source(pkt->reply_frontend, !pkt->icmp_error);
+	if (unlikely(reason))
+		return reason;
+	return rewrite_end(
+		pkt, PACKET_SOURCE, &translation->target.address, translation->target.port);
 }
 
 #endif

@@ -7,7 +7,7 @@
 #include "lib/address.h"
 #include "maps/service.h"
 
-/* What the parser learned of a packet that has ports (lib/packet.h). */
+/* What is known of a packet so far (lib/packet.h). */
 struct saved_packet {
 	union v6addr source;
 	union v6addr destination;
@@ -25,7 +25,13 @@ struct saved_packet {
 	__u8 hops;
 	__u8 icmp_error;
 	__u8 dont_fragment;
-	__u8 reserved[5];
+	__u8 has_ports;
+	/* A NAT mapping proves that it is one. */
+	__u8 known_reply;
+	__u8 reserved[3];
+	/* Frontend that it came for, 0: none. */
+	__u32 frontend;
+	__u32 reserved_word;
 };
 
 /* A packet for a frontend, and what was chosen for it. */

@@ -36,6 +36,20 @@ struct rewrite {
 	__u8 reserved[2];
 };
 
+/* Of a packet that an ICMP error quotes. */
+struct quoted {
+	union v6addr source;
+	union v6addr destination;
+	/* ICMP echo ids as in maps/conntrack.h. */
+	__be16 source_port;
+	__be16 destination_port;
+	/* Set before the rest is read. */
+	__u16 l3_offset;
+	__u16 l4_offset;
+	__u8 protocol;
+	__u8 reserved[7];
+};
+
 struct translation {
 	/* The way that is looked up, and what is found there, or to be written. */
 	struct nat_tuple tuple;
@@ -44,6 +58,8 @@ struct translation {
 	struct nat_tuple back_tuple;
 	struct nat_entry6 back;
 	struct rewrite rewrite;
+	/* What the parser reads of an ICMP error. */
+	struct quoted quoted;
 	/* What is written of either, in IPv4's records. */
 	struct nat_key4 key4;
 	struct nat_entry4 entry4;

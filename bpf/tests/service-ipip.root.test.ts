@@ -4,7 +4,7 @@ import type { PacketBuilder } from "@tsilium/net";
 import { plainServices } from "../../packages/datapath/src/testing/service-config.ts";
 import { TestNode } from "./node.ts";
 import { anyNode, type FrontendSpec, type Place, type ProtocolName } from "./service-scene.ts";
-import { external, fromB, segment, tooBig, wire } from "./service-world.ts";
+import { dsrOption, external, fromB, segment, tooBig, wire, withOptions } from "./service-world.ts";
 import { both, table, type Row, type Step } from "./table.ts";
 import {
   b,
@@ -55,6 +55,10 @@ function carried(
     : packet.ipv6({ src: from[6], dst: to[6], hopLimit: ttl });
 }
 
+/** What says the frontend whose backend listens elsewhere. */
+const said = (family: Family, to: Party, ttl = 64) =>
+  withOptions(family, [world, to], { options: dsrOption(family, otherPort), ttl, dst: macs.here });
+
 describe("where the client asks", () => {
   const back = (family: Family) =>
     frame(family, [direct.at, world], { src: macs.here, dst: macs.stranger });
@@ -80,18 +84,14 @@ describe("where the client asks", () => {
       })),
     ),
     ...both((family) => ({
-      sentence:
-        "a backend at another port than the frontend's could not tell: the node takes the client's place",
+      sentence: "a backend at another port than the frontend's could not tell: an option says it",
       hook,
       packet: ask(family, "tcp", otherPort),
       verdict: "redirect",
-      out: segment(wire(family, [nodeAddress, remotePod], { ttl: 63 }), "tcp", {
-        sport: client,
-        dport: 8080,
-      }),
+      out: segment(said(family, remotePod, 63), "tcp", { sport: client, dport: 8080 }),
     })),
     ...both((family) => ({
-      sentence: "so it does for a frontend that is not answered directly",
+      sentence: "for a frontend that is not answered directly the node takes the client's place",
       hook,
       packet: ask(family, "tcp", indirect),
       verdict: "redirect",
@@ -196,6 +196,26 @@ describe("where the backend is", () => {
         verdict: "drop 158",
       })),
     ),
+    ...both((family) => ({
+      sentence: "what an option says is taken off",
+      hook,
+      packet: segment(said(family, b), "tcp", { sport: client, dport: 8080 }),
+      verdict: "redirect",
+      out: segment(toPod("b", family, [world, b]), "tcp", { sport: client, dport: 8080 }),
+    })),
+    ...both((family) => ({
+      sentence: "and the answer leaves from there",
+      hook: "from_container",
+      pod: "b",
+      before: [{ hook, packet: segment(said(family, b), "tcp", { sport: client, dport: 8080 }) }],
+      packet: segment(fromB(family, b, world), "tcp", { sport: 8080, ...reply }),
+      verdict: "redirect",
+      out: segment(
+        frame(family, [otherPort.at, world], { src: macs.b, dst: macs.gatewayOfB, ttl: 63 }),
+        "tcp",
+        { sport: 80, ...reply },
+      ),
+    })),
     ...both((family) => ({
       sentence: "from anybody but a node it is a protocol that is not tracked (137)",
       hook,

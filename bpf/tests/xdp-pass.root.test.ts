@@ -2,9 +2,11 @@
 import assert from "node:assert/strict";
 import { after, describe, test } from "node:test";
 import { TypedMap } from "@tsilium/ebpf";
-import { cutIntoFragments, ether } from "@tsilium/net";
+import { Address, cutIntoFragments, ether, type PacketBuilder } from "@tsilium/net";
 import * as abi from "../../packages/datapath/src/gen/abi.ts";
+import { mappedBytes } from "../../packages/datapath/src/tables/address-key.ts";
 import { plainServices } from "../../packages/datapath/src/testing/service-config.ts";
+import { anyNode } from "./service-scene.ts";
 import { inner, portUnreachable, segment, stacked } from "./service-world.ts";
 import { type PacketLike, toBytes } from "./table.ts";
 import {
@@ -28,11 +30,12 @@ const withServices = (changes: Partial<typeof plainServices>) => ({
 });
 const native = new XdpNode({ routingMode: "native" });
 const tunnelling = new XdpNode();
+const shortTunnel = new XdpNode({}, { tunnel_mtu: 1400 });
 const direct = new XdpNode({ routingMode: "native", ...withServices({ dsr: "opt" }) });
 const inIp = new XdpNode({ routingMode: "native", ...withServices({ dsr: "ipip" }) });
 const off = new XdpNode({ routingMode: "native", ...withServices({ nodePort: false }) });
 const onePort = new XdpNode({ routingMode: "native", natPortRange: [40_000, 40_000] });
-const nodes = [native, tunnelling, direct, inIp, off, onePort];
+const nodes = [native, tunnelling, shortTunnel, direct, inIp, off, onePort];
 for (const node of nodes) populate(node);
 after(() => nodes.forEach((node) => node[Symbol.dispose]()));
 
@@ -63,10 +66,28 @@ describe("frames that XDP does not read", () => {
       ...passes("ARP", () => ether({ type: 0x0806 }).payload(new Uint8Array(46))),
       ...passes("one with a VLAN tag", (family) => tagged(ask(family, lb.pod).bytes())),
       {
+        // They are what the ports of the datagram would be without them.
         sentence: "IPv4 with options",
         packet: ipv4()
-          .ipv4({ src: world[4], dst: lb.pod[4], options: Uint8Array.of(1, 1, 1, 0) })
-          .tcp({ ...flow, flags: "SYN" }),
+          .ipv4({ src: world[4], dst: lb.pod[4], options: Uint8Array.of(0x9c, 0x40, 0, 80) })
+          .udp({ ...flow, payload: "x" }),
+        verdict: "pass",
+      },
+      {
+        sentence: "IPv4 that is of another version",
+        packet: at(ask(4, lb.pod), 14, 0x65),
+        verdict: "pass",
+      },
+      {
+        sentence: "IPv6 that is of another version",
+        packet: at(ask(6, lb.pod), 14, 0x40),
+        verdict: "pass",
+      },
+      {
+        sentence: "a later fragment of IPv4 that looks like a whole packet",
+        packet: ipv4()
+          .ipv4({ src: world[4], dst: lb.pod[4], fragmentOffset: 8 })
+          .udp({ ...flow, payload: "x" }),
         verdict: "pass",
       },
       {
@@ -100,26 +121,27 @@ describe("frames that XDP does not read", () => {
       ...passes("a TCP header that is cut off", (family) =>
         ask(family, lb.pod).bytes().slice(0, -1),
       ),
-      ...passes("a TCP header shorter than TCP's", (family) => {
-        const bytes = ask(family, lb.pod).bytes();
-        bytes[(family === 4 ? 34 : 54) + 12] = 0x40;
-        return bytes;
-      }),
+      ...passes("a TCP header shorter than TCP's", (family) =>
+        at(ask(family, lb.pod), (family === 4 ? 34 : 54) + 12, 0x40),
+      ),
       ...passes("a UDP header that is cut off", (family) =>
         segment(fromClient(family, [world, lb.pod]), "udp", flow)
           .bytes()
           .slice(0, -2),
       ),
-      ...passes("an IP packet that says to be longer than its frame", (family) => {
-        const bytes = ask(family, lb.pod).bytes();
-        bytes[family === 4 ? 17 : 19] = 200;
-        return bytes;
-      }),
-      ...passes("an IP packet that says to be shorter than its headers", (family) => {
-        const bytes = ask(family, lb.pod).bytes();
-        bytes[family === 4 ? 17 : 19] = 10;
-        return bytes;
-      }),
+      ...passes("an IP packet that says to be longer than its frame", (family) =>
+        at(ask(family, lb.pod), family === 4 ? 17 : 19, 200),
+      ),
+      ...passes("one that says to be shorter than its headers", (family) =>
+        at(ask(family, lb.pod), family === 4 ? 17 : 19, 10),
+      ),
+      ...passes("a datagram that does", (family) =>
+        at(
+          segment(fromClient(family, [world, lb.pod]), "udp", flow),
+          family === 4 ? 17 : 19,
+          family === 4 ? 27 : 7,
+        ),
+      ),
       ...([0, 1] as const).flatMap((ttl) =>
         passes(`a last hop (${ttl})`, (family) =>
           segment(fromClient(family, [world, lb.pod], { ttl }), "tcp", flow),
@@ -215,6 +237,7 @@ describe("ways that XDP does not go", () => {
       ["by a device", native, lb.pod, 1500],
       ["through a tunnel", tunnelling, lb.pod, 1450],
       ["through one around which IPv6 is", tunnelling, lb.podBehindIpv6, 1430],
+      ["through one that is made for less", shortTunnel, lb.pod, 1400],
     ];
     for (const [way, node, to, width] of widths)
       test(`IPv${family}: ${way} that the packet does not fit`, () => {
@@ -251,6 +274,20 @@ describe("ways that XDP does not go", () => {
       verdict: "pass",
     })),
   );
+
+  test("from a sender behind another device, until this one's address is known", () => {
+    using fresh = new XdpNode({ routingMode: "native" });
+    populate(fresh);
+    for (const family of [4, 6] as const) {
+      const frameFor = (dst: string) =>
+        segment(fromClient(family, [beside, lb.pod], { dst }), "tcp", flow).bytes();
+      for (const dst of [links.eth0, links.eth1])
+        assert.equal(fresh.try(frameFor(dst)).verdict, "pass");
+    }
+    assert.equal(fresh.try(ask(4, lb.pod).bytes()).verdict, "tx");
+    const known = segment(fromClient(4, [beside, lb.pod]), "tcp", flow).bytes();
+    assert.equal(fresh.try(known).verdict, "tx");
+  });
 
   test("while somebody traces", () => {
     const runtime = new TypedMap(native.tc.map("tsi_runtime"), abi.mapCodecs.tsi_runtime);
@@ -309,6 +346,23 @@ describe("answers that XDP does not know whose they are", () => {
       assert.equal(native.byTc(reply.bytes()).verdict, "redirect", "it is one");
     });
 
+    test(`IPv${family}: from a port of any node, which tc knows by its answer`, () => {
+      native.tc.reset();
+      assert.equal(native.try(ask(family, lb.pod).bytes()).verdict, "tx");
+      const { tsi_lb_address: codecs } = abi.mapCodecs;
+      const addresses = new TypedMap(native.tc.map("tsi_lb_address"), codecs);
+      const id = native.tc.services.frontendId(family, { at: lb.pod, port: 80 });
+      const known = addresses.lookup(id);
+      assert.ok(known);
+      addresses.update(id, { ...known, address: mappedBytes(Address.parse(anyNode[family])) });
+      try {
+        assert.equal(native.try(back(family).bytes()).verdict, "pass");
+      } finally {
+        addresses.update(id, known);
+      }
+      assert.equal(native.try(back(family).bytes()).verdict, "tx");
+    });
+
     test(`IPv${family}: from a service that is gone`, () => {
       native.tc.reset();
       assert.equal(native.try(ask(family, lb.pod).bytes()).verdict, "tx");
@@ -333,6 +387,8 @@ describe("tunnelled answers that XDP does not believe, or not do", () => {
     "that say nobody sent them": (family) => tunnelled(reply(family), { vni: 0 }),
     "without a VNI": (family) => tunnelled(reply(family), { flags: 0 }),
     "of another version": (family) => tunnelled(reply(family), { flags: 0x88 }),
+    "with something in a reserved field": (family) => at(tunnelled(reply(family)), 49, 1),
+    "that were overheard": (family) => toAnother(tunnelled(reply(family))),
     "that met congestion": (family) => tunnelled(reply(family), { trafficClass: 3 }),
     "for a pod": (family) => tunnelled(segment(inner(family, [remotePod, a]), "tcp", answer)),
     "for nobody": (family) =>
@@ -356,6 +412,18 @@ describe("tunnelled answers that XDP does not believe, or not do", () => {
         assert.equal(tunnelling.try(tunnelled(reply(family)).bytes()).verdict, "tx");
       });
 });
+
+/** To the link address of somebody else. */
+function toAnother(packet: PacketBuilder): Uint8Array {
+  return at(packet, 5, 0x99);
+}
+
+/** With another byte there. */
+function at(packet: PacketBuilder, offset: number, byte: number): Uint8Array {
+  const bytes = packet.bytes();
+  bytes[offset] = byte;
+  return bytes;
+}
 
 function tagged(frame: Uint8Array): Uint8Array {
   return Uint8Array.from([...frame.subarray(0, 12), 0x81, 0, 0, 7, ...frame.subarray(12)]);

@@ -1,19 +1,7 @@
-// Thousands of objects through the API, a few at a time.
-import { type KubeClient, type KubeObject, type Resource, resources } from "@tsilium/kube";
+// Policies through the API.
+import { type KubeClient, type Resource, resources } from "@tsilium/kube";
+import { eachOf } from "../../lab/create.ts";
 import type { PolicyObject } from "../workload/spread.ts";
-
-const parallel = 16;
-
-/** Creates them all. @throws KubeError of the first that was refused */
-export async function createAll<T extends KubeObject>(
-  client: KubeClient,
-  resource: Resource<T>,
-  objects: readonly T[],
-): Promise<void> {
-  await eachOf(objects, (object) =>
-    client.create(resource, object, { signal: AbortSignal.timeout(30_000) }),
-  );
-}
 
 export async function createPolicies(
   client: KubeClient,
@@ -39,12 +27,4 @@ export async function deletePolicies(
 
 function resourceOf({ kind }: PolicyObject): Resource<PolicyObject> {
   return kind === "NetworkPolicy" ? resources.networkPolicies : resources.ciliumNetworkPolicies;
-}
-
-async function eachOf<T>(items: readonly T[], work: (item: T) => Promise<unknown>): Promise<void> {
-  const waiting = items.values();
-  const line = async () => {
-    for (const item of waiting) await work(item);
-  };
-  await Promise.all(Array.from({ length: parallel }, line));
 }

@@ -1,6 +1,10 @@
 // From an API write to every node's kernel, at 1,000 policies and 6,000 identities; and what the agents take by then.
 import { setTimeout as sleep } from "node:timers/promises";
 import { resources } from "@tsilium/kube";
+import { createAll } from "../../lab/create.ts";
+import { measureDelays } from "../../lab/delays.ts";
+import { BenchLab, type LabNode } from "../../lab/lab.ts";
+import { type Entry, MapWatch } from "../../lab/map-watch.ts";
 import type { Section } from "../../report.ts";
 import { changedPolicy } from "../workload/changed.ts";
 import {
@@ -12,11 +16,8 @@ import {
 } from "../workload/cluster.ts";
 import { crowdPolicies } from "../workload/crowd.ts";
 import { spreadPolicies, type PolicyObject } from "../workload/spread.ts";
-import { createAll, createPolicies, deletePolicies } from "./bulk.ts";
-import { measureDelays } from "./delays.ts";
-import { BenchLab, type LabNode } from "./lab.ts";
+import { createPolicies, deletePolicies } from "./bulk.ts";
 import { knownEntry, switchEntries } from "./map-entries.ts";
-import { type Entry, MapWatch } from "./map-watch.ts";
 import { delaySection, type DelayRow, memorySection } from "./sections.ts";
 
 export type EnforcedOptions = {

@@ -1,7 +1,7 @@
 // The entries of a node's pinned maps by which it is seen that something is in force.
 import { openMaps } from "@tsilium/datapath";
-import { Pins } from "../../../packages/datapath/src/pinned/pins.ts";
-import type { Entry } from "./map-poll.ts";
+import { pinnedEntry } from "../../lab/map-entry.ts";
+import type { Entry } from "../../lab/map-poll.ts";
 
 /** What a change of the policy of the pod at `address` writes: its subject's slots, and after them the epoch. */
 export function switchEntries(bpffs: string, address: string): Entry[] {
@@ -18,7 +18,5 @@ export function knownEntry(bpffs: string, identity: number): Entry {
 }
 
 function entry(bpffs: string, map: string, key: number): Entry {
-  const pin = new Pins(bpffs).listMaps().find((each) => each.map === map);
-  if (!pin) throw new Error(`no map ${map} is pinned under ${bpffs}`);
-  return { path: pin.path, key: new Uint8Array(new Uint32Array([key]).buffer) };
+  return pinnedEntry(bpffs, map, new Uint8Array(new Uint32Array([key]).buffer));
 }

@@ -1,8 +1,8 @@
 // What was found, as tables.
 import { times, type Section } from "../../report.ts";
 import { median, quantile } from "../../statistics.ts";
-import type { Delay } from "./delays.ts";
-import type { BenchLab } from "./lab.ts";
+import type { Delay } from "../../lab/delays.ts";
+import type { BenchLab } from "../../lab/lab.ts";
 
 export type DelayRow = { readonly sentence: string; readonly delays: readonly Delay[] };
 

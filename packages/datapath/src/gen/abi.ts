@@ -136,6 +136,17 @@ export const natEntry6: Codec<NatEntry6> = codecs.struct(32, {
   frontend: { at: 28, codec: codecs.u32 },
 });
 
+/** struct frontend_address, 24 bytes. */
+export type FrontendAddress = {
+  readonly address: Uint8Array;
+  readonly port: number;
+};
+
+export const frontendAddress: Codec<FrontendAddress> = codecs.struct(24, {
+  address: { at: 0, codec: codecs.bytes(16) },
+  port: { at: 16, codec: codecs.be16 },
+});
+
 /** struct endpoint, 56 bytes. */
 export type Endpoint = {
   readonly ifindex: number;
@@ -324,17 +335,6 @@ export const policyRule: Codec<PolicyRule> = codecs.struct(8, {
 export type KnownIdentity = {};
 
 export const knownIdentity: Codec<KnownIdentity> = codecs.struct(4, {});
-
-/** struct frontend_address, 24 bytes. */
-export type FrontendAddress = {
-  readonly address: Uint8Array;
-  readonly port: number;
-};
-
-export const frontendAddress: Codec<FrontendAddress> = codecs.struct(24, {
-  address: { at: 0, codec: codecs.bytes(16) },
-  port: { at: 16, codec: codecs.be16 },
-});
 
 /** struct backend_slot_key, 8 bytes. */
 export type BackendSlotKey = {
@@ -651,7 +651,7 @@ export const refusalRate: Codec<RefusalRate> = codecs.struct(16, {
   sent: { at: 8, codec: codecs.u64 },
 });
 
-/** struct saved_packet, 72 bytes. */
+/** struct saved_packet, 80 bytes. */
 export type SavedPacket = {
   readonly source: Uint8Array;
   readonly destination: Uint8Array;
@@ -669,9 +669,13 @@ export type SavedPacket = {
   readonly hops: number;
   readonly icmpError: number;
   readonly dontFragment: number;
+  readonly hasPorts: number;
+  readonly knownReply: number;
+  readonly frontend: number;
+  readonly reservedWord: number;
 };
 
-export const savedPacket: Codec<SavedPacket> = codecs.struct(72, {
+export const savedPacket: Codec<SavedPacket> = codecs.struct(80, {
   source: { at: 0, codec: codecs.bytes(16) },
   destination: { at: 16, codec: codecs.bytes(16) },
   flowSource: { at: 32, codec: codecs.bytes(16) },
@@ -688,9 +692,13 @@ export const savedPacket: Codec<SavedPacket> = codecs.struct(72, {
   hops: { at: 64, codec: codecs.u8 },
   icmpError: { at: 65, codec: codecs.u8 },
   dontFragment: { at: 66, codec: codecs.u8 },
+  hasPorts: { at: 67, codec: codecs.u8 },
+  knownReply: { at: 68, codec: codecs.u8 },
+  frontend: { at: 72, codec: codecs.u32 },
+  reservedWord: { at: 76, codec: codecs.u32 },
 });
 
-/** struct balance, 224 bytes. */
+/** struct balance, 232 bytes. */
 export type Balance = {
   readonly asked: FrontendKey;
   readonly key: ServiceFlowKey;
@@ -709,7 +717,7 @@ export type Balance = {
   readonly packet: SavedPacket;
 };
 
-export const balance: Codec<Balance> = codecs.struct(224, {
+export const balance: Codec<Balance> = codecs.struct(232, {
   asked: { at: 0, codec: frontendKey },
   key: { at: 24, codec: serviceFlowKey },
   reservedByte: { at: 64, codec: codecs.u8 },
@@ -769,25 +777,48 @@ export const rewrite: Codec<Rewrite> = codecs.struct(48, {
   fragment: { at: 45, codec: codecs.u8 },
 });
 
-/** struct translation, 248 bytes. */
+/** struct quoted, 48 bytes. */
+export type Quoted = {
+  readonly source: Uint8Array;
+  readonly destination: Uint8Array;
+  readonly sourcePort: number;
+  readonly destinationPort: number;
+  readonly l3Offset: number;
+  readonly l4Offset: number;
+  readonly protocol: number;
+};
+
+export const quoted: Codec<Quoted> = codecs.struct(48, {
+  source: { at: 0, codec: codecs.bytes(16) },
+  destination: { at: 16, codec: codecs.bytes(16) },
+  sourcePort: { at: 32, codec: codecs.be16 },
+  destinationPort: { at: 34, codec: codecs.be16 },
+  l3Offset: { at: 36, codec: codecs.u16 },
+  l4Offset: { at: 38, codec: codecs.u16 },
+  protocol: { at: 40, codec: codecs.u8 },
+});
+
+/** struct translation, 296 bytes. */
 export type Translation = {
   readonly tuple: NatTuple;
   readonly target: NatEntry6;
   readonly backTuple: NatTuple;
   readonly back: NatEntry6;
   readonly rewrite: Rewrite;
+  readonly quoted: Quoted;
   readonly key4: NatKey4;
   readonly entry4: NatEntry4;
 };
 
-export const translation: Codec<Translation> = codecs.struct(248, {
+export const translation: Codec<Translation> = codecs.struct(296, {
   tuple: { at: 0, codec: natTuple },
   target: { at: 48, codec: natEntry6 },
   backTuple: { at: 80, codec: natTuple },
   back: { at: 128, codec: natEntry6 },
   rewrite: { at: 160, codec: rewrite },
-  key4: { at: 208, codec: natKey4 },
-  entry4: { at: 224, codec: natEntry4 },
+  quoted: { at: 208, codec: quoted },
+  key4: { at: 256, codec: natKey4 },
+  entry4: { at: 272, codec: natEntry4 },
 });
 
 /** struct answer, 128 bytes. */

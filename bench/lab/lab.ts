@@ -4,9 +4,10 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { KubeClient, type Pod, resources } from "@tsilium/kube";
 import { projectRoot } from "@tsilium/syscall";
-import { labLayout } from "../../../apps/lab/src/layout.ts";
-import { readState } from "../../../apps/lab/src/state.ts";
-import { residentBytes } from "../../pods/memory.ts";
+import { labLayout } from "../../apps/lab/src/layout.ts";
+import { readState } from "../../apps/lab/src/state.ts";
+import { residentBytes } from "../pods/memory.ts";
+import { processCpuMs } from "./cpu.ts";
 
 const tsilium = join(projectRoot(), "tsilium");
 const nodeNumbers = [1, 2] as const;
@@ -17,6 +18,8 @@ export type LabNode = {
   readonly bpffs: string;
   /** VmRSS of its agent's processes. */
   agentBytes(): number;
+  /** CPU that its agent's process took so far. */
+  agentCpuMs(): number;
 };
 
 export class BenchLab implements AsyncDisposable {
@@ -32,7 +35,12 @@ export class BenchLab implements AsyncDisposable {
     this.client = KubeClient.fromKubeconfig(layout.kubeconfig);
     this.nodes = nodeNumbers.map((number) => {
       const { name: node, bpfRoot } = layout.node(number);
-      return { name: node, bpffs: bpfRoot, agentBytes: () => agentBytes(name, node) };
+      return {
+        name: node,
+        bpffs: bpfRoot,
+        agentBytes: () => residentBytes(agentPid(name, node)),
+        agentCpuMs: () => processCpuMs(agentPid(name, node)),
+      };
     });
   }
 
@@ -45,7 +53,7 @@ export class BenchLab implements AsyncDisposable {
     return new BenchLab(name, down);
   }
 
-  /** Does something to policy; resolves when all of it is in every node's kernel. */
+  /** Does something to policies or services; resolves when all of it is in every node's kernel. */
   async force(change: () => Promise<void>): Promise<void> {
     await change();
     await run(this.#name, ["wait", "--for", "policy", "--timeout", "120s"]);
@@ -82,9 +90,9 @@ async function run(name: string, args: readonly string[]): Promise<void> {
   await promisify(execFile)(tsilium, ["lab", "--name", name, ...args]);
 }
 
-function agentBytes(lab: string, node: string): number {
+function agentPid(lab: string, node: string): number {
   const processes = readState(labLayout(lab))?.processes ?? [];
   const pid = processes.find(({ name }) => name === `agent/${node}`)?.pid;
   if (pid === undefined) throw new Error(`no agent runs on ${node}`);
-  return residentBytes(pid);
+  return pid;
 }
