@@ -1,7 +1,7 @@
 // Pods' packets for cluster IPs, with backends everywhere, and the way back.
 import { after, describe } from "node:test";
 import { TestNode } from "./node.ts";
-import type { ProtocolName, ServiceSpec } from "./service-scene.ts";
+import type { ProtocolName, ServiceSpec } from "./service-spec.ts";
 import { clusterIp, fromB, inner, segment, stacked, wire } from "./service-world.ts";
 import { both, table, type Row, type Step } from "./table.ts";
 import {

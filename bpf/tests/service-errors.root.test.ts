@@ -3,7 +3,7 @@ import { after, describe } from "node:test";
 import { cutIntoFragments, type PacketBuilder } from "@tsilium/net";
 import { plainServices } from "../../packages/datapath/src/testing/service-config.ts";
 import { TestNode } from "./node.ts";
-import type { FrontendSpec, ServiceSpec } from "./service-scene.ts";
+import type { FrontendSpec, ServiceSpec } from "./service-spec.ts";
 import {
   clusterIp,
   external,

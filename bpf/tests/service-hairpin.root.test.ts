@@ -2,7 +2,7 @@
 import { after, describe } from "node:test";
 import { cutIntoFragments } from "@tsilium/net";
 import { TestNode } from "./node.ts";
-import { anyNode, type ProtocolName } from "./service-scene.ts";
+import { anyNode, type ProtocolName } from "./service-spec.ts";
 import { clusterIp, hairpin, portUnreachable, segment, tooBig } from "./service-world.ts";
 import { both, table, type Row, type Step } from "./table.ts";
 import {

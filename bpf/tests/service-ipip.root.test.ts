@@ -3,7 +3,7 @@ import { after, describe } from "node:test";
 import type { PacketBuilder } from "@tsilium/net";
 import { plainServices } from "../../packages/datapath/src/testing/service-config.ts";
 import { TestNode } from "./node.ts";
-import { anyNode, type FrontendSpec, type Place, type ProtocolName } from "./service-scene.ts";
+import { anyNode, type FrontendSpec, type Place, type ProtocolName } from "./service-spec.ts";
 import { dsrOption, external, fromB, segment, tooBig, wire, withOptions } from "./service-world.ts";
 import { both, table, type Row, type Step } from "./table.ts";
 import {

@@ -1,5 +1,5 @@
 // The naive twin of balancing: which backends a packet may be sent to, as docs/services.md has it, kept in plain lists.
-import type { FrontendSpec, Place, ProtocolName, ServiceSpec } from "./service-scene.ts";
+import type { FrontendSpec, Place, ProtocolName, ServiceSpec } from "./service-spec.ts";
 import type { Family } from "./world.ts";
 
 /** A packet of a client for an address. */

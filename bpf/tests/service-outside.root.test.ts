@@ -3,7 +3,7 @@ import { after, describe } from "node:test";
 import { plainServices } from "../../packages/datapath/src/testing/service-config.ts";
 import { TestNode } from "./node.ts";
 import { nowhere } from "./run-netns.ts";
-import type { Place, ProtocolName, ServiceSpec } from "./service-scene.ts";
+import type { Place, ProtocolName, ServiceSpec } from "./service-spec.ts";
 import { external, fromB, inner, segment, stacked, wire } from "./service-world.ts";
 import { both, table, type Row, type Step } from "./table.ts";
 import {

@@ -6,7 +6,7 @@ import * as abi from "../../packages/datapath/src/gen/abi.ts";
 import { plainServices } from "../../packages/datapath/src/testing/service-config.ts";
 import { heldPolicy, rule, slots } from "./held-policy.ts";
 import { type Attempt, describe as text, TestNode } from "./node.ts";
-import type { Place } from "./service-scene.ts";
+import type { Place } from "./service-spec.ts";
 import {
   clusterIp,
   dsrOption,

@@ -2,7 +2,7 @@
 import { after, describe } from "node:test";
 import { plainServices } from "../../packages/datapath/src/testing/service-config.ts";
 import { TestNode } from "./node.ts";
-import type { Place, ProtocolName } from "./service-scene.ts";
+import type { Place, ProtocolName } from "./service-spec.ts";
 import { external, inner, segment, stacked, wire } from "./service-world.ts";
 import { both, table, type Row, type Step } from "./table.ts";
 import {

@@ -7,7 +7,7 @@ import { type Random, repeat } from "@tsilium/testkit";
 import { plainServices } from "../../packages/datapath/src/testing/service-config.ts";
 import { type Attempt, TestNode } from "./node.ts";
 import { type Asked, placeName, ServiceModel } from "./service-model.ts";
-import { anyNode, type FrontendSpec, type Place, type ServiceSpec } from "./service-scene.ts";
+import { anyNode, type FrontendSpec, type Place, type ServiceSpec } from "./service-spec.ts";
 import { clusterIp, external, fromB, inner, segment, stacked, wire } from "./service-world.ts";
 import {
   a,

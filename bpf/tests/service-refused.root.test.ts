@@ -3,7 +3,7 @@ import { after, describe } from "node:test";
 import { cutIntoFragments, ether, type PacketBuilder } from "@tsilium/net";
 import { plainServices } from "../../packages/datapath/src/testing/service-config.ts";
 import { TestNode } from "./node.ts";
-import type { FrontendSpec, ProtocolName } from "./service-scene.ts";
+import type { FrontendSpec, ProtocolName } from "./service-spec.ts";
 import { clusterIp, external, portUnreachable, segment, tooBig, wire } from "./service-world.ts";
 import { both, table, type Row } from "./table.ts";
 import {

@@ -5,7 +5,7 @@ import { after, beforeEach, describe, test } from "node:test";
 import { plainServices } from "../../packages/datapath/src/testing/service-config.ts";
 import { heldPolicy, rule, slots } from "./held-policy.ts";
 import { type Attempt, TestNode } from "./node.ts";
-import { anyNode, type FrontendSpec, type Place, type ServiceSpec } from "./service-scene.ts";
+import { anyNode, type FrontendSpec, type Place, type ServiceSpec } from "./service-spec.ts";
 import {
   clusterIp,
   dsrOption,

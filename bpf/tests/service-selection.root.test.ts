@@ -7,7 +7,7 @@ import { clockMonotonicNs } from "@tsilium/syscall";
 import * as abi from "../../packages/datapath/src/gen/abi.ts";
 import { plainServices } from "../../packages/datapath/src/testing/service-config.ts";
 import { TestNode } from "./node.ts";
-import type { Place, ProtocolName, ServiceSpec } from "./service-scene.ts";
+import type { Place, ProtocolName, ServiceSpec } from "./service-spec.ts";
 import { clusterIp, external, portUnreachable, segment, wire } from "./service-world.ts";
 import { a, b, type Family, frame, fromA, world } from "./world.ts";
 

@@ -9,7 +9,7 @@ import { mappedBytes, prefixKey } from "../../packages/datapath/src/tables/addre
 import { compileTestObject } from "./compile.ts";
 import { applyConfig, TestNode } from "./node.ts";
 import { runNetns } from "./run-netns.ts";
-import type { Place } from "./service-scene.ts";
+import type { Place } from "./service-spec.ts";
 import { external, segment, wire } from "./service-world.ts";
 import { type Family, hop, otherNode, type Party, remotePod, standard, world } from "./world.ts";
 

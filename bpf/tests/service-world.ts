@@ -1,6 +1,6 @@
 // Addresses of services, and packets of three protocols between whom they concern.
 import { Address, ether, type PacketBuilder, type TcpFlag } from "@tsilium/net";
-import type { Place, ProtocolName } from "./service-scene.ts";
+import type { Place, ProtocolName } from "./service-spec.ts";
 import { frame, macs, type Family, type IpOptions, type Party } from "./world.ts";
 
 export function clusterIp(number: number): Party {

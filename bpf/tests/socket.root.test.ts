@@ -11,7 +11,7 @@ import { type Netns, Topology } from "@tsilium/testkit";
 import { cgroupMount, TestCgroup } from "../../packages/datapath/src/testing/cgroup.ts";
 import { plainServices } from "../../packages/datapath/src/testing/service-config.ts";
 import { configuredObject, TestNode } from "./node.ts";
-import { anyNode, type Place, type ServiceSpec } from "./service-scene.ts";
+import { anyNode, type Place, type ServiceSpec } from "./service-spec.ts";
 import { clusterIp, external } from "./service-world.ts";
 import { endText, errorOf, type SocketKind, TestSocket } from "./test-socket.ts";
 import {

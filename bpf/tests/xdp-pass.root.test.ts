@@ -6,7 +6,7 @@ import { Address, cutIntoFragments, ether, type PacketBuilder } from "@tsilium/n
 import * as abi from "../../packages/datapath/src/gen/abi.ts";
 import { mappedBytes } from "../../packages/datapath/src/tables/address-key.ts";
 import { plainServices } from "../../packages/datapath/src/testing/service-config.ts";
-import { anyNode } from "./service-scene.ts";
+import { anyNode } from "./service-spec.ts";
 import { inner, portUnreachable, segment, stacked } from "./service-world.ts";
 import { type PacketLike, toBytes } from "./table.ts";
 import {

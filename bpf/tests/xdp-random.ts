@@ -2,7 +2,7 @@
 import type { TcpFlag } from "@tsilium/net";
 import { ether, type PacketBuilder } from "@tsilium/net";
 import type { Random } from "@tsilium/testkit";
-import type { Place, ServiceSpec } from "./service-scene.ts";
+import type { Place, ServiceSpec } from "./service-spec.ts";
 import { external } from "./service-world.ts";
 import {
   a,

@@ -4,7 +4,7 @@ import { Address } from "@tsilium/net";
 import { TypedMap } from "@tsilium/ebpf";
 import * as abi from "../../packages/datapath/src/gen/abi.ts";
 import { mappedBytes, prefixKey } from "../../packages/datapath/src/tables/address-key.ts";
-import type { FrontendSpec, ServiceSpec } from "./service-scene.ts";
+import type { FrontendSpec, ServiceSpec } from "./service-spec.ts";
 import { external } from "./service-world.ts";
 import { type PacketLike, toBytes } from "./table.ts";
 import {

@@ -39,6 +39,13 @@ export class LabObjects implements Disposable {
     await this.#client.patch(resourceOf(object), name, options);
   }
 
+  /** A merge patch of the status, as controllers write it. */
+  async patchStatus(object: KubeObject, status: object): Promise<void> {
+    const { name = "", namespace } = object.metadata;
+    const options = { status, namespace, signal: this.#stop.signal };
+    await this.#client.patchStatus(resourceOf(object), name, options);
+  }
+
   /** `tsilium lab wait --for policy`: the very function that the command runs. */
   async inKernels(): Promise<void> {
     await wait(this.#lab, { for: "policy", timeout: 20_000 });
