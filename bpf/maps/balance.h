@@ -38,7 +38,6 @@ struct saved_packet {
 struct balance {
 	struct frontend_key asked;
 	struct service_flow_key key;
-	__u8 reserved_byte;
 	__u8 tcp_flags;
 	/* An error about the flow, which never opens one. */
 	__u8 icmp_error;
@@ -46,8 +45,8 @@ struct balance {
 	__u8 by_port;
 	/* There is no backend, and the client hears nothing. */
 	__u8 silent;
-	__u8 reserved;
 	__be16 backend_port;
+	__u16 reserved;
 	struct frontend frontend;
 	__u32 set;
 	__u32 reserved_word;

@@ -702,7 +702,6 @@ export const savedPacket: Codec<SavedPacket> = codecs.struct(80, {
 export type Balance = {
   readonly asked: FrontendKey;
   readonly key: ServiceFlowKey;
-  readonly reservedByte: number;
   readonly tcpFlags: number;
   readonly icmpError: number;
   readonly byPort: number;
@@ -720,12 +719,11 @@ export type Balance = {
 export const balance: Codec<Balance> = codecs.struct(232, {
   asked: { at: 0, codec: frontendKey },
   key: { at: 24, codec: serviceFlowKey },
-  reservedByte: { at: 64, codec: codecs.u8 },
-  tcpFlags: { at: 65, codec: codecs.u8 },
-  icmpError: { at: 66, codec: codecs.u8 },
-  byPort: { at: 67, codec: codecs.u8 },
-  silent: { at: 68, codec: codecs.u8 },
-  backendPort: { at: 70, codec: codecs.be16 },
+  tcpFlags: { at: 64, codec: codecs.u8 },
+  icmpError: { at: 65, codec: codecs.u8 },
+  byPort: { at: 66, codec: codecs.u8 },
+  silent: { at: 67, codec: codecs.u8 },
+  backendPort: { at: 68, codec: codecs.be16 },
   frontend: { at: 72, codec: frontend },
   set: { at: 88, codec: codecs.u32 },
   reservedWord: { at: 92, codec: codecs.u32 },
