@@ -18,11 +18,6 @@
 #include "lib/refuse.h"
 #include "lib/tunnel.h"
 
-static __always_inline bool is_tunnel_packet(const struct packet *pkt)
-{
-	return pkt->protocol == IPPROTO_UDP && pkt->destination_port == bpf_htons(tunnel_port);
-}
-
 /* Anybody on the underlay can write any source address. Those of local pods and of this node never
  * come from there, and those of remote pods only through the tunnel, where there is one.
  */

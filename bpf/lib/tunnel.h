@@ -11,6 +11,11 @@
 
 #define TUNNEL_TTL 64
 
+static __always_inline bool is_tunnel_packet(const struct packet *pkt)
+{
+	return pkt->protocol == IPPROTO_UDP && pkt->destination_port == bpf_htons(tunnel_port);
+}
+
 static __always_inline bool is_tunnelled(const struct ipcache_entry *entry)
 {
 	return routing_mode == ROUTING_TUNNEL && entry && !no_address(&entry->tunnel_endpoint);

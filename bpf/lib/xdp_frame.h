@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* A frame as its driver has it, before there is an skb: memory between two pointers, nobody's sums to keep right but its own. */
+/* A frame as its driver has it, before there is an skb: memory between two pointers, and no sums but those that it carries. */
 #ifndef TSI_LIB_XDP_FRAME_H
 #define TSI_LIB_XDP_FRAME_H
 
@@ -17,7 +17,7 @@ struct frame {
 	__u32 length;
 	/* The last two bits of the IP header's DSCP and ECN. */
 	__u8 ecn;
-	/* Its UDP header has no checksum (IPv4). */
+	/* Its UDP header has no checksum. */
 	bool unsummed;
 	/* The node that it is to be tunnelled to, NULL: it is not. */
 	const struct ipcache_entry *remote;

@@ -37,11 +37,6 @@ struct vxlan_head {
 #define ECN_ECT0 2
 #define ECN_CE 3
 
-static __always_inline bool is_tunnel_packet(const struct packet *pkt)
-{
-	return pkt->protocol == IPPROTO_UDP && pkt->destination_port == bpf_htons(tunnel_port);
-}
-
 /* outer: bytes of the headers. */
 static __always_inline bool find_tunnel(
 	const struct frame *frame, const __u32 outer, struct bpf_fib_lookup *way)
@@ -118,8 +113,9 @@ static __always_inline bool write_checksum6(
 
 	if (!udp)
 		return false;
-	sum = (__u32)pseudo_sum6(ip, udp_length, IPPROTO_UDP);
-	sum += (__u32)bpf_csum_diff(0, 0, (__be32 *)udp, size, 0);
+	/* Carries count: never fewer than 64 bits. */
+	sum = pseudo_sum6(ip, udp_length, IPPROTO_UDP);
+	sum += bpf_csum_diff(0, 0, (__be32 *)udp, size, 0);
 	sum += *(__u16 *)((void *)udp + size);
 	sum += (__u16)fold_checksum(sum_pseudo_header(&frame->packet, frame->length - inner_ip));
 	udp->check = fold_checksum(sum) ?: 0xffff;

@@ -19,6 +19,7 @@ for (const mode of modes) {
       await using lan = await Lan.up({ checksumOffload: "off" });
       await lan.meet();
       using _link = lan.attachXdp(xdp.program, mode);
+      using _wall = lan.attachWall();
       for (const family of families)
         for (const [host, port] of [
           [lb.pod[family], 80],
@@ -34,6 +35,7 @@ for (const mode of modes) {
         await using lan = await Lan.up({ tunnel: underlay, checksumOffload: "off" });
         await lan.meet();
         using _link = lan.attachXdp(xdp.program, mode);
+        using _wall = lan.attachWall();
         const service = underlay === 4 ? lb.pod : lb.podBehindIpv6;
         for (const family of families)
           assert.equal(await lan.say(service[family], 80, long), `${seen(router[family])} ${long}`);
@@ -47,15 +49,14 @@ for (const mode of modes) {
       const tc = new DisposableStack();
       tc.use(lan.attachTc(xdp.tc.program("from_netdev"), "ingress"));
       tc.use(lan.attachTc(xdp.tc.program("to_netdev"), "egress"));
-      const clients = [];
-      for (const family of families)
-        clients.push(await lan.client.call("connect", lb.pod[family], 80));
+      const connections = [
+        [await lan.connect(lb.pod[4], 80), nodeAddress[4]],
+        [await lan.connect(lb.pod[6], 80), nodeAddress[6]],
+      ] as const;
       tc.dispose();
-      for (const [index, client] of clients.entries())
-        assert.equal(
-          await lan.client.call("exchange", client, long),
-          `${seen(nodeAddress[index === 0 ? 4 : 6])} ${long}`,
-        );
+      using _wall = lan.attachWall();
+      for (const [connection, source] of connections)
+        assert.equal(await lan.exchange(connection, long), `${seen(source)} ${long}`);
     });
 
     test("leaves to tc what senders have not finished", async () => {

@@ -3,13 +3,14 @@
 //   client 203.0.113.10 --+
 //                         br0 == eth0 [tsi_xdp] node 172.18.0.2, 203.0.113.1
 //   pod --- 172.18.0.3  --+
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { Link, loadCollection, type Program, type XdpMode } from "@tsilium/ebpf";
-import { Mac, Prefix, Address } from "@tsilium/net";
+import { Address, Mac, Prefix } from "@tsilium/net";
+import { projectRoot } from "@tsilium/syscall";
 import { type Netns, setTxChecksumOffload, Topology } from "@tsilium/testkit";
 import type { PeerCommands } from "../../packages/datapath/src/testing/peer-process.ts";
 import { forkInside, type Remote } from "../../packages/datapath/src/testing/remote.ts";
-import { projectRoot } from "@tsilium/syscall";
-import { join } from "node:path";
 import { compileTestObject } from "./compile.ts";
 import { node as nodeAddress, otherNode, type Party, remotePod, router, world } from "./world.ts";
 import { links } from "./xdp-netns.ts";
@@ -26,8 +27,8 @@ export type LanOptions = {
 };
 
 export class Lan implements AsyncDisposable {
-  readonly client: Remote<PeerCommands>;
-  readonly pod: Remote<PeerCommands>;
+  readonly #client: Remote<PeerCommands>;
+  readonly #pod: Remote<PeerCommands>;
   readonly #node: Netns;
   readonly #other: Netns;
   readonly #topology: Topology;
@@ -41,8 +42,8 @@ export class Lan implements AsyncDisposable {
     this.#node = places.node;
     this.#other = places.other;
     const script = join(projectRoot(), "packages/datapath/src/testing/peer-process.ts");
-    this.client = forkInside<PeerCommands>(places.client.path, script);
-    this.pod = forkInside<PeerCommands>(places.other.path, script);
+    this.#client = forkInside<PeerCommands>(places.client.path, script);
+    this.#pod = forkInside<PeerCommands>(places.other.path, script);
   }
 
   static async up({ tunnel, checksumOffload }: LanOptions): Promise<Lan> {
@@ -68,7 +69,7 @@ export class Lan implements AsyncDisposable {
       lan.#addRoutes(client);
       if (tunnel) await lan.#addTunnel(tunnel);
       lan.#passAllAt(fabric, "node");
-      await lan.pod.call("listen", 8080);
+      await lan.#pod.call("listen", 8080);
       return lan;
     } catch (error) {
       await lan[Symbol.asyncDispose]();
@@ -88,14 +89,32 @@ export class Lan implements AsyncDisposable {
 
   /** What the client hears when it says something in a connection of its own. */
   async say(host: string, port: number, line: string): Promise<string> {
-    const client = await this.client.call("connect", host, port);
-    return this.client.call("exchange", client, line);
+    const connection = await this.connect(host, port);
+    return this.exchange(connection, line);
+  }
+
+  connect(host: string, port: number): Promise<number> {
+    return this.#client.call("connect", host, port);
+  }
+
+  /** @throws Error when the answer takes longer than a stalled connection's first retries. */
+  exchange(connection: number, line: string): Promise<string> {
+    return Promise.race([this.#client.call("exchange", connection, line), silence()]);
   }
 
   attachXdp(program: Program, mode: XdpMode): Disposable {
     return this.#attached.use(
       this.#node.run(() => Link.attachXdp(program, this.#nodeDevice(), mode)),
     );
+  }
+
+  /**
+   * Nothing but XDP carries packets then. The one in 65536 whose finished checksum looks as if it were not is lost, and
+   * sent again with another one.
+   */
+  attachWall(): Disposable {
+    using loaded = loadCollection(compileTestObject("xdp_wall"));
+    return this.attachTc(loaded.program("wall"), "ingress");
   }
 
   attachTc(program: Program, direction: "ingress" | "egress"): Disposable {
@@ -105,8 +124,8 @@ export class Lan implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.client.kill();
-    await this.pod.kill();
+    await this.#client.kill();
+    await this.#pod.kill();
     this.#attached[Symbol.dispose]();
     this.#topology[Symbol.dispose]();
   }
@@ -161,4 +180,9 @@ export class Lan implements AsyncDisposable {
     const nothing = loaded.program("nothing");
     this.#attached.use(netns.run(() => Link.attachXdp(nothing, index, "native")));
   }
+}
+
+async function silence(): Promise<never> {
+  await sleep(15_000, undefined, { ref: false });
+  throw new Error("no answer within 15 s");
 }

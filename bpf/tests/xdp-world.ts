@@ -1,7 +1,6 @@
 // Frames on the wires of xdp-netns.ts, and services whose backends are on other nodes.
-import { ether, Prefix, type PacketBuilder } from "@tsilium/net";
-import { Address } from "@tsilium/net";
 import { TypedMap } from "@tsilium/ebpf";
+import { Address, ether, type PacketBuilder, Prefix } from "@tsilium/net";
 import * as abi from "../../packages/datapath/src/gen/abi.ts";
 import { mappedBytes, prefixKey } from "../../packages/datapath/src/tables/address-key.ts";
 import type { FrontendSpec, ServiceSpec } from "./service-spec.ts";

@@ -1,6 +1,7 @@
 // The API server: a store, the kinds it serves, and one or more TLS listeners in front of them.
 import { createServer, type Server } from "node:https";
 import { isIP, type AddressInfo } from "node:net";
+import type { TLSSocket } from "node:tls";
 import type { Pki } from "./auth/pki.ts";
 import type { TokenUser } from "./auth/user.ts";
 import { Handler, type RequestLog } from "./http/handler.ts";
@@ -165,12 +166,22 @@ async function listen(listener: Listener, pki: Pki, handler: Handler): Promise<S
   );
   server.maxConnections = limits.maxConnections;
   server.on("tlsClientError", (_error, socket) => socket.destroy());
+  server.on("secureConnection", readAsStream);
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   server.once("error", reject);
   if ("fd" in listener) server.listen({ fd: listener.fd }, resolve);
   else server.listen({ host: listener.address, port: listener.port }, resolve);
   await promise;
   return server;
+}
+
+/**
+ * Makes the HTTP parser take what it reads from the socket's stream, by there being another reader, and not from below it.
+ * There Node 26 ends the connection with "Parse Error: Paused" (HPE_PAUSED) when a request of several TLS records comes
+ * before it has noticed that a long answer is out: it stops the parser, but not what TLS has deciphered already.
+ */
+function readAsStream(socket: TLSSocket): void {
+  socket.on("data", () => {});
 }
 
 const closeGraceMs = 1_000;
