@@ -56,6 +56,15 @@ show tsilium lab exec -n demo client -- curl -sS "http://[2001:db8:113::10]:8080
 say "By name: cluster DNS runs as a pod"
 show tsilium lab exec -n demo client -- curl -sS http://world.test:8080/
 
+say "A service over both echo pods: chosen at connect(), so that no packet has to be rewritten"
+show tsilium lab apply -f docs/examples/first-service.yaml
+show tsilium lab wait --for policy
+show tsilium lab exec -n demo client -- curl -sS http://echo/
+say "From the world by its node port: on node-1, which sends to whichever node has a pod"
+show tsilium lab world exec -- curl -sS http://172.18.0.2:30080/
+show tsilium lab world exec -- curl -sS "http://[fc00:18::2]:30080/"
+tsilium --node node-1 service list -n demo | head -8
+
 say "What the agent of node-1 knows"
 show tsilium --node node-1 status
 show tsilium --node node-1 endpoint list
