@@ -243,13 +243,14 @@ function cases({ tunnelled, direct }: Path): Case[] {
 }
 
 const [atSockets, native] = paths;
-const inSoak = [
+type Way = { readonly name: string; readonly set: Readonly<Record<string, string>> };
+const inSoak: readonly Way[] = [
   { name: "per packet, VXLAN", set: { "bpf-lb-sock-hostns-only": "true" } },
   { name: "per packet, native routing with DSR", set: { ...native.set, "bpf-lb-mode": "dsr" } },
   { name: "per packet, VXLAN with DSR", set: { "bpf-lb-sock": "false", "bpf-lb-mode": "dsr" } },
 ];
 
-for (const path of [atSockets, native, ...(soak ? inSoak : [])])
+for (const path of [atSockets, native, ...(soak ? inSoak : [])] as readonly Way[])
   describe(`policy and services balanced ${path.name}`, () => {
     const tunnelled = !("routing-mode" in path.set);
     const direct = "bpf-lb-mode" in path.set;
