@@ -26,7 +26,7 @@ import {
   assertShared,
   everyWay,
   namespace,
-  paths,
+  allPaths,
   shopObjects,
   web,
 } from "./services/shop.ts";
@@ -34,7 +34,7 @@ import {
 const nodes = ["node-1", "node-2"] as const;
 const otherNamespace = "rival";
 
-for (const { name, set } of paths)
+for (const { name, set } of allPaths)
   describe(`addresses of services balanced ${name}`, () => {
     let cluster: ServiceLab;
     let empty: KernelTables[];

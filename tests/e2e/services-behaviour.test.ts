@@ -26,7 +26,7 @@ import {
   assertRefusedAtOnce,
   everyWay,
   namespace,
-  paths,
+  allPaths,
   protocols,
   shopObjects,
   web,
@@ -36,7 +36,7 @@ const nodes = ["node-1", "node-2"] as const;
 /** 169.254.42.1 and fd00:7473:6900::1: whom a pod hears that asks itself through a service. */
 const loopback = { 4: "169.254.42.1", 6: "fd00:7473:6900::1" } as const;
 
-for (const { name, perPacket, set } of paths)
+for (const { name, perPacket, set } of allPaths)
   describe(`services balanced ${name}`, () => {
     let cluster: ServiceLab;
     before(async () => {

@@ -5,7 +5,6 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import type { KubeObject } from "@tsilium/kube";
-import { soak } from "./harness.ts";
 import { type Client, type Request, wordOf } from "./services/requests.ts";
 import {
   clusterIp,
@@ -16,7 +15,15 @@ import {
   ServiceLab,
 } from "./services/service-lab.ts";
 import { echoPort, service, type ServiceFacts } from "./services/service-objects.ts";
-import { assertComesTo, namespace, paths, shopObjects, textOf, web } from "./services/shop.ts";
+import {
+  allPaths,
+  assertComesTo,
+  namespace,
+  type Path,
+  shopObjects,
+  textOf,
+  web,
+} from "./services/shop.ts";
 
 /**
  * How long a client waits that hears nothing. In a lab a TCP socket may be told of an error within its own call of
@@ -89,13 +96,10 @@ const friend = labelled({ pod: "client-1" });
 const servers = labelled(web);
 const everybody = { fromEntities: ["all"] };
 
-type Path = {
-  /** The VNI says who the client is, where a node has taken its place. */
-  readonly tunnelled: boolean;
-  /** No node takes a client's place. */
-  readonly direct: boolean;
-};
-
+/**
+ * Where a node has taken a client's place, the VNI says who it is, if there is a tunnel; where it answers directly, it is itself
+ * everywhere.
+ */
 function cases({ tunnelled, direct }: Path): Case[] {
   return [
     {
@@ -242,18 +246,8 @@ function cases({ tunnelled, direct }: Path): Case[] {
   ];
 }
 
-const [atSockets, native] = paths;
-type Way = { readonly name: string; readonly set: Readonly<Record<string, string>> };
-const inSoak: readonly Way[] = [
-  { name: "per packet, VXLAN", set: { "bpf-lb-sock-hostns-only": "true" } },
-  { name: "per packet, native routing with DSR", set: { ...native.set, "bpf-lb-mode": "dsr" } },
-  { name: "per packet, VXLAN with DSR", set: { "bpf-lb-sock": "false", "bpf-lb-mode": "dsr" } },
-];
-
-for (const path of [atSockets, native, ...(soak ? inSoak : [])] as readonly Way[])
+for (const path of allPaths)
   describe(`policy and services balanced ${path.name}`, () => {
-    const tunnelled = !("routing-mode" in path.set);
-    const direct = "bpf-lb-mode" in path.set;
     let cluster: ServiceLab;
     let facts: Record<string, ServiceFacts>;
     before(async () => {
@@ -268,7 +262,7 @@ for (const path of [atSockets, native, ...(soak ? inSoak : [])] as readonly Way[
     });
     after(() => cluster?.[Symbol.asyncDispose]());
 
-    for (const { sentence, policy, asks } of cases({ tunnelled, direct }))
+    for (const { sentence, policy, asks } of cases(path))
       test(sentence, () =>
         cluster.having([policy], async () => {
           const wrong: string[] = [];

@@ -3,6 +3,7 @@
 //   node-1: near, client-1      node-2: far, client-2      world
 import assert from "node:assert/strict";
 import type { KubeObject } from "@tsilium/kube";
+import { soak } from "../harness.ts";
 import { type Client, type Outcome, type Request, spread, wordOf } from "./requests.ts";
 import { echoPod, loadBalancerPool } from "./service-objects.ts";
 import { families, type Family, nativeRouting } from "./service-lab.ts";
@@ -24,15 +25,58 @@ export function shopObjects(): KubeObject[] {
   ];
 }
 
-/** The two ways of pods to services. */
-export const paths = [
-  { name: "at sockets", perPacket: false, set: {} },
+/** How pods and clients from outside come to services. */
+export type Path = {
+  readonly name: string;
+  readonly set: Readonly<Record<string, string>>;
+  /** Of pods. */
+  readonly perPacket: boolean;
+  readonly tunnelled: boolean;
+  /** Backends of other nodes answer clients from outside themselves. */
+  readonly direct: boolean;
+};
+
+const perPacket = { "bpf-lb-sock-hostns-only": "true" } as const;
+const dsr = { "bpf-lb-mode": "dsr" } as const;
+const xdp = { "bpf-lb-acceleration": "native" } as const;
+
+export const paths: readonly Path[] = [
+  { name: "at sockets, VXLAN", set: {}, perPacket: false, tunnelled: true, direct: false },
   {
     name: "per packet, native routing",
+    set: { ...nativeRouting, ...perPacket },
     perPacket: true,
-    set: { ...nativeRouting, "bpf-lb-sock-hostns-only": "true" },
+    tunnelled: false,
+    direct: false,
   },
-] as const;
+];
+
+const morePaths: readonly Path[] = [
+  {
+    name: "per packet, VXLAN with XDP",
+    set: { ...perPacket, ...xdp },
+    perPacket: true,
+    tunnelled: true,
+    direct: false,
+  },
+  {
+    name: "per packet, VXLAN with DSR",
+    set: { ...perPacket, ...dsr },
+    perPacket: true,
+    tunnelled: true,
+    direct: true,
+  },
+  {
+    name: "at sockets, native routing with DSR in XDP",
+    set: { ...nativeRouting, ...dsr, ...xdp },
+    perPacket: false,
+    tunnelled: false,
+    direct: true,
+  },
+];
+
+/** Those of a test run, and more for `soak`. */
+export const allPaths: readonly Path[] = soak ? [...paths, ...morePaths] : paths;
 
 export const protocols = ["tcp", "udp", "udp-connected"] as const;
 
