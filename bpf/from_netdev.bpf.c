@@ -33,9 +33,8 @@ static __always_inline int deny(struct packet *pkt, bool known_reply, int reason
 {
 	if (known_reply)
 		return drop(pkt, reason);
-	/* What a policy says of the backend, the client hears from the service. */
-	if (unlikely(pkt->frontend && pkt->response) && to_frontend(pkt))
-		return drop(pkt, reason);
+	if (unlikely(pkt->frontend))
+		return refuse_as_frontend(pkt, reason);
 	return refuse(pkt, reason) ? bpf_redirect(device_of(pkt->skb), 0) : TC_ACT_SHOT;
 }
 

@@ -22,13 +22,12 @@ static __always_inline void take_in(const struct packet *pkt)
 }
 
 /* A denied packet's answer goes back through the tunnel, from the pod that it is about. */
-static __always_inline int deny(const struct packet *pkt, int reason)
+static __always_inline int deny(struct packet *pkt, int reason)
 {
 	union v6addr sender = {};
 
-	/* The answer would have to come from the service, which is elsewhere. */
 	if (unlikely(pkt->frontend))
-		return drop(pkt, reason);
+		return refuse_as_frontend(pkt, reason);
 	if (!refuse(pkt, reason) || tunnel_source(pkt, &sender))
 		return TC_ACT_SHOT;
 	return encapsulate(pkt, &sender, pkt->destination_identity);

@@ -124,4 +124,22 @@ static __always_inline int answer_client(struct packet *pkt)
 	return unlikely(reason) ? drop(pkt, reason) : to_network(pkt);
 }
 
+/* What a policy says of a backend, its client hears from the service, and by the way that answers take: the packet may have come from
+ * another node.
+ */
+static __always_inline int refuse_as_frontend(struct packet *pkt, int reason)
+{
+	__u32 ifindex;
+
+	if (!pkt->response || to_frontend(pkt))
+		return drop(pkt, reason);
+	if (!refuse(pkt, reason))
+		return TC_ACT_SHOT;
+	ifindex = route_of(pkt->skb, pkt->family == IPV4);
+	if (!ifindex)
+		return TC_ACT_SHOT;
+	set_translated(pkt->skb);
+	return bpf_redirect_neigh(ifindex, 0, 0, 0);
+}
+
 #endif

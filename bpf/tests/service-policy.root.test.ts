@@ -234,7 +234,7 @@ for (const family of [4, 6] as const)
       ]);
     });
 
-    test("of a client that is answered directly nobody here can answer in the service's name", () => {
+    test("a client that is to be answered directly hears of a denial from the service too", () => {
       allowOnly("bIngress", { class: toClass.world, verdict: "deny", response: "rst" });
       const packet = segment(
         withOptions(family, [world, b], { options: dsrOption(family, direct) }),
@@ -242,7 +242,15 @@ for (const family of [4, 6] as const)
         { sport: client, dport: 8080 },
       );
       const from = { ...tunnel, vni: worldOf[family] };
-      assert.equal(tried({ hook: "from_overlay", tunnel: from, packet }), "drop 181");
+      assert.deepEqual(answered({ hook: "from_overlay", tunnel: from, packet }), [
+        "refuse 181",
+        text(
+          // Whom the frame is for, the neighbour's table says when it leaves.
+          frame(family, [direct.at, world], { src: macs.here, dst: macs.here })
+            .tcp({ sport: direct.port, dport: client, flags: ["RST", "ACK"], ack: 1001 })
+            .bytes(),
+        ),
+      ]);
     });
 
     test("no policy stands between a pod and itself", () => {

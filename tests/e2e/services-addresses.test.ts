@@ -5,8 +5,9 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import type { Service, ServicePort } from "@tsilium/kube";
-import { isAgentWell, killProcess, run } from "./harness.ts";
+import { isAgentWell, killProcess } from "./harness.ts";
 import { drops } from "./metrics.ts";
+import { dropsSince, frontendsOf, nextPodAddress, routeFromWorld } from "./services/addresses.ts";
 import { type Request, spread } from "./services/requests.ts";
 import {
   clusterIp,
@@ -18,7 +19,7 @@ import {
   nodePort,
   ServiceLab,
 } from "./services/service-lab.ts";
-import { echoPod, echoPort, manifest, service, servicePorts } from "./services/service-objects.ts";
+import { echoPod, echoPort, service, servicePorts } from "./services/service-objects.ts";
 import {
   assertAnswering,
   assertComesTo,
@@ -66,7 +67,7 @@ for (const { name, set } of allPaths)
           }));
           const earlier = await drops(cluster.lab, nodes);
           await assertComesTo(cluster.inWorld(), requests, "timeout");
-          assert.ok((await since(cluster, earlier, "Is a ClusterIP")) >= 2);
+          assert.ok((await dropsSince(cluster, earlier, "Is a ClusterIP")) >= 2);
         }
       });
     });
@@ -101,7 +102,10 @@ for (const { name, set } of allPaths)
           const earlier = await drops(cluster.lab, nodes);
           const requests = at(which).map((request) => ({ ...request, timeoutMs: 500 }));
           await assertComesTo(cluster.inWorld(), requests, "timeout");
-          assert.ok((await since(cluster, earlier, "Denied by LB src range check")) >= 4, which);
+          assert.ok(
+            (await dropsSince(cluster, earlier, "Denied by LB src range check")) >= 4,
+            which,
+          );
           const port = nodePort(facts[which]);
           for (const family of families)
             await assertAnswering(
@@ -418,6 +422,7 @@ for (const { name, set } of allPaths)
       await cluster.having([waiting], async () => {
         await cluster.having([late], async () => {
           const address = await cluster.podAddress(namespace, "late", 4);
+          assert.equal(address, next);
           const request: Request = { protocol: "tcp", address, port: echoPort };
           for (const from of [
             client(1),
@@ -534,62 +539,3 @@ for (const { name, set } of allPaths)
       assert.deepEqual(await tables(), empty);
     });
   });
-
-/** How many packets were dropped for a reason since then, on any node. */
-async function since(
-  cluster: ServiceLab,
-  earlier: Awaited<ReturnType<typeof drops>>,
-  reason: string,
-): Promise<number> {
-  const later = await drops(cluster.lab, nodes);
-  return Object.entries(later)
-    .filter(([key]) => key.includes(` ${reason} `))
-    .reduce((sum, [key, packets]) => sum + packets - (earlier[key] ?? 0), 0);
-}
-
-/** The addresses that node-1's agent serves of a service: "10.96.0.1:80/TCP". */
-async function frontendsOf(cluster: ServiceLab, name: string): Promise<string[]> {
-  const rows = await cluster.lab.json<
-    { name: string; frontend: { address: string; port: number; protocol: string } }[]
-  >("--node", "node-1", "service", "list", "-n", namespace);
-  return rows
-    .filter((row) => row.name === name)
-    .map(({ frontend: { address, port, protocol } }) => `${endText(address, port)}/${protocol}`);
-}
-
-/** What the world has by itself to no cluster IP: a route through node-2. `await using` takes it away. */
-async function routeFromWorld(cluster: ServiceLab, address: string): Promise<AsyncDisposable> {
-  const family = address.includes(":") ? "-6" : "-4";
-  const fabric = `tsi-${cluster.lab.name}-fabric`;
-  const via = family === "-6" ? ["2001:db8:113::1", "fc00:18::3"] : ["203.0.113.1", "172.18.0.3"];
-  const change = async (verb: string) => {
-    const world = await cluster.lab.worldExec([
-      "ip",
-      family,
-      "route",
-      verb,
-      address,
-      "via",
-      via[0] ?? "",
-    ]);
-    const route = ["-n", fabric, family, "route", verb, address, "via", via[1] ?? ""];
-    const inFabric = await run("ip", route);
-    assert.equal(world.status + inFabric.status, 0, world.stderr + inFabric.stderr);
-  };
-  await change("add");
-  return { [Symbol.asyncDispose]: () => change("del") };
-}
-
-/** The address that the next pod of node-1 is given: addresses are given out in turn. */
-async function nextPodAddress(cluster: ServiceLab): Promise<string> {
-  const scout = echoPod({ name: "scout", namespace, node: "node-1" });
-  let address = "";
-  await cluster.lab.apply(manifest(scout));
-  try {
-    await cluster.lab.wait(namespace);
-    address = await cluster.podAddress(namespace, "scout", 4);
-  } finally {
-    await cluster.delete(scout);
-  }
-  return address;
-}

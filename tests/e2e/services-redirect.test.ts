@@ -16,14 +16,14 @@ import {
   worldAddresses,
 } from "./services/service-lab.ts";
 import { echoPod, echoPort, service } from "./services/service-objects.ts";
-import { allPaths, assertComesTo, everyWay } from "./services/shop.ts";
+import { assertComesTo, everyWay, paths } from "./services/shop.ts";
 
 const namespace = "caches";
 const otherNamespace = "rival";
 /** Of the cloud's metadata server. */
 const metadata = "169.254.169.254";
 
-for (const { name, set } of allPaths)
+for (const { name, set } of paths)
   describe(`local redirect policies ${name}`, () => {
     let cluster: ServiceLab;
     let untouched: KernelTables[];

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { Background } from "../background.ts";
 import { type Lab, root } from "../harness.ts";
 
-export type Place =
+type Place =
   | { readonly namespace: string; readonly pod: string }
   | { readonly node: string }
   | "world";
@@ -81,7 +81,7 @@ function wordsOf(place: Place): string[] {
 }
 
 /** What `hold` has printed by its end. */
-export function flowsOf(output: string): HeldFlow[] {
+function flowsOf(output: string): HeldFlow[] {
   const reasons = new Map(
     [...output.matchAll(/^broken (\d+) \d+ \S+ (.*)$/gm)].map(([, flow, reason]) => [flow, reason]),
   );
@@ -105,16 +105,4 @@ export function flowsOf(output: string): HeldFlow[] {
       reopened,
     };
   });
-}
-
-/** How many flows each pod has; broken ones under "broken: REASON". */
-export function holders(flows: readonly HeldFlow[]): Record<string, number> {
-  const groups = Map.groupBy(flows, ({ pod, broken, reason }) =>
-    broken ? `broken: ${reason ?? "?"}` : pod,
-  );
-  return Object.fromEntries(
-    [...groups]
-      .map(([name, all]) => [name, all.length] as const)
-      .toSorted(([a], [b]) => (a < b ? -1 : 1)),
-  );
 }

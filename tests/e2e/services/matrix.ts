@@ -46,7 +46,7 @@ export type Row = {
 };
 
 /** How many times a service with two backends is asked by each address: that one is never chosen happens once in 2^23. */
-export const triesOfTwo = 24;
+const triesOfTwo = 24;
 
 type Door = {
   readonly name: string;

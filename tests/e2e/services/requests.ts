@@ -26,7 +26,7 @@ export type Request = {
 const clientPorts = [10_000, 29_999] as const;
 
 /** What the echo server says. */
-export type EchoAnswer = {
+type EchoAnswer = {
   readonly pod: string;
   readonly namespace: string;
   readonly node: string;
@@ -186,9 +186,4 @@ function byFirst([a]: readonly [string, number], [b]: readonly [string, number])
 export function answerOf(outcome: Outcome, what = "the request"): EchoAnswer {
   assert.ok(outcome.kind === "ok", `${what}: ${JSON.stringify(outcome)}`);
   return outcome.answer;
-}
-
-/** "10.96.0.1" of "10.96.0.1:80", "fd00::1" of "[fd00::1]:80". */
-export function addressOf(end: string): string {
-  return end.replace(/:\d+$/, "").replace(/^\[|\]$/g, "");
 }

@@ -26,7 +26,7 @@ export function nodeAddress(node: string, family: Family): string {
   return family === 4 ? `172.18.0.${last}` : `fc00:18::${last.toString(16)}`;
 }
 
-export function familyOf(address: string): Family {
+function familyOf(address: string): Family {
   return address.includes(":") ? 6 : 4;
 }
 
@@ -35,7 +35,7 @@ export function endText(address: string, port: number): string {
   return familyOf(address) === 4 ? `${address}:${port}` : `[${address}]:${port}`;
 }
 
-export type ServiceLabOptions = {
+type ServiceLabOptions = {
   /** Of the lab's name, for people who look at what is running. */
   readonly purpose: string;
   readonly namespaces: readonly string[];
@@ -108,13 +108,6 @@ export class ServiceLab implements AsyncDisposable {
 
   inWorld(): Client {
     return this.#client("world", () => Client.inWorld(this.lab));
-  }
-
-  /** Ends a client whose pod goes. */
-  async endClient(namespace: string, pod: string): Promise<void> {
-    const name = `${namespace}/${pod}`;
-    await this.#clients.get(name)?.[Symbol.asyncDispose]();
-    this.#clients.delete(name);
   }
 
   async service(namespace: string, name: string): Promise<ServiceFacts> {

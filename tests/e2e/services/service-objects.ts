@@ -2,7 +2,6 @@
 import { join } from "node:path";
 import type {
   CiliumLoadBalancerIPPool,
-  Deployment,
   EndpointSlice,
   LoadBalancerIPBlock,
   Pod,
@@ -25,7 +24,7 @@ const readyAtOnce = {
   readinessProbe: { tcpSocket: { port: echoPort }, periodSeconds: 1 },
 } as const;
 
-export type EchoOptions = {
+type EchoOptions = {
   readonly name: string;
   readonly namespace: string;
   /** Bound there, past the scheduler. */
@@ -45,21 +44,6 @@ export function echoPod(options: EchoOptions): Pod {
     kind: "Pod",
     metadata: { name, namespace, labels },
     spec: echoSpec(options),
-  };
-}
-
-/** Echo pods that the scheduler spreads over nodes. */
-export function echoDeployment(options: EchoOptions & { readonly replicas: number }): Deployment {
-  const { name, namespace, labels = { app: name }, replicas } = options;
-  return {
-    apiVersion: "apps/v1",
-    kind: "Deployment",
-    metadata: { name, namespace },
-    spec: {
-      replicas,
-      selector: { matchLabels: labels },
-      template: { metadata: { labels }, spec: echoSpec(options) },
-    },
   };
 }
 
