@@ -246,7 +246,7 @@ for (const family of [4, 6] as const)
         "refuse 181",
         text(
           // Whom the frame is for, the neighbour's table says when it leaves.
-          frame(family, [direct.at, world], { src: macs.here, dst: macs.here })
+          frame(family, [direct.at, world], { src: macs.stranger, dst: macs.stranger })
             .tcp({ sport: direct.port, dport: client, flags: ["RST", "ACK"], ack: 1001 })
             .bytes(),
         ),
