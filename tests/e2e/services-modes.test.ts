@@ -1,5 +1,5 @@
 // Parts of kube-proxy's work on their own, beside one that does the rest; and services that are silent instead of refusing.
-// What is off is nobody's here, since no lab has a kube-proxy: clients are refused by the node, or hear nothing.
+// What is off is nobody's here, unless a test writes a proxy's rules: clients are refused by the node, or hear nothing.
 //
 //   node-1: near, client-1      node-2: far, client-2      world: 203.0.113.10
 import assert from "node:assert/strict";
@@ -14,7 +14,7 @@ import {
   nodePort,
   ServiceLab,
 } from "./services/service-lab.ts";
-import { echoPod, echoPort, service } from "./services/service-objects.ts";
+import { echoPod, echoPort, service, type ServiceFacts } from "./services/service-objects.ts";
 import { assertComesTo, everyWay, namespace, shopObjects, textOf } from "./services/shop.ts";
 
 const externalIps = { 4: "192.0.2.30", 6: "2001:db8:2::30" } as const;
@@ -139,6 +139,48 @@ for (const mode of modes.filter(({ soakOnly }) => soak || !soakOnly))
     for (const [part, state] of Object.entries(mode.status))
       assert.equal(states[part], state, `${part}: ${JSON.stringify(parts)}`);
   });
+
+test("beside rules of another proxy each serves what is its own", async () => {
+  await using cluster = await ServiceLab.up({
+    purpose: "beside",
+    namespaces: [namespace],
+    set: off,
+  });
+  await cluster.apply(...shopObjects(), server(), frontedService());
+  const facts = await cluster.service(namespace, "server");
+  const [pod] = (await cluster.lab.pods(namespace)).filter(
+    ({ metadata }) => metadata.name === "server",
+  );
+  for (const { ip } of pod?.status?.podIPs ?? []) {
+    const result = await cluster.lab.nodeExec("node-1", ["sh", "-ec", proxyRules(ip, facts)]);
+    assert.equal(result.status, 0, result.stderr);
+  }
+  const tcp = (requests: Request[]) => requests.filter(({ protocol }) => protocol === "tcp");
+  const nodePorts = tcp(everyWay((family) => nodeAddress("node-1", family), nodePort(facts)));
+  const clusterIps = tcp(everyWay((family) => clusterIp(facts, family), 80));
+  await assertComesTo(cluster.inWorld(), nodePorts, "server");
+  await assertComesTo(cluster.onNode("node-1"), clusterIps, "server");
+  // These are ours, and pass the rules by.
+  await assertComesTo(cluster.inPod(namespace, "client-1"), clusterIps, "server");
+  await assertComesTo(cluster.inPod(namespace, "client-2"), clusterIps, "server");
+});
+
+/** What kube-proxy does for the service's TCP port with one backend, in its own shape. */
+function proxyRules(backend: string, facts: ServiceFacts): string {
+  const family = backend.includes(":") ? 6 : 4;
+  const to = `${family === 6 ? `[${backend}]` : backend}:${echoPort}`;
+  const tables = family === 6 ? "ip6tables" : "iptables";
+  return [
+    "-N KUBE-SERVICES",
+    "-A PREROUTING -j KUBE-SERVICES",
+    "-A OUTPUT -j KUBE-SERVICES",
+    `-A KUBE-SERVICES -d ${clusterIp(facts, family)} -p tcp --dport 80 -j DNAT --to-destination ${to}`,
+    `-A KUBE-SERVICES -m addrtype --dst-type LOCAL -p tcp --dport ${nodePort(facts)} -j DNAT --to-destination ${to}`,
+    `-A POSTROUTING -d ${backend} -p tcp --dport ${echoPort} -j MASQUERADE`,
+  ]
+    .map((rule) => `${tables} -t nat ${rule}`)
+    .join("\n");
+}
 
 test("with service-no-backend-response drop, a service without a backend is silent", async () => {
   await using cluster = await ServiceLab.up({
