@@ -77,7 +77,13 @@ const volatile union v6addr loopback_ipv6 = {
 /* Answers to denied packets (ICMP errors, resets) per CPU and second; what is beyond is dropped silently. */
 const volatile __u32 refusals_per_second = 1000;
 
-/* Drop and trace events per CPU and second; what is beyond is counted in tsi_event_rate.lost. */
-const volatile __u32 events_per_second = 5000;
+/* Events per CPU and second, of each class (maps/event.h); what is beyond is counted in tsi_event_rate.lost. */
+const volatile __u32 events_per_second = 10000;
+const volatile __u32 traces_per_second = 100000;
+/* At TRACE_CONNECTIONS: TCP flags whose first packet is told, of FIN, SYN, RST, PSH and ACK; and the time from one packet
+ * to the next that is told, in ticks of 2^30 ns.
+ */
+const volatile __u8 trace_flags = 0x07;
+const volatile __u16 trace_interval = 5;
 
 #endif

@@ -251,7 +251,10 @@ static __always_inline int examine(struct packet *pkt, const struct endpoint *en
 			return verdict;
 	}
 	reason = check_packet(pkt, endpoint);
-	return unlikely(reason) ? drop(pkt, reason) : CONTINUE;
+	if (unlikely(reason))
+		return drop(pkt, reason);
+	received(pkt, TRACE_FROM_POD);
+	return CONTINUE;
 }
 
 static __always_inline int from_pod(struct __sk_buff *skb, const struct endpoint *endpoint,

@@ -91,6 +91,7 @@ static __always_inline int to_pod(struct packet *pkt)
 	pkt->destination_identity = identity_or_world(remote, pkt->family);
 	if (is_tunnelled(remote) && enable_node_port)
 		note_own_connection(pkt);
+	pkt->trace = due_by_flags(pkt, TRACE_REASON_UNKNOWN);
 	if (is_tunnelled(remote))
 		return encapsulate(pkt, &remote->tunnel_endpoint, pkt->source_identity);
 	/* A pod's address without a pod. Left to itself the packet would circle between tsi_host
@@ -107,6 +108,7 @@ static __always_inline int from_stack(struct packet *pkt)
 		return drop(pkt, reason);
 	if (!leaves_the_link(pkt))
 		return TC_ACT_OK;
+	received(pkt, TRACE_FROM_HOST);
 	return to_pod(pkt);
 }
 

@@ -190,6 +190,17 @@ static __always_inline int to_chosen_backend(struct packet *pkt, struct balance 
 	return DELIVER;
 }
 
+/* Who came for what, before it is rewritten: what is told later has other ends. */
+static __always_inline void tell_client(struct packet *pkt, const struct balance *balance)
+{
+	__u32 level = trace_level();
+
+	if (level == TRACE_OFF || level == TRACE_ALL || !(balance->opened || has_told_flags(pkt)))
+		return;
+	pkt->trace = balance->opened ? TRACE_REASON_NEW : TRACE_REASON_ESTABLISHED;
+	tell(pkt, EVENT_TRACE, TRACE_FROM_NETWORK, place_of(pkt));
+}
+
 static __always_inline int serve(struct packet *pkt)
 {
 	struct balance *balance = this_balance();
@@ -213,6 +224,7 @@ static __always_inline int serve(struct packet *pkt)
 	reason = check_backend(pkt, balance, reason);
 	if (unlikely(reason))
 		return refuse_client(pkt, reason);
+	tell_client(pkt, balance);
 	return to_chosen_backend(pkt, balance);
 }
 
@@ -291,6 +303,8 @@ static __always_inline int sort_out(struct packet *pkt)
 
 	if (parse(pkt))
 		return TC_ACT_OK;
+	if (!is_tunnel_packet(pkt))
+		received(pkt, TRACE_FROM_NETWORK);
 	if (enable_dsr && routing_mode == ROUTING_NATIVE) {
 		verdict = take_frontend(pkt, told);
 		if (unlikely(verdict))

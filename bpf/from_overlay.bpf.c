@@ -44,6 +44,7 @@ static __always_inline int to_node(struct packet *pkt)
 		if (pkt->reply_frontend)
 			return answer_client(pkt);
 	}
+	pkt->trace = due_by_flags(pkt, TRACE_REASON_UNKNOWN);
 	take_in(pkt);
 	return to_stack(pkt, TRACE_TO_HOST);
 }
@@ -90,6 +91,7 @@ static __always_inline int from_tunnel(struct packet *pkt)
 	if (enable_dsr)
 		pkt->frontend = said_frontend(said, pkt->protocol);
 	tell_nodes_apart(pkt);
+	received(pkt, TRACE_FROM_OVERLAY);
 	local = endpoint_of(&pkt->destination);
 	if (unlikely(!local))
 		return drop(pkt, DROP_UNROUTABLE);

@@ -11,6 +11,7 @@
 #include <linux/bpf.h>
 #include <linux/in.h>
 #include <linux/errno.h>
+#include "lib/event.h"
 #include "lib/identity.h"
 #include "lib/service.h"
 #include "lib/socket_address.h"
@@ -130,13 +131,42 @@ static __always_inline __u32 new_backend(struct bpf_sock_addr *ctx, const struct
 	return choose_backend(&client, bpf_get_prandom_u32());
 }
 
+static __always_inline void tell_translation(struct bpf_sock_addr *ctx,
+	const struct frontend *frontend, const struct frontend_key *asked,
+	const struct backend *backend)
+{
+	enum translation_point point = backend ? TRANSLATION_FORWARD : TRANSLATION_REFUSED;
+	enum event_class class = backend ? EVENTS_TRACES : EVENTS_VERDICTS;
+	struct socket_event *event = reserve_event(class, sizeof(*event));
+
+	if (!event)
+		return;
+	event->header.kind = EVENT_TRANSLATION;
+	event->header.code = point;
+	event->header.direction = DIRECTION_EGRESS;
+	event->header.frontend = frontend->id;
+	event->frontend_address = asked->address;
+	event->frontend_port = asked->port;
+	event->protocol = asked->protocol;
+	if (backend) {
+		event->backend_address = backend->address;
+		event->backend_port = backend->port;
+	}
+	event->socket_cookie = bpf_get_socket_cookie(ctx);
+	event->cgroup_id = bpf_get_current_cgroup_id();
+	event->netns_cookie = bpf_get_netns_cookie(ctx);
+	bpf_ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+}
+
 /* What is to hear nothing goes on, to be dropped as a packet: but the node's own packets meet nobody who would. */
-static __always_inline int refuse(struct bpf_sock_addr *ctx, const struct frontend *frontend)
+static __always_inline int refuse(struct bpf_sock_addr *ctx, const struct frontend *frontend,
+	const struct frontend_key *asked)
 {
 	bool silent = is_silent(frontend->internal_set);
 
 	if (silent && !is_host_socket(ctx))
 		return PROCEED;
+	tell_translation(ctx, frontend, asked, 0);
 	bpf_set_retval(silent ? -EHOSTUNREACH : -ECONNREFUSED);
 	return REFUSE;
 }
@@ -154,18 +184,19 @@ static __always_inline int balance(
 	};
 	struct frontend *frontend = frontend_of(ctx, &key);
 	struct backend *backend;
-	__u32 id = 0;
+	__u32 id = 0, known = 0;
 
 	if (!frontend)
 		return PROCEED;
 	if (every_message)
-		id = backend_of_before(&flow);
-	if (!id)
-		id = new_backend(ctx, frontend);
+		known = backend_of_before(&flow);
+	id = known ? known : new_backend(ctx, frontend);
 	backend = id ? bpf_map_lookup_elem(&tsi_lb_backend, &id) : 0;
 	if (!backend)
-		return refuse(ctx, frontend);
+		return refuse(ctx, frontend, &key);
 	remember_socket(&flow, &key, backend, id);
+	if (!known && trace_level())
+		tell_translation(ctx, frontend, &key, backend);
 	to->address = backend->address;
 	to->port = backend->port;
 	return PROCEED;

@@ -17,14 +17,6 @@
 /* Not a verdict: there is a packet inside this one. */
 #define TUNNELLED (-102)
 
-static __always_inline bool is_traced(void)
-{
-	__u32 zero = 0;
-	struct runtime *runtime = bpf_map_lookup_elem(&tsi_runtime, &zero);
-
-	return runtime && runtime->trace;
-}
-
 /* outer: bytes of the headers that are put around. The frame can pass as it came until it grows or shrinks, and nothing that is
  * checked after that fails.
  */
@@ -125,7 +117,7 @@ int tsi_xdp(struct xdp_md *ctx)
 
 	note_device(ctx);
 	/* Traces are made of skbs. */
-	if (!enable_node_port || is_traced() || !eth)
+	if (!enable_node_port || trace_level() >= TRACE_SENT || !eth)
 		return XDP_PASS;
 	if (enable_ipv4 && eth->h_proto == bpf_htons(ETH_P_IP))
 		return look_inside(ctx, OUTER4_LENGTH, forward4(ctx));

@@ -145,6 +145,7 @@ __noinline int recall_backend(void)
 
 	if (!balance)
 		return DROP_NO_BACKEND;
+	balance->opened = false;
 	return answer_balance(balance, known_backend(balance));
 }
 
@@ -161,6 +162,7 @@ __noinline int open_service_flow(void)
 	if (balance->icmp_error)
 		return DROP_NO_BACKEND;
 	backend = new_backend(balance);
+	balance->opened = !!backend;
 	if (!backend)
 		balance->silent = is_silent(balance->set);
 	return answer_balance(balance, backend);

@@ -78,6 +78,7 @@ static __always_inline int ask_about_type(struct flow *flow)
 {
 	flow->state = FLOW_STATELESS;
 	flow->is_reply = false;
+	flow->trace = TRACE_DUE | (flow->icmp_error ? TRACE_REASON_RELATED : TRACE_REASON_NEW);
 	flow->protocol = flow->family == IPV4 ? IPPROTO_ICMP : IPPROTO_ICMPV6;
 	flow->question.port = bpf_htons(flow->icmp_type);
 	return FLOW_UNDECIDED;
@@ -153,9 +154,12 @@ static __always_inline void promote(
 static __always_inline void carry_on(
 	struct flow *flow, const struct segment *segment, struct conntrack_entry *entry, __u64 now)
 {
-	if (flow->icmp_error)
+	if (flow->icmp_error) {
+		flow->trace = TRACE_DUE | TRACE_REASON_RELATED;
 		return;
+	}
 	refresh(segment, entry, now);
+	flow->trace = trace_of(segment, entry, now);
 	if (flow->young)
 		promote(flow, segment, entry);
 }
@@ -239,6 +243,9 @@ static __always_inline int open_connection(struct flow *flow, __u64 now)
 		entry->flags |= CONNTRACK_ORIGIN_HIGH;
 	if (flow->is_reply)
 		entry->flags |= CONNTRACK_SEEN_REPLY;
+	flow->trace = trace_of(&segment, entry, now);
+	if (!flow->is_reply)
+		flow->trace = (flow->trace & TRACE_DUE) | TRACE_REASON_NEW;
 	if (conntrack_insert_new(flow->family, &flow->key, entry))
 		return DROP_CONNTRACK_FULL;
 	/* What was established under this key is over, and must not be found in its place. */

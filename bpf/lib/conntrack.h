@@ -40,6 +40,14 @@ static __always_inline bool is_remembered(const struct packet *pkt)
 	       is_echo_reply(pkt->family, pkt->icmp_type);
 }
 
+/* Verifier trick (6.1): whether a trace is due must not make two packets of one, each with a way of its own to the end of the
+ * program (a million instructions instead of a quarter). Read from a map, it is just a number.
+ */
+static __always_inline void read_trace(struct packet *pkt, const struct flow *flow)
+{
+	pkt->trace = *(const volatile __u8 *)&flow->trace;
+}
+
 /* The rest of track(), out of the fast path. 0, or the drop reason. */
 static __always_inline int track_slowly(
 	struct packet *pkt, struct flow *flow, bool known_reply, bool source_high, __u32 epoch)
@@ -59,6 +67,7 @@ static __always_inline int track_slowly(
 	}
 	pkt->is_reply = flow->is_reply;
 	pkt->reply_frontend = flow->reply_frontend;
+	read_trace(pkt, flow);
 	if (likely(!reason))
 		return 0;
 	/* The drop is that end's whose policy it was. */
@@ -94,12 +103,14 @@ static __always_inline int track(struct packet *pkt, bool known_reply)
 	epoch = *(volatile __u32 *)&runtime->epoch;
 	segment = segment_of(pkt, conntrack_key(pkt, &flow->key));
 	entry = conntrack_find(pkt->family, &flow->key);
-	if (likely(is_remembered(pkt) && belongs(&segment, entry, now) && entry->epoch == epoch &&
+	if (likely(!pkt->icmp_error && is_remembered(pkt) && belongs(&segment, entry, now) &&
+		    entry->epoch == epoch &&
 		    (!pkt->frontend || pkt->frontend == entry->frontend))) {
 		pkt->is_reply = segment.is_reply;
 		pkt->reply_frontend = segment.is_reply ? entry->frontend : 0;
-		if (likely(!pkt->icmp_error))
-			refresh(&segment, entry, now);
+		refresh(&segment, entry, now);
+		flow->trace = trace_of(&segment, entry, now);
+		read_trace(pkt, flow);
 		return 0;
 	}
 	return track_slowly(pkt, flow, known_reply, segment.source_high, epoch);

@@ -68,6 +68,50 @@ static __always_inline void refresh(
 		entry->expires_ns = deadline;
 }
 
+#define TRACE_TICK_SHIFT 30
+
+/* Never 0: that is "not yet". */
+static __always_inline __u16 trace_tick(__u64 now)
+{
+	return now >> TRACE_TICK_SHIFT & 0xffff ?: 1;
+}
+
+static __always_inline __u16 told_flags(const struct segment *segment)
+{
+	__u16 flags = segment->tcp_flags & trace_flags & 0x1f;
+
+	return flags << (segment->is_reply ? CONNTRACK_REPLY_TOLD_SHIFT
+					   : CONNTRACK_ORIGIN_TOLD_SHIFT);
+}
+
+/* At TRACE_CONNECTIONS: whether a trace of this packet is due; if so, it counts as told. */
+static __always_inline bool is_due(
+	const struct segment *segment, struct conntrack_entry *entry, __u64 now)
+{
+	__u16 told = segment->is_reply ? entry->reply_told : entry->origin_told;
+	__u16 tick = trace_tick(now), flags = told_flags(segment);
+
+	if (likely(!(flags & ~entry->flags) && told && (__u16)(tick - told) < trace_interval))
+		return false;
+	entry->flags |= flags;
+	if (segment->is_reply)
+		entry->reply_told = tick;
+	else
+		entry->origin_told = tick;
+	return true;
+}
+
+/* See struct packet. */
+static __always_inline __u8 trace_of(
+	const struct segment *segment, struct conntrack_entry *entry, __u64 now)
+{
+	__u8 reason = segment->is_reply ? TRACE_REASON_REPLY : TRACE_REASON_ESTABLISHED;
+
+	return trace_level() == TRACE_CONNECTIONS && is_due(segment, entry, now)
+		       ? TRACE_DUE | reason
+		       : reason;
+}
+
 /* Whether the packet belongs to what the entry remembers; sets is_reply. A bare SYN opens a
  * connection: it is nobody's reply, and on a closed connection it is the next one's first packet.
  */

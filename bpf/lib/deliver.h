@@ -70,6 +70,14 @@ static __always_inline int address_frame(struct __sk_buff *skb, const struct end
 	return 0;
 }
 
+/* Told as the packet of the pod that gets it, whoever sent it. */
+static __always_inline void delivered(const struct packet *pkt, const struct endpoint *endpoint)
+{
+	struct event_place place = {.direction = DIRECTION_INGRESS, .endpoint_id = endpoint->id};
+
+	forwarded_at(pkt, TRACE_TO_POD, place);
+}
+
 /* From an ingress hook: straight into the pod's namespace, without a second pass through the stack.
  */
 static __always_inline int deliver_from_ingress(
@@ -84,7 +92,7 @@ static __always_inline int deliver_from_ingress(
 	/* A frame that came for another link address would be ignored by the pod. */
 	if (unlikely(pkt->skb->pkt_type != PACKET_HOST))
 		bpf_skb_change_type(pkt->skb, PACKET_HOST);
-	forwarded(pkt, TRACE_TO_POD);
+	delivered(pkt, endpoint);
 	return bpf_redirect_peer(endpoint->ifindex, 0);
 }
 
@@ -96,7 +104,7 @@ static __always_inline int deliver_from_egress(
 
 	if (unlikely(reason))
 		return drop(pkt, reason);
-	forwarded(pkt, TRACE_TO_POD);
+	delivered(pkt, endpoint);
 	return bpf_redirect(endpoint->ifindex, 0);
 }
 

@@ -5,6 +5,7 @@
 
 #include "lib/identity.h"
 #include "lib/packet.h"
+#include "maps/event.h"
 #include "maps/flow.h"
 #include "maps/policy.h"
 
@@ -67,6 +68,7 @@ static __always_inline void flow_of(const struct packet *pkt, struct flow *flow)
 	flow->direction = pkt->direction;
 	flow->endpoint_id = pkt->endpoint_id;
 	flow->is_reply = false;
+	flow->trace = TRACE_REASON_UNKNOWN;
 	flow->response = POLICY_RESPONSE_DROP;
 	flow->rule = 0;
 	flow->frontend = pkt->frontend;

@@ -17,7 +17,7 @@ static __always_inline int back_into_pod(const struct packet *pkt, const struct 
 
 	if (unlikely(reason))
 		return drop(pkt, reason);
-	forwarded(pkt, TRACE_TO_POD);
+	delivered(pkt, endpoint);
 	return bpf_redirect(endpoint->ifindex, 0);
 }
 
@@ -59,6 +59,8 @@ static __always_inline int to_itself(
 		note_hairpin(pkt->frontend, pkt->family, pkt->tcp_flags);
 	if (unlikely(balance->by_port) && !pkt->icmp_error)
 		note_answer(pkt->frontend, pkt->family, pkt->tcp_flags);
+	pkt->trace = balance->opened ? TRACE_DUE | TRACE_REASON_NEW
+				     : due_by_flags(pkt, TRACE_REASON_ESTABLISHED);
 	reason = to_backend(pkt, balance);
 	if (!reason)
 		reason = rewrite_end(pkt, PACKET_SOURCE, &hairpin, pkt->source_port);
@@ -71,6 +73,8 @@ static __always_inline int answer_itself(struct packet *pkt, const struct endpoi
 
 	if (!unmasquerade(pkt, &reason) || !pkt->reply_frontend)
 		return drop(pkt, DROP_UNROUTABLE);
+	pkt->is_reply = true;
+	pkt->trace = due_by_flags(pkt, TRACE_REASON_REPLY);
 	if (!reason)
 		reason = restore_frontend(pkt);
 	return unlikely(reason) ? drop(pkt, reason) : back_into_pod(pkt, endpoint);

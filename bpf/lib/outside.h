@@ -121,6 +121,8 @@ static __always_inline int answer_client(struct packet *pkt)
 {
 	int reason = restore_frontend(pkt);
 
+	pkt->is_reply = true;
+	pkt->trace = due_by_flags(pkt, TRACE_REASON_REPLY);
 	return unlikely(reason) ? drop(pkt, reason) : to_network(pkt);
 }
 

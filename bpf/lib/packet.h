@@ -78,6 +78,8 @@ struct packet {
 	/* Ports are known: not a fragment whose first one was not seen. */
 	bool has_ports;
 	bool is_reply;
+	/* What it is to its connection (enum trace_reason), and TRACE_DUE if it is to be told of at TRACE_CONNECTIONS. */
+	__u8 trace;
 	/* What a denying rule wants the sender to hear: enum policy_response. */
 	__u8 response;
 	/* What the sender of a packet that is too big is told, bytes. */

@@ -108,25 +108,34 @@ static __always_inline bool is_denial(__u8 verdict)
 	return verdict == POLICY_DENY || verdict == POLICY_DEFAULT_DENY;
 }
 
-/* Tells of a verdict that lets the flow through: of denials the drop tells. Of audits always, of others on
- * request.
+/* Whether somebody wants to hear of a verdict that lets the flow through; of denials the drop tells. Of audits always; of
+ * others, where a policy allows and not only fails to forbid, at the first packet.
  */
-static __always_inline void tell_verdict(struct __sk_buff *skb, const struct flow *flow)
+static __always_inline bool is_verdict_told(const struct flow *flow)
 {
-	const struct policy_answer *answer = &flow->answer;
 	__u32 zero = 0;
 	struct runtime *runtime = bpf_map_lookup_elem(&tsi_runtime, &zero);
-	union event_subject subject = {
+
+	if (flow->answer.verdict == POLICY_AUDIT)
+		return true;
+	return runtime && runtime->verdicts && flow->state != FLOW_STALE &&
+	       flow->question.slot != POLICY_SLOT_ALLOW;
+}
+
+static __always_inline void tell_verdict(struct __sk_buff *skb, const struct flow *flow)
+{
+	struct event_subject subject = {
 		.kind = EVENT_POLICY_VERDICT,
-		.code = answer->verdict,
+		.code = flow->answer.verdict,
 		.direction = flow->direction,
 		.reply = flow->is_reply,
 		.endpoint_id = flow->endpoint_id,
 	};
 
-	if (answer->verdict == POLICY_AUDIT || (runtime && runtime->verdicts))
-		send_event(skb, subject.packed, flow->source.identity, flow->destination.identity,
-			answer->rule);
+	if (is_verdict_told(flow))
+		send_event(skb, pack_subject(subject),
+			pack(flow->source.identity, flow->destination.identity),
+			pack(flow->answer.rule, flow->frontend));
 }
 
 /* One end's policy about the other. 0, or the drop reason; the flow's direction and endpoint say whose

@@ -37,10 +37,15 @@ static __always_inline bool is_new_flow(const struct packet *pkt, const struct b
 static __always_inline bool choose_backend_elsewhere(
 	const struct packet *pkt, struct balance *balance)
 {
+	bool told = trace_level();
+
 	describe_flow(pkt, balance);
 	if (admit() || endpoint_of(&pkt->source))
 		return false;
-	if (recall_backend() && !is_new_flow(pkt, balance))
+	/* What is to be told, tc tells: traces are made of skbs. */
+	if (told && has_told_flags(pkt))
+		return false;
+	if (recall_backend() && (told || !is_new_flow(pkt, balance)))
 		return false;
 	return !endpoint_of(&balance->backend);
 }
@@ -110,6 +115,8 @@ static __always_inline bool to_client(struct frame *frame)
 	if (!translation)
 		return false;
 	flow_tuple(pkt, NAT_REVERSE, &translation->tuple);
+	if (trace_level() && has_told_flags(pkt))
+		return false;
 	if (!nat_find(NAT_WAY, true) || !translation->target.frontend)
 		return false;
 	id = translation->target.frontend;

@@ -46,7 +46,9 @@ struct balance {
 	/* There is no backend, and the client hears nothing. */
 	__u8 silent;
 	__be16 backend_port;
-	__u16 reserved;
+	/* The packet is the first of its flow. */
+	__u8 opened;
+	__u8 reserved;
 	struct frontend frontend;
 	__u32 set;
 	__u32 reserved_word;

@@ -13,7 +13,13 @@ enum conntrack_flags {
 	/* FIN seen from that side; RST sets both. */
 	CONNTRACK_ORIGIN_CLOSED = 4,
 	CONNTRACK_REPLY_CLOSED = 8,
+	/* TCP flags that have been told of (trace_flags), of either side: FIN is the lowest of five bits. */
+	CONNTRACK_ORIGIN_TOLD = 0x1f << 4,
+	CONNTRACK_REPLY_TOLD = 0x1f << 9,
 };
+
+#define CONNTRACK_ORIGIN_TOLD_SHIFT 4
+#define CONNTRACK_REPLY_TOLD_SHIFT 9
 
 /* Both ends of a connection, ordered, so that packets of both directions make the same key: low is
  * the end whose (address, port) is smaller, compared as big-endian numbers, address first.
@@ -62,7 +68,9 @@ struct conntrack_entry {
 	__u16 proxy_port;
 	/* Frontend (maps/service.h) whose address replies get as their source, 0: none. */
 	__u32 frontend;
-	__u32 reserved_word;
+	/* When a packet of either side was told of last, in ticks of 2^30 ns of CLOCK_MONOTONIC; 0: none was. */
+	__u16 origin_told;
+	__u16 reply_told;
 };
 
 /* connection -> state and remembered verdict, of connections that have been answered and answered

@@ -90,7 +90,9 @@ struct flow {
 	/* Of a denial: enum policy_response, the side whose policy it was, and the rule. */
 	__u8 response;
 	__u8 direction;
-	__u16 reserved;
+	/* See struct packet. */
+	__u8 trace;
+	__u8 reserved;
 	__u16 endpoint_id;
 	__u16 proxy_port;
 	__u32 rule;

@@ -5,12 +5,25 @@
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 
+/* Which forwarded packets make trace events (Cilium's monitor aggregation). */
+enum trace_level {
+	TRACE_OFF = 0,
+	/* Per connection and direction: its first packet, one with a TCP flag that was not seen before, and one every
+	 * trace_interval ("medium").
+	 */
+	TRACE_CONNECTIONS = 1,
+	/* Every packet, once, where it goes ("low"). */
+	TRACE_SENT = 2,
+	/* And where it comes from ("none"). */
+	TRACE_ALL = 3,
+};
+
 struct runtime {
 	/* Moved last, after every map that a verdict depends on (design decision 5). */
 	__u32 epoch;
-	/* Nonzero: forwarded packets make trace events. */
+	/* enum trace_level. */
 	__u32 trace;
-	/* Nonzero: so do verdicts that allow. */
+	/* Nonzero: verdicts that allow make events. */
 	__u32 verdicts;
 	__u32 reserved;
 };

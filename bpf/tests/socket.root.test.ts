@@ -4,10 +4,12 @@ import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, afterEach, before, describe, test } from "node:test";
-import { type Collection, Link, loadCollection } from "@tsilium/ebpf";
+import { type Collection, decode, encode, Link, loadCollection, RingBuffer } from "@tsilium/ebpf";
 import { Address } from "@tsilium/net";
 import { ownNetnsCookie } from "@tsilium/syscall";
 import { type Netns, Topology } from "@tsilium/testkit";
+import * as abi from "../../packages/datapath/src/gen/abi.ts";
+import { fromMappedBytes } from "../../packages/datapath/src/tables/address-key.ts";
 import { cgroupMount, TestCgroup } from "../../packages/datapath/src/testing/cgroup.ts";
 import { plainServices } from "../../packages/datapath/src/testing/service-config.ts";
 import { configuredObject, TestNode } from "./node.ts";
@@ -429,4 +431,76 @@ describe("bind()", () => {
       assert.equal(binding(pod, { family, type: "tcp" }, `${address}:30080`), "");
     });
   }
+});
+
+describe("what sockets are given is told", () => {
+  const [naming] = namings as [Naming];
+  const told = (map: "tsi_traces" | "tsi_events") => {
+    const events: abi.SocketEvent[] = [];
+    using ring = RingBuffer.open(node.map(map));
+    ring.drain((memory, at, length) => {
+      const record = memory.bytes.slice(at, at + length);
+      events.push(decode(abi.socketEvent, record));
+    });
+    return events.map((event) => {
+      const backend = fromMappedBytes(event.backendAddress);
+      return {
+        kind: event.header.kind,
+        code: event.header.code,
+        frontend: `${fromMappedBytes(event.frontendAddress)}:${event.frontendPort}`,
+        backend: `${backend}:${event.backendPort}`,
+        known: event.header.frontend !== 0 && event.socketCookie !== 0n && event.cgroupId !== 0n,
+        netns: event.netnsCookie,
+      };
+    });
+  };
+  const setTrace = (trace: number) =>
+    node
+      .map("tsi_runtime")
+      .update(new Uint8Array(4), encode(abi.runtime, { epoch: 0, trace, verdicts: 0 }));
+
+  before(() => {
+    setTrace(abi.traceLevel.connections);
+    told("tsi_traces");
+    told("tsi_events");
+  });
+  after(() => setTrace(abi.traceLevel.off));
+
+  test("a connection's backend, and a UDP socket's once for all its messages", () => {
+    using _programs = attached("all");
+    serve({ frontends: [clusterService], backends: firsts });
+    const translation = {
+      kind: abi.eventKind.translation,
+      code: abi.translationPoint.forward,
+      frontend: "10.96.0.10:80",
+      backend: `${listening.first[4]}:8080`,
+      known: true,
+    };
+    {
+      using _server = server(pod, naming, "tcp", firsts[0] as Place);
+      using client = open(pod, naming, "tcp");
+      client.connect(endOf(naming, service));
+    }
+    assert.deepEqual(told("tsi_traces"), [{ ...translation, netns: cookies.pod }]);
+    using client = open(host, naming, "udp");
+    for (let message = 0; message < 3; message++) client.send("x", endOf(naming, service));
+    assert.deepEqual(told("tsi_traces"), [{ ...translation, netns: cookies.host }]);
+  });
+
+  test("a refusal, beside the drops", () => {
+    using _programs = attached("all");
+    serve({ frontends: [clusterService], backends: [] });
+    assert.notEqual(refusal(pod, naming, "tcp", service), "");
+    assert.deepEqual(told("tsi_traces"), []);
+    assert.deepEqual(told("tsi_events"), [
+      {
+        kind: abi.eventKind.translation,
+        code: abi.translationPoint.refused,
+        frontend: "10.96.0.10:80",
+        backend: "undefined:0",
+        known: true,
+        netns: cookies.pod,
+      },
+    ]);
+  });
 });

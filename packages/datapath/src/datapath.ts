@@ -1,11 +1,12 @@
 // The kernel side of a node, from configuration to running programs. Everything here outlives the agent: starting again
 // adopts devices, maps and links as they are, corrects them, and replaces programs in place. Nothing is ever flushed.
-import { RingBuffer, TypedMap } from "@tsilium/ebpf";
+import { TypedMap } from "@tsilium/ebpf";
 import type { BpfMap } from "@tsilium/ebpf";
 import { Rtnl } from "@tsilium/netlink";
 import { Conntrack } from "./tables/conntrack.ts";
 import { ensureDevices, nodeAddresses } from "./node/devices.ts";
 import { Endpoints } from "./tables/endpoints.ts";
+import { EventRings } from "./tables/event-rings.ts";
 import { EventStream } from "./tables/event-stream.ts";
 import { mapCodecs } from "./gen/abi.ts";
 import { Generation, withMapMax } from "./generation.ts";
@@ -17,7 +18,14 @@ import type { DatapathLog } from "./log.ts";
 import { mapMaxOf } from "./pinned/fitting.ts";
 import { mapStatus } from "./pinned/map-status.ts";
 import { Metrics } from "./tables/metrics.ts";
-import type { DatapathConfig, DropOrTraceEvent, PartStatus, ServiceFeature } from "./model.ts";
+import type {
+  DatapathConfig,
+  DatapathEvent,
+  EventLosses,
+  PartStatus,
+  ServiceFeature,
+  TraceLevel,
+} from "./model.ts";
 import { Nat } from "./tables/nat.ts";
 import { NodeRoutes } from "./node/node-routes.ts";
 import { NodesMap } from "./tables/nodes.ts";
@@ -56,7 +64,7 @@ export class Datapath implements Disposable {
   readonly #parts: Parts;
   #running: Generation;
   readonly #runtime: RuntimeSwitch;
-  readonly #ring: RingBuffer;
+  readonly #rings: EventRings;
   readonly #stream: EventStream;
 
   private constructor(parts: Parts, running: Generation) {
@@ -83,8 +91,8 @@ export class Datapath implements Disposable {
     this.services = new ServiceMaps(serviceTables(maps), flowTables(maps));
     this.metrics = new Metrics(maps.get("tsi_metrics"));
     this.routes = new NodeRoutes(parts.rtnl, config);
-    this.#ring = RingBuffer.open(maps.get("tsi_events"));
-    this.#stream = new EventStream(this.#ring);
+    this.#rings = EventRings.of((name) => maps.get(name));
+    this.#stream = new EventStream([this.#rings.verdicts, this.#rings.traces]);
   }
 
   /**
@@ -135,14 +143,22 @@ export class Datapath implements Disposable {
     return true;
   }
 
-  /** Drops and, once switched on, traces, from now until `signal` aborts. Any number of listeners. */
-  events(signal: AbortSignal): AsyncIterable<DropOrTraceEvent> {
+  /**
+   * Drops and, once switched on, traces and translations, from now until `signal` aborts. Any number of listeners, but
+   * of one process: rings take one reader. Where another thread reads them (`openEventRings`), nobody may call this.
+   */
+  events(signal: AbortSignal): AsyncIterable<DatapathEvent> {
     return this.#stream.events(signal);
   }
 
-  /** Whether forwarded packets make events too. Costs every packet; off unless asked for. */
-  setTrace(on: boolean): void {
-    this.#runtime.setTrace(on);
+  /** Events told and lost, by class and CPU. Exact: what was to be told is their sum. */
+  eventLosses(): EventLosses[] {
+    return this.#rings.losses();
+  }
+
+  /** Which forwarded packets make events too. Costs each of them; "off" unless asked for. */
+  setTrace(level: TraceLevel): void {
+    this.#runtime.setTrace(level);
   }
 
   /** Whether verdicts that allow a new flow make events too. */
@@ -204,7 +220,7 @@ export class Datapath implements Disposable {
 
   /** Lets go of descriptors and ends every event stream. What is pinned goes on forwarding. */
   [Symbol.dispose](): void {
-    void this.#stream.stopped().then(() => this.#ring[Symbol.dispose]());
+    void this.#stream.stopped().then(() => this.#rings[Symbol.dispose]());
     this.#runtime[Symbol.dispose]();
     this.#running[Symbol.dispose]();
     this.#parts.rtnl[Symbol.dispose]();

@@ -4,6 +4,20 @@ export { Datapath, type DatapathOptions } from "./datapath.ts";
 export { dropReasons, firstDropCode, reasonText } from "./tables/drop-reasons.ts";
 export type { Endpoints } from "./tables/endpoints.ts";
 export { DatapathError, type DatapathErrorCode } from "./errors.ts";
+export { headerLayout, packetEventLayout, socketEventLayout } from "./tables/event-layout.ts";
+export { EventRings, openEventRings } from "./tables/event-rings.ts";
+export { decodeEvent } from "./tables/events.ts";
+export {
+  direction as eventDirection,
+  event as eventCodec,
+  eventClass,
+  eventHeader as eventHeaderCodec,
+  eventKind,
+  policyVerdict,
+  socketEvent as socketEventCodec,
+  traceLevel,
+  translationPoint,
+} from "./gen/abi.ts";
 export type { HookKind } from "./programs/hooks.ts";
 export type { DatapathLog } from "./log.ts";
 export type { Metrics } from "./tables/metrics.ts";

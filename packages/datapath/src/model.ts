@@ -250,19 +250,46 @@ export type NodeEntry = {
 /** What a policy-verdict event says; denials are told of as drops too. */
 export type VerdictWord = "deny" | "default-deny" | "allow" | "audit" | "redirect";
 
-export type DropOrTraceEvent = {
+/**
+ * Which forwarded packets make events (Cilium's monitor aggregation). connections: each connection's first packet, its
+ * first of each TCP flag that counts, and one at times, in each direction. sent: every packet where it goes. all: and
+ * where it comes from.
+ */
+export type TraceLevel = "off" | "connections" | "sent" | "all";
+
+/** What has a ring, and a budget, of its own: drops, verdicts and refused calls; traces and translations. */
+export type EventClass = "verdicts" | "traces";
+
+/** Events of one CPU since the maps were made. Lost: over the budget, or the ring was full. */
+export type EventLosses = {
+  readonly class: EventClass;
+  readonly cpu: number;
+  readonly lost: bigint;
+  readonly sent: bigint;
+};
+
+export type DatapathEvent = PacketEvent | TranslationEvent;
+
+export type PacketEvent = {
   readonly kind: "drop" | "trace" | "policy-verdict";
   /** CLOCK_BOOTTIME, nanoseconds. */
   readonly timestampNs: bigint;
-  /** Cilium's drop reason code (130-255) for drops, the observation point for traces, a VerdictWord's number. */
+  readonly cpu: number;
+  /** Cilium's drop reason code (130-255) for drops, Cilium's observation point for traces, a VerdictWord's number. */
   readonly code: number;
   /** Of a policy-verdict. */
   readonly verdict: VerdictWord | undefined;
   /** Number of the policy rule that decided (for a default deny, of the policies that cause it), 0: none did. */
   readonly rule: number;
+  /** `FrontendEntry.id` that the flow was opened to, 0: none, or not known. */
+  readonly frontend: number;
   readonly direction: "ingress" | "egress";
-  /** ID of the local endpoint concerned, 0 when none. */
+  readonly isReply: boolean;
+  /** Of a trace, Cilium's flow.TraceReason. */
+  readonly traceReason: number;
+  /** ID of the local endpoint concerned: whose policy it was, who sends or gets the packet; 0 when none. */
   readonly endpointId: number;
+  /** 0: not known when the event was made. */
   readonly sourceIdentity: number;
   readonly destinationIdentity: number;
   readonly ifindex: number;
@@ -270,6 +297,27 @@ export type DropOrTraceEvent = {
   readonly packetLength: number;
   /** The packet from its Ethernet header on, at most 128 bytes. */
   readonly packet: Uint8Array;
+};
+
+/** A socket's connect() or sendmsg() to a service's address. */
+export type TranslationEvent = {
+  readonly kind: "translation";
+  /** CLOCK_BOOTTIME, nanoseconds. */
+  readonly timestampNs: bigint;
+  readonly cpu: number;
+  /** There was no backend, and the call failed. */
+  readonly isRefused: boolean;
+  readonly frontend: number;
+  readonly protocol: number;
+  /** What was asked for. */
+  readonly address: Address;
+  readonly port: number;
+  /** What it became. */
+  readonly backend: { readonly address: Address; readonly port: number } | undefined;
+  readonly socketCookie: bigint;
+  readonly cgroupId: bigint;
+  /** Whose socket it is: of an endpoint's network namespace (`EndpointEntry.netnsCookie`), or the node's. */
+  readonly netnsCookie: bigint;
 };
 
 /** Configuration the datapath is loaded with; names follow cilium-config where the meaning is the same. */
@@ -305,6 +353,20 @@ export type DatapathConfig = {
   /** Native routing only: install routes to the pod CIDRs of nodes that share our underlay network. */
   readonly autoDirectNodeRoutes: boolean;
   readonly services: ServiceConfig;
+  /** undefined: as bpf/config.h says. */
+  readonly events?: EventConfig | undefined;
+};
+
+/** How much of what happens makes events; whether it does at all is switched while programs run. */
+export type EventConfig = {
+  /** Drops and verdicts of policy, per CPU; what exceeds it is lost, and counted. */
+  readonly verdictsPerSecond: number;
+  /** Traces and translations, per CPU. */
+  readonly tracesPerSecond: number;
+  /** monitor-aggregation-flags, bits of a TCP header: FIN 1, SYN 2, RST 4, PSH 8, ACK 16. */
+  readonly traceFlags: number;
+  /** monitor-aggregation-interval; the kernel counts in steps of 2^30 ns. */
+  readonly traceIntervalMs: number;
 };
 
 /** What the datapath must know of another node to route to its pods. */

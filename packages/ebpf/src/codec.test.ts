@@ -9,6 +9,7 @@ import {
   decode,
   encode,
   i32,
+  offsetOf,
   struct,
   u16,
   u64,
@@ -75,3 +76,8 @@ test("too few bytes, wrong lengths are refused", () => {
 });
 
 test("any non-zero byte is true", () => assert.equal(decode(bool, new Uint8Array([2])), true));
+
+test("a struct's codec says where its fields lie", () => {
+  assert.equal(offsetOf(flow, "mac"), 6);
+  assert.throws(() => offsetOf(u64 as Codec<unknown> as Codec<{ mac: number }>, "mac"), RangeError);
+});

@@ -6,7 +6,16 @@ export type Codec<T> = {
   readonly size: number;
   read(view: DataView, offset: number): T;
   write(view: DataView, offset: number, value: T): void;
+  /** Of a struct: its fields by name. */
+  readonly fields?: Readonly<Record<string, Field<unknown>>>;
 };
+
+/** Where a struct's field begins, bytes from the struct's start. @throws RangeError when it has no such field */
+export function offsetOf<T>(codec: Codec<T>, field: keyof T & string): number {
+  const at = codec.fields?.[field]?.at;
+  if (at === undefined) throw new RangeError(`no field ${field}`);
+  return at;
+}
 
 /** Reads one value. @throws RangeError when there are too few bytes. */
 export function decode<T>(codec: Codec<T>, bytes: Uint8Array): T {
@@ -140,5 +149,6 @@ export function struct<T extends object>(
     write: (view, offset, value) => {
       for (const [name, { at, codec }] of entries) codec.write(view, offset + at, value[name]);
     },
+    fields: fields as Readonly<Record<string, Field<unknown>>>,
   };
 }

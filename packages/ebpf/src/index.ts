@@ -1,6 +1,6 @@
 // The eBPF library: object files read without the kernel, and what is loaded from them.
 export * as codecs from "./codec.ts";
-export { decode, encode, type Codec } from "./codec.ts";
+export { decode, encode, offsetOf, type Codec } from "./codec.ts";
 export * from "./errors.ts";
 export * from "./map-types.ts";
 export { Btf, type BtfMember, type BtfType } from "./object/btf.ts";
@@ -25,7 +25,13 @@ export * from "./kernel/program.ts";
 export { generateCodecs } from "./codegen/abi.ts";
 export { attachTc, ClsactFilter, type TcAttachment } from "./kernel/clsact.ts";
 export { type MapCodecs, TypedMap, TypedPerCpuMap } from "./kernel/typed-map.ts";
-export { RingBuffer, type RingBufferStatistics } from "./ringbuf/ring-buffer.ts";
+export { activePollMs, idlePollMs, nextPollMs } from "./ringbuf/pace.ts";
+export {
+  type RecordHandler,
+  RingBuffer,
+  type RingBufferStatistics,
+} from "./ringbuf/ring-buffer.ts";
+export { type RingMemory, RingReading } from "./ringbuf/ring-reading.ts";
 export {
   type Feature,
   type FeatureName,

@@ -16,16 +16,12 @@ export const F_GETFL = 3;
 export const F_SETFL = 4;
 export const FD_CLOEXEC = 1;
 
-export const EFD_CLOEXEC = O_CLOEXEC;
-export const EFD_NONBLOCK = O_NONBLOCK;
-
 const libcOpen = declare("int open(const char *path, int flags, int mode)");
 const libcClose = declare("int close(int fd)");
 const libcRead = declareNonBlocking("int64_t read(int fd, void *buffer, size_t length)");
 const libcWrite = declareNonBlocking("int64_t write(int fd, void *buffer, size_t length)");
 const libcIoctl = declare("int ioctl(int fd, unsigned long request, void *argument)");
 const libcFcntl = declare("int fcntl(int fd, int command, int64_t argument)");
-const libcEventfd = declare("int eventfd(unsigned int initial, int flags)");
 
 /** Opens a file; O_CLOEXEC is always added. @throws SyscallError */
 export function open(path: string, flags: number, mode = 0o600): number {
@@ -60,16 +56,4 @@ export function ioctl(fd: number, request: number, argument: Uint8Array | bigint
 /** fcntl(2) with an integer argument. @throws SyscallError */
 export function fcntl(fd: number, command: number, argument = 0): number {
   return libcFcntl(fd, command, argument);
-}
-
-/** An event counter (eventfd(2)), close-on-exec. `flags`: EFD_NONBLOCK. */
-export function eventfd(initial = 0, flags = 0): number {
-  return libcEventfd(initial, flags | EFD_CLOEXEC);
-}
-
-const one = new Uint8Array(new BigUint64Array([1n]).buffer);
-
-/** Adds one to an event counter, which wakes its waiters. */
-export function signalEvent(fd: number): void {
-  libcWrite(fd, one, one.byteLength);
 }

@@ -1,7 +1,6 @@
 // libc as seen by the rest of this package: every call goes through `declare`, which turns -1 into a
 // SyscallError and restarts calls that a signal interrupted. Nothing outside this package imports koffi.
 import koffi from "koffi";
-import { createRequire } from "node:module";
 import { constants } from "node:os";
 import { SyscallError } from "./errors.ts";
 
@@ -73,12 +72,4 @@ export function addressOf(bytes: Uint8Array): bigint {
 function load(prototype: string): { native: NativeFunction; name: string } {
   const native = libc.func(prototype) as NativeFunction & { info: { name: string } };
   return { native, name: native.info.name };
-}
-
-/**
- * Path of the native module, for code that runs in worker threads without this package: a worker's own copy of
- * the door is its own business, and must be as small as `@tsilium/ebpf`'s ring buffer reader.
- */
-export function nativeModulePath(): string {
-  return createRequire(import.meta.url).resolve("koffi");
 }

@@ -1,5 +1,5 @@
 // Waiting for a descriptor on Node's own event loop: no thread, no timer. For descriptors that Node has no
-// type for (netlink, packet sockets, eventfd).
+// type for (netlink, packet sockets).
 import koffi from "koffi";
 import { close, dup } from "./file.ts";
 

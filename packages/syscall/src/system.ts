@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { declare, declareRaw, lastErrno } from "./libc.ts";
 import { SyscallError } from "./errors.ts";
 
+const CLOCK_REALTIME = 0;
 const CLOCK_MONOTONIC = 1;
 const CLOCK_BOOTTIME = 7;
 
@@ -21,6 +22,11 @@ function readClock(clock: number): bigint {
 /** CLOCK_BOOTTIME in nanoseconds: what bpf_ktime_get_boot_ns() answers. Counts time spent suspended. */
 export function clockBoottimeNs(): bigint {
   return readClock(CLOCK_BOOTTIME);
+}
+
+/** CLOCK_REALTIME, UNIX time, in nanoseconds. */
+export function clockRealtimeNs(): bigint {
+  return readClock(CLOCK_REALTIME);
 }
 
 /** CLOCK_MONOTONIC in nanoseconds: what bpf_ktime_get_ns() answers. */

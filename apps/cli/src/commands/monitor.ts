@@ -3,12 +3,13 @@
 import { styleText } from "node:util";
 import { type Command, Option } from "commander";
 import { getLines } from "../agent-client.ts";
-import type { eventView } from "../api.ts";
+import type { eventView, translationView } from "../api.ts";
 import { agentContext } from "../context.ts";
 import { printable } from "../output.ts";
 import { identityName } from "../reserved.ts";
 
 type EventView = ReturnType<typeof eventView>;
+type TranslationView = ReturnType<typeof translationView>;
 type MonitorOptions = {
   readonly trace?: true;
   readonly verdicts?: true;
@@ -16,12 +17,17 @@ type MonitorOptions = {
   readonly output: "text" | "json";
 };
 
+/** Cilium's numbers of observation points. */
 const tracePoints: Record<number, string> = {
-  1: "to pod",
+  0: "to pod",
   2: "to host",
-  3: "to overlay",
-  4: "to stack",
-  5: "to network",
+  3: "to stack",
+  4: "to overlay",
+  5: "from pod",
+  7: "from host",
+  9: "from overlay",
+  10: "from network",
+  11: "to network",
 };
 
 export function registerMonitor(program: Command): void {
@@ -29,7 +35,7 @@ export function registerMonitor(program: Command): void {
     .command("monitor")
     .description("drops as they happen, with the rule that caused them")
     .option("--verdicts", "what policy allows too, once for each connection")
-    .option("--trace", "every forwarded packet (slow)")
+    .option("--trace", "every forwarded packet, and services that sockets ask for (slow)")
     .option("--related-to <endpoint>", "only events of this endpoint ID")
     .addOption(
       new Option("-o, --output <format>", "how to print").choices(["text", "json"]).default("text"),
@@ -47,19 +53,38 @@ Examples:
       process.once("SIGINT", () => stop.abort()).once("SIGTERM", () => stop.abort());
       if (output === "text" && process.stderr.isTTY)
         console.error("Listening for events; Ctrl-C ends.");
-      for await (const event of getLines<EventView>(
+      for await (const event of getLines<EventView | TranslationView>(
         socket,
         `/v1/monitor?trace=${trace === true}&verdicts=${verdicts === true}`,
         stop.signal,
       )) {
-        if (relatedTo !== undefined && String(event.endpointId) !== relatedTo) continue;
+        if (relatedTo !== undefined && !isAbout(event, relatedTo)) continue;
         console.log(output === "json" ? JSON.stringify(event) : sentence(event));
       }
     });
 }
 
+function isAbout(event: EventView | TranslationView, endpoint: string): boolean {
+  return event.kind !== "translation" && String(event.endpointId) === endpoint;
+}
+
 /** An event in a line for people. */
-export function sentence(event: EventView): string {
+export function sentence(event: EventView | TranslationView): string {
+  return event.kind === "translation" ? translationSentence(event) : packetSentence(event);
+}
+
+function translationSentence({ time, address, port, backend, refused }: TranslationView): string {
+  const frontend = endpointText(address, port);
+  const outcome = backend ? `-> ${endpointText(backend.address, backend.port)}` : "has no backend";
+  const what = refused ? styleText("red", "connect refused") : "translated";
+  return `${time.slice(11)} ${what} ${frontend} ${outcome}`;
+}
+
+function endpointText(address: string, port: number): string {
+  return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
+}
+
+function packetSentence(event: EventView): string {
   const identities = `${identityName(event.sourceIdentity)} -> ${identityName(event.destinationIdentity)}`;
   const endpoint = event.endpointId === 0 ? "" : ` endpoint ${event.endpointId}`;
   return `${event.time.slice(11)} ${whatHappened(event)}${endpoint} ${event.direction} identity ${identities}: ${printable(event.summary)}${ruleText(event)}`;

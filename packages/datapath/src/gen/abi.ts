@@ -213,7 +213,8 @@ export type ConntrackEntry = {
   readonly flags: number;
   readonly proxyPort: number;
   readonly frontend: number;
-  readonly reservedWord: number;
+  readonly originTold: number;
+  readonly replyTold: number;
 };
 
 export const conntrackEntry: Codec<ConntrackEntry> = codecs.struct(40, {
@@ -226,7 +227,8 @@ export const conntrackEntry: Codec<ConntrackEntry> = codecs.struct(40, {
   flags: { at: 28, codec: codecs.u16 },
   proxyPort: { at: 30, codec: codecs.u16 },
   frontend: { at: 32, codec: codecs.u32 },
-  reservedWord: { at: 36, codec: codecs.u32 },
+  originTold: { at: 36, codec: codecs.u16 },
+  replyTold: { at: 38, codec: codecs.u16 },
 });
 
 /** struct conntrack_key6, 40 bytes. */
@@ -335,6 +337,19 @@ export const policyRule: Codec<PolicyRule> = codecs.struct(8, {
 export type KnownIdentity = {};
 
 export const knownIdentity: Codec<KnownIdentity> = codecs.struct(4, {});
+
+/** struct runtime, 16 bytes. */
+export type Runtime = {
+  readonly epoch: number;
+  readonly trace: number;
+  readonly verdicts: number;
+};
+
+export const runtime: Codec<Runtime> = codecs.struct(16, {
+  epoch: { at: 0, codec: codecs.u32 },
+  trace: { at: 4, codec: codecs.u32 },
+  verdicts: { at: 8, codec: codecs.u32 },
+});
 
 /** struct backend_slot_key, 8 bytes. */
 export type BackendSlotKey = {
@@ -472,30 +487,19 @@ export const socketFlow: Codec<SocketFlow> = codecs.struct(24, {
   backend: { at: 20, codec: codecs.u32 },
 });
 
-/** struct event_rate, 24 bytes. */
+/** struct event_rate, 32 bytes. */
 export type EventRate = {
   readonly windowNs: bigint;
-  readonly sent: number;
   readonly lost: bigint;
+  readonly sent: bigint;
+  readonly sentInWindow: number;
 };
 
-export const eventRate: Codec<EventRate> = codecs.struct(24, {
+export const eventRate: Codec<EventRate> = codecs.struct(32, {
   windowNs: { at: 0, codec: codecs.u64 },
-  sent: { at: 8, codec: codecs.u32 },
-  lost: { at: 16, codec: codecs.u64 },
-});
-
-/** struct runtime, 16 bytes. */
-export type Runtime = {
-  readonly epoch: number;
-  readonly trace: number;
-  readonly verdicts: number;
-};
-
-export const runtime: Codec<Runtime> = codecs.struct(16, {
-  epoch: { at: 0, codec: codecs.u32 },
-  trace: { at: 4, codec: codecs.u32 },
-  verdicts: { at: 8, codec: codecs.u32 },
+  lost: { at: 8, codec: codecs.u64 },
+  sent: { at: 16, codec: codecs.u64 },
+  sentInWindow: { at: 24, codec: codecs.u32 },
 });
 
 /** struct ipcache_key, 20 bytes. */
@@ -599,6 +603,7 @@ export type Flow = {
   readonly isReply: number;
   readonly response: number;
   readonly direction: number;
+  readonly trace: number;
   readonly endpointId: number;
   readonly proxyPort: number;
   readonly rule: number;
@@ -630,6 +635,7 @@ export const flow: Codec<Flow> = codecs.struct(240, {
   isReply: { at: 139, codec: codecs.u8 },
   response: { at: 140, codec: codecs.u8 },
   direction: { at: 141, codec: codecs.u8 },
+  trace: { at: 142, codec: codecs.u8 },
   endpointId: { at: 144, codec: codecs.u16 },
   proxyPort: { at: 146, codec: codecs.u16 },
   rule: { at: 148, codec: codecs.u32 },
@@ -707,6 +713,7 @@ export type Balance = {
   readonly byPort: number;
   readonly silent: number;
   readonly backendPort: number;
+  readonly opened: number;
   readonly frontend: Frontend;
   readonly set: number;
   readonly reservedWord: number;
@@ -724,6 +731,7 @@ export const balance: Codec<Balance> = codecs.struct(232, {
   byPort: { at: 66, codec: codecs.u8 },
   silent: { at: 67, codec: codecs.u8 },
   backendPort: { at: 68, codec: codecs.be16 },
+  opened: { at: 70, codec: codecs.u8 },
   frontend: { at: 72, codec: frontend },
   set: { at: 88, codec: codecs.u32 },
   reservedWord: { at: 92, codec: codecs.u32 },
@@ -871,48 +879,79 @@ export const fragmentKey6: Codec<FragmentKey6> = codecs.struct(40, {
   id: { at: 32, codec: codecs.be32 },
 });
 
-/** struct event_header, 40 bytes. */
+/** struct event_header, 56 bytes. */
 export type EventHeader = {
   readonly timestampNs: bigint;
+  readonly lost: bigint;
   readonly packetLength: number;
   readonly ifindex: number;
   readonly sourceIdentity: number;
   readonly destinationIdentity: number;
   readonly rule: number;
-  readonly lost: number;
+  readonly frontend: number;
   readonly endpointId: number;
   readonly capturedLength: number;
+  readonly cpu: number;
   readonly kind: number;
   readonly code: number;
   readonly direction: number;
   readonly reply: number;
+  readonly reason: number;
 };
 
-export const eventHeader: Codec<EventHeader> = codecs.struct(40, {
+export const eventHeader: Codec<EventHeader> = codecs.struct(56, {
   timestampNs: { at: 0, codec: codecs.u64 },
-  packetLength: { at: 8, codec: codecs.u32 },
-  ifindex: { at: 12, codec: codecs.u32 },
-  sourceIdentity: { at: 16, codec: codecs.u32 },
-  destinationIdentity: { at: 20, codec: codecs.u32 },
-  rule: { at: 24, codec: codecs.u32 },
-  lost: { at: 28, codec: codecs.u32 },
-  endpointId: { at: 32, codec: codecs.u16 },
-  capturedLength: { at: 34, codec: codecs.u16 },
-  kind: { at: 36, codec: codecs.u8 },
-  code: { at: 37, codec: codecs.u8 },
-  direction: { at: 38, codec: codecs.u8 },
-  reply: { at: 39, codec: codecs.u8 },
+  lost: { at: 8, codec: codecs.u64 },
+  packetLength: { at: 16, codec: codecs.u32 },
+  ifindex: { at: 20, codec: codecs.u32 },
+  sourceIdentity: { at: 24, codec: codecs.u32 },
+  destinationIdentity: { at: 28, codec: codecs.u32 },
+  rule: { at: 32, codec: codecs.u32 },
+  frontend: { at: 36, codec: codecs.u32 },
+  endpointId: { at: 40, codec: codecs.u16 },
+  capturedLength: { at: 42, codec: codecs.u16 },
+  cpu: { at: 44, codec: codecs.u16 },
+  kind: { at: 46, codec: codecs.u8 },
+  code: { at: 47, codec: codecs.u8 },
+  direction: { at: 48, codec: codecs.u8 },
+  reply: { at: 49, codec: codecs.u8 },
+  reason: { at: 50, codec: codecs.u8 },
 });
 
-/** struct event, 168 bytes. */
+/** struct event, 184 bytes. */
 export type Event = {
   readonly header: EventHeader;
   readonly packet: Uint8Array;
 };
 
-export const event: Codec<Event> = codecs.struct(168, {
+export const event: Codec<Event> = codecs.struct(184, {
   header: { at: 0, codec: eventHeader },
-  packet: { at: 40, codec: codecs.bytes(128) },
+  packet: { at: 56, codec: codecs.bytes(128) },
+});
+
+/** struct socket_event, 120 bytes. */
+export type SocketEvent = {
+  readonly header: EventHeader;
+  readonly frontendAddress: Uint8Array;
+  readonly backendAddress: Uint8Array;
+  readonly socketCookie: bigint;
+  readonly cgroupId: bigint;
+  readonly netnsCookie: bigint;
+  readonly frontendPort: number;
+  readonly backendPort: number;
+  readonly protocol: number;
+};
+
+export const socketEvent: Codec<SocketEvent> = codecs.struct(120, {
+  header: { at: 0, codec: eventHeader },
+  frontendAddress: { at: 56, codec: codecs.bytes(16) },
+  backendAddress: { at: 72, codec: codecs.bytes(16) },
+  socketCookie: { at: 88, codec: codecs.u64 },
+  cgroupId: { at: 96, codec: codecs.u64 },
+  netnsCookie: { at: 104, codec: codecs.u64 },
+  frontendPort: { at: 112, codec: codecs.be16 },
+  backendPort: { at: 114, codec: codecs.be16 },
+  protocol: { at: 116, codec: codecs.u8 },
 });
 
 /** enum event_kind. */
@@ -920,18 +959,56 @@ export const eventKind = {
   drop: 1,
   trace: 2,
   policyVerdict: 3,
+  translation: 4,
 } as const;
 export type EventKind = (typeof eventKind)[keyof typeof eventKind];
 
+/** enum event_class. */
+export const eventClass = {
+  verdicts: 0,
+  traces: 1,
+} as const;
+export type EventClass = (typeof eventClass)[keyof typeof eventClass];
+
 /** enum trace_point. */
 export const tracePoint = {
-  pod: 1,
-  host: 2,
-  overlay: 3,
-  stack: 4,
-  network: 5,
+  toPod: 0,
+  toHost: 2,
+  toStack: 3,
+  toOverlay: 4,
+  fromPod: 5,
+  fromHost: 7,
+  fromOverlay: 9,
+  fromNetwork: 10,
+  toNetwork: 11,
 } as const;
 export type TracePoint = (typeof tracePoint)[keyof typeof tracePoint];
+
+/** enum trace_reason. */
+export const traceReason = {
+  unknown: 0,
+  new: 1,
+  established: 2,
+  reply: 3,
+  related: 4,
+} as const;
+export type TraceReason = (typeof traceReason)[keyof typeof traceReason];
+
+/** enum trace_level. */
+export const traceLevel = {
+  off: 0,
+  connections: 1,
+  sent: 2,
+  all: 3,
+} as const;
+export type TraceLevel = (typeof traceLevel)[keyof typeof traceLevel];
+
+/** enum translation_point. */
+export const translationPoint = {
+  forward: 1,
+  refused: 2,
+} as const;
+export type TranslationPoint = (typeof translationPoint)[keyof typeof translationPoint];
 
 /** enum metric. */
 export const metric = {
@@ -1009,6 +1086,8 @@ export const conntrackFlags = {
   seenReply: 2,
   originClosed: 4,
   replyClosed: 8,
+  originTold: 496,
+  replyTold: 15872,
 } as const;
 export type ConntrackFlags = (typeof conntrackFlags)[keyof typeof conntrackFlags];
 

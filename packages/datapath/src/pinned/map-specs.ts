@@ -91,8 +91,18 @@ function mapLayout(spec: CollectionSpec, map: MapSpec): MapLayout {
   };
 }
 
-/** A ring buffer's definition cannot name its record; its one reader and all writers agree on struct event. */
+/** What rings hold: their definitions cannot name it. Readers and writers of either agree on both. */
+const eventRecords = ["event", "socket_event"] as const;
+
 function eventLayout({ btf }: CollectionSpec): RecordLayout {
-  const [id] = btf.find((type) => type.kind === "struct" && type.name === "event");
-  return id === undefined ? { size: 0, leaves: [] } : recordLayout(btf, id, btf.sizeOf(id));
+  const layouts = eventRecords.flatMap((record) => {
+    const [id] = btf.find((type) => type.kind === "struct" && type.name === record);
+    return id === undefined ? [] : [{ record, ...recordLayout(btf, id, btf.sizeOf(id)) }];
+  });
+  return {
+    size: Math.max(0, ...layouts.map(({ size }) => size)),
+    leaves: layouts.flatMap(({ record, leaves }) =>
+      leaves.map((leaf) => ({ ...leaf, path: `${record}.${leaf.path}` })),
+    ),
+  };
 }

@@ -70,6 +70,28 @@ test("every option arrives under the constant's name", () => {
   ]);
 });
 
+test("how much makes events is told in the kernel's terms", () => {
+  const events = { verdictsPerSecond: 7, tracesPerSecond: 9, traceFlags: 0x12 };
+  for (const [traceIntervalMs, ticks] of [
+    [0, 1],
+    [1000, 1],
+    [5000, 5],
+    [3_600_000, 3353],
+    [1e9, 65_535],
+  ] as const) {
+    const constants = loadTimeConstants(
+      { ...config, events: { ...events, traceIntervalMs } },
+      devices,
+    );
+    assert.deepEqual(
+      ["events_per_second", "traces_per_second", "trace_flags", "trace_interval"].map(
+        (name) => constants[name],
+      ),
+      [7, 9, 0x12, ticks],
+    );
+  }
+});
+
 for (const [sentence, changes, message] of [
   [
     "a node of no family",

@@ -2,7 +2,7 @@
 import type { Address, Prefix } from "@tsilium/net";
 import { mtuProblem, routeMtu } from "../node/mtu.ts";
 import { DatapathError } from "../errors.ts";
-import type { DatapathConfig, ServiceConfig } from "../model.ts";
+import type { DatapathConfig, EventConfig, ServiceConfig } from "../model.ts";
 
 /** What a constant can be set to; numbers for network-order types are given as they are read. */
 export type ConstantValue = number | bigint | boolean | Uint8Array;
@@ -49,6 +49,7 @@ export function loadTimeConstants(
     tsi_host_ifindex: node.host,
     tsi_vxlan_ifindex: node.vxlan,
     ...serviceConstants(config.services, node),
+    ...(config.events ? eventConstants(config.events) : {}),
   };
 }
 
@@ -68,6 +69,21 @@ function serviceConstants(
     host_netns_cookie: netnsCookie,
     maglev_size: services.maglevTableSize,
     maglev_seed: services.maglevSeed,
+  };
+}
+
+/** What the kernel counts trace_interval in (bpf/lib/conntrack_entry.h). */
+const traceTickMs = 2 ** 30 / 1e6;
+const lastTick = 65_535;
+
+function eventConstants(events: EventConfig): Record<string, ConstantValue> {
+  const ticks = Math.round(events.traceIntervalMs / traceTickMs);
+  return {
+    events_per_second: events.verdictsPerSecond,
+    traces_per_second: events.tracesPerSecond,
+    trace_flags: events.traceFlags,
+    // With 0 every packet would be due.
+    trace_interval: Math.min(Math.max(ticks, 1), lastTick),
   };
 }
 

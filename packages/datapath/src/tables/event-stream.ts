@@ -1,9 +1,9 @@
-// Live events for any number of listeners from the one ring buffer, which takes one reader. The reader's thread runs
-// only while somebody listens; what lies in the ring from before is skipped, since listeners asked for live events.
+// Live events for any number of listeners from rings that take one reader. They are looked at only while somebody
+// listens; what lies in them from before is skipped, since listeners asked for live events.
 import type { RingBuffer } from "@tsilium/ebpf";
 import { clockBoottimeNs } from "@tsilium/syscall";
 import { decodeEvent } from "./events.ts";
-import type { DropOrTraceEvent } from "../model.ts";
+import type { DatapathEvent } from "../model.ts";
 
 /** Events a listener may lag behind before the oldest are thrown away. */
 const listenerCapacity = 16_384;
@@ -12,21 +12,21 @@ const listenerCapacity = 16_384;
 export type EventSource = Pick<RingBuffer, "events">;
 
 export class EventStream {
-  readonly #source: EventSource;
+  readonly #sources: readonly EventSource[];
   readonly #listeners = new Set<Listener>();
   /** Of the running reader; undefined when nobody listens. */
   #stopReading: AbortController | undefined;
   #reading: Promise<void> = Promise.resolve();
 
-  constructor(source: EventSource) {
-    this.#source = source;
+  constructor(sources: readonly EventSource[]) {
+    this.#sources = sources;
   }
 
   /**
    * Events from now on, until `signal` aborts (then it ends) or the loop is left. A listener that is too slow loses the
    * oldest ones. @throws what reading failed with
    */
-  async *events(signal: AbortSignal): AsyncGenerator<DropOrTraceEvent> {
+  async *events(signal: AbortSignal): AsyncGenerator<DatapathEvent> {
     const listener = new Listener();
     const wake = (): void => listener.wake();
     signal.addEventListener("abort", wake);
@@ -45,7 +45,7 @@ export class EventStream {
     }
   }
 
-  /** Ends every listener's stream; resolves once the reader's thread has ended. */
+  /** Ends every listener's stream; resolves once nothing is read any more. */
   async stopped(): Promise<void> {
     for (const listener of this.#listeners) listener.end();
     this.#stopReading?.abort();
@@ -62,8 +62,13 @@ export class EventStream {
 
   async #read(signal: AbortSignal): Promise<void> {
     const startNs = clockBoottimeNs();
+    await Promise.all(this.#sources.map((source) => this.#readOne(source, startNs, signal)));
+    if (this.#stopReading?.signal === signal) this.#stopReading = undefined;
+  }
+
+  async #readOne(source: EventSource, startNs: bigint, signal: AbortSignal): Promise<void> {
     try {
-      for await (const records of this.#source.events(signal)) {
+      for await (const records of source.events(signal)) {
         for (const record of records) {
           const event = decodeEvent(record);
           if (event === undefined || event.timestampNs < startNs) continue;
@@ -72,8 +77,8 @@ export class EventStream {
       }
     } catch (error) {
       for (const listener of this.#listeners) listener.fail(error);
-    } finally {
-      if (this.#stopReading?.signal === signal) this.#stopReading = undefined;
+      // The others' events are of no use to listeners that have failed, and the next one starts anew.
+      this.#stopReading?.abort();
     }
   }
 }
@@ -81,18 +86,18 @@ export class EventStream {
 /** One consumer's queue. */
 class Listener {
   ended = false;
-  #queue: DropOrTraceEvent[] = [];
+  #queue: DatapathEvent[] = [];
   #failure: { readonly error: unknown } | undefined;
   #wake = Promise.withResolvers<void>();
 
-  push(event: DropOrTraceEvent): void {
+  push(event: DatapathEvent): void {
     if (this.#queue.length >= listenerCapacity) this.#queue.shift();
     this.#queue.push(event);
     this.wake();
   }
 
   /** @throws what the reader failed with, once the queue is empty */
-  take(): DropOrTraceEvent[] {
+  take(): DatapathEvent[] {
     const events = this.#queue;
     if (events.length === 0 && this.#failure !== undefined) throw this.#failure.error;
     this.#queue = [];

@@ -3,6 +3,8 @@
 import type { BpfMap } from "@tsilium/ebpf";
 import { MAP_SHARED, mmap, munmap, pageSize, PROT_READ, PROT_WRITE } from "@tsilium/syscall";
 import type { Mapping } from "@tsilium/syscall";
+import { traceLevel } from "../gen/abi.ts";
+import type { TraceLevel } from "../model.ts";
 
 /** Fields of struct runtime (bpf/maps/runtime.h), as places in an array of __u32. */
 const field = { epoch: 0, trace: 1, verdicts: 2 } as const;
@@ -31,9 +33,9 @@ export class RuntimeSwitch implements Disposable {
     Atomics.add(this.#words, field.epoch, 1);
   }
 
-  /** Whether forwarded packets make events. */
-  setTrace(on: boolean): void {
-    Atomics.store(this.#words, field.trace, on ? 1 : 0);
+  /** Which forwarded packets make events. */
+  setTrace(level: TraceLevel): void {
+    Atomics.store(this.#words, field.trace, traceLevel[level]);
   }
 
   /** Whether verdicts that allow make events. */

@@ -138,8 +138,9 @@ function describeConnection(entry: Connection): string {
 }
 
 async function collect(): Promise<void> {
-  for await (const { kind, code, endpointId } of datapath().events(stop.signal))
-    collected.push(`${kind} ${code} endpoint ${endpointId}`);
+  for await (const event of datapath().events(stop.signal))
+    if (event.kind !== "translation")
+      collected.push(`${event.kind} ${event.code} endpoint ${event.endpointId}`);
 }
 
 function remember(facts: object, message: string): void {

@@ -1,194 +1,164 @@
-// BPF_MAP_TYPE_RINGBUF, read without blocking the event loop. A worker thread waits and copies; batches come
-// out of an async iterator in the order of the ring, each record exactly once per process.
+// BPF_MAP_TYPE_RINGBUF, read by looking: nobody waits in the kernel and nobody is woken. Records are handled where
+// they lie, in pages shared with the kernel, in the order in which programs reserved them.
 //
-// A slow consumer holds the reader back, not memory: at most one batch is read ahead, the ring fills, and then
-// programs fail to reserve space. How many records that cost only they can count.
+//   consumer (programs may write over what is before it) .. stepped over by the running read .. producer
+//
+// The consumer position moves when a read ends, so what was not handled is read again: by the next one, or, after a
+// kill -9, by the next process (which then sees again what the interrupted read had handled). Positions count bytes
+// since the ring was made. A ring takes one reader at a time, on the whole machine.
 import {
   close,
-  dup,
-  eventfd,
-  mmap,
   MAP_SHARED,
+  mmap,
   munmap,
-  nativeModulePath,
   pageSize,
   PROT_READ,
-  signalEvent,
+  PROT_WRITE,
   type Mapping,
 } from "@tsilium/syscall";
-import { Worker } from "node:worker_threads";
+import { setImmediate, setTimeout } from "node:timers/promises";
 import { ObjectError } from "../errors.ts";
 import type { BpfMap } from "../kernel/map.ts";
-import { readRing, type Batch, type ReaderData } from "./reader.ts";
+import { activePollMs, nextPollMs } from "./pace.ts";
+import { RingReading, type RingMemory, type RingPages } from "./ring-reading.ts";
+
+/** Handles the record of `length` bytes at `at`. Must neither read nor close the ring, and keep nothing of the memory. */
+export type RecordHandler = (memory: RingMemory, at: number, length: number) => void;
 
 export type RingBufferStatistics = {
-  /** Handed out since this reader was opened. */
-  readonly records: number;
-  readonly bytes: number;
-  /** In the ring now, headers and what is read ahead included. */
+  /** In the ring now, headers included. */
   readonly pendingBytes: number;
   readonly sizeBytes: number;
 };
 
+/** Records per drain or batch, unless told otherwise. */
+const defaultLimit = 4096;
+
 export class RingBuffer implements Disposable {
   readonly #fd: number;
-  readonly #size: number;
-  readonly #consumerPage: Mapping;
-  readonly #producerPage: Mapping;
-  #records = 0;
-  #bytes = 0;
-  #reader: Reader | undefined;
+  readonly #mappings: readonly Mapping[];
+  readonly #pages: RingPages;
+  #state: "idle" | "being read already" | "closed" = "idle";
 
   private constructor(fd: number, size: number) {
     this.#fd = fd;
-    this.#size = size;
-    const page = { fd, length: pageSize, protection: PROT_READ, flags: MAP_SHARED };
-    this.#consumerPage = mmap({ ...page, offset: 0 });
-    this.#producerPage = mmap({ ...page, offset: pageSize });
+    const shared = { fd, flags: MAP_SHARED };
+    const consumer = mmap({ ...shared, length: pageSize, protection: PROT_READ | PROT_WRITE });
+    // The data pages follow the producer's, twice in a row, so that a record that wraps around still lies in one piece.
+    const length = pageSize + 2 * size;
+    const producer = mmap({ ...shared, length, protection: PROT_READ, offset: pageSize });
+    this.#mappings = [consumer, producer];
+    this.#pages = {
+      size,
+      consumer: new BigInt64Array(consumer.buffer, 0, 1),
+      producer: new BigInt64Array(producer.buffer, 0, 1),
+      headers: new Int32Array(producer.buffer, pageSize, (2 * size) / 4),
+      memory: {
+        bytes: new Uint8Array(producer.buffer, pageSize, 2 * size),
+        view: new DataView(producer.buffer, pageSize, 2 * size),
+      },
+    };
   }
 
-  /** Opens a ring buffer map; the map may be closed afterwards. @throws ObjectError map_invalid */
-  static open(map: BpfMap): RingBuffer {
+  /** Opens a ring buffer map; the map may be closed afterwards. @throws ObjectError map_invalid, SyscallError */
+  static open(map: Pick<BpfMap, "name" | "type" | "maxEntries" | "duplicate">): RingBuffer {
     if (map.type !== "ringbuf")
       throw new ObjectError("map_invalid", `map ${map.name} is a ${map.type}, not a ring buffer`);
-    return new RingBuffer(map.duplicate(), map.maxEntries);
+    const fd = map.duplicate();
+    try {
+      return new RingBuffer(fd, map.maxEntries);
+    } catch (error) {
+      close(fd);
+      throw error;
+    }
   }
 
   /**
-   * Records in batches, until `signal` aborts (then it just ends) or the loop is left. Where reading stops, the
-   * next call goes on, in this process or another. One reader at a time.
-   * @throws Error when the ring is being read already, or the worker thread died.
+   * Begins a pass over the records, which ends when it is disposed of. Copies nothing, does not wait, costs no system
+   * call. @throws Error when the ring is being read already, or closed
+   */
+  read(): RingReading {
+    this.#expectIdle();
+    this.#state = "being read already";
+    return new RingReading(this.#pages, () => (this.#state = "idle"));
+  }
+
+  /**
+   * Hands every record that is complete to `handle`, at most `limit`, and answers how many there were. When `handle`
+   * throws, its record and those behind it stay. @throws as `read`, and what `handle` throws
+   */
+  drain(handle: RecordHandler, limit: number = defaultLimit): number {
+    using reading = this.read();
+    let records = 0;
+    while (records < limit && reading.peek()) {
+      handle(reading.memory, reading.at, reading.length);
+      reading.step();
+      records++;
+    }
+    return records;
+  }
+
+  /**
+   * Copies of records in batches, until `signal` aborts (then it just ends) or the loop is left. A batch counts as
+   * handled when the loop comes back for the next one, or is left: the next reader goes on behind it. Looks every 20 ms,
+   * on a quiet ring every 100 ms; a process that waits for records stays alive.
+   * @throws Error when the ring is being read already, or closed
    */
   async *events(signal: AbortSignal): AsyncGenerator<Uint8Array[]> {
-    if (this.#reader) throw new Error("this ring buffer is being read already");
-    const reader = new Reader(dup(this.#fd), { ringSize: this.#size, start: this.#position() });
-    this.#reader = reader;
-    const stop = () => reader.stop();
-    signal.addEventListener("abort", stop);
-    try {
-      if (signal.aborted) return;
-      for (let batch = await reader.next(); batch; batch = await reader.next()) {
-        this.#records += batch.lengths.length;
-        this.#bytes += batch.bytes.length;
-        yield recordsOf(batch);
-      }
-    } finally {
-      signal.removeEventListener("abort", stop);
-      await reader.finish();
-      this.#reader = undefined;
+    using reading = this.read();
+    let waitMs = activePollMs;
+    while (!signal.aborted) {
+      const batch = copies(reading, defaultLimit);
+      if (batch.length > 0) yield batch;
+      reading.release();
+      waitMs = nextPollMs(waitMs, batch.length);
+      // A full batch means more: but others have their turn before it.
+      if (batch.length >= defaultLimit) await setImmediate();
+      else await setTimeout(waitMs, undefined, { signal }).catch(() => {});
     }
   }
 
+  /** @throws Error when it is closed */
   statistics(): RingBufferStatistics {
-    const producer = new BigInt64Array(this.#producerPage.buffer, 0, 1);
-    return {
-      records: this.#records,
-      bytes: this.#bytes,
-      pendingBytes: Number(Atomics.load(producer, 0) - this.#position()),
-      sizeBytes: this.#size,
-    };
+    if (this.#state === "closed") throw new Error("this ring buffer is closed");
+    const { producer, consumer, size } = this.#pages;
+    const pending = Atomics.load(producer, 0) - Atomics.load(consumer, 0);
+    return { pendingBytes: Number(pending), sizeBytes: size };
   }
 
-  /** Closes the ring. @throws Error while it is being read: abort first. */
+  /** Closes the ring; again does nothing. @throws Error while it is being read */
   [Symbol.dispose](): void {
-    if (this.#reader) throw new Error("this ring buffer is being read: abort first");
-    munmap(this.#consumerPage);
-    munmap(this.#producerPage);
+    if (this.#state === "closed") return;
+    this.#expectIdle();
+    this.#state = "closed";
+    for (const mapping of this.#mappings) munmap(mapping);
     close(this.#fd);
   }
 
-  /** The consumer position, where reading goes on. */
-  #position(): bigint {
-    return Atomics.load(new BigInt64Array(this.#consumerPage.buffer, 0, 1), 0);
+  #expectIdle(): void {
+    if (this.#state !== "idle") throw new Error(`this ring buffer is ${this.#state}`);
   }
 }
 
-function recordsOf({ bytes, lengths }: Batch): Uint8Array[] {
+/** The next records, at most `limit`, in one piece of memory. */
+function copies(reading: RingReading, limit: number): Uint8Array[] {
+  const lengths: number[] = [];
+  let copied = new Uint8Array(4096);
+  let end = 0;
+  while (lengths.length < limit && reading.peek()) {
+    const { memory, at, length } = reading;
+    if (end + length > copied.length) copied = grown(copied, end + length);
+    copied.set(memory.bytes.subarray(at, at + length), end);
+    end += length;
+    lengths.push(length);
+    reading.step();
+  }
   let at = 0;
-  return Array.from(lengths, (length) => bytes.subarray(at, (at += length)));
+  return lengths.map((length) => copied.subarray(at, (at += length)));
 }
 
-/** One run of the worker thread. Never terminated from outside: that hangs while it waits in the kernel. */
-class Reader {
-  readonly #control = new BigInt64Array(new SharedArrayBuffer(16));
-  readonly #ringFd: number;
-  readonly #wakeFd = eventfd();
-  readonly #worker: Worker;
-  readonly #exited: Promise<void>;
-  readonly #stopAtExit = () => this.stop();
-  #batch: Batch | undefined;
-  #failure: unknown;
-  #ended = false;
-  #wake: (() => void) | undefined;
-
-  constructor(ringFd: number, options: { ringSize: number; start: bigint }) {
-    this.#ringFd = ringFd;
-    this.#control[0] = options.start;
-    const workerData: ReaderData = {
-      koffi: nativeModulePath(),
-      ringFd,
-      wakeFd: this.#wakeFd,
-      pageSize,
-      ringSize: options.ringSize,
-      control: this.#control,
-      batchRecords: 8192,
-    };
-    this.#worker = new Worker(`(${readRing})(require)`, {
-      eval: true,
-      workerData,
-      name: "ring buffer",
-      execArgv: [],
-      resourceLimits: { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 32 },
-    });
-    this.#worker.on("message", (batch: Batch) => this.#set(batch));
-    this.#worker.on("error", (error) => (this.#failure = error));
-    this.#exited = new Promise((resolve) =>
-      this.#worker.on("exit", () => {
-        this.#ended = true;
-        this.#wake?.();
-        resolve();
-      }),
-    );
-    // A process that exits waits for its threads: let this one go.
-    process.on("exit", this.#stopAtExit);
-  }
-
-  /** The next batch, which counts as handed out from here on; undefined once stopped. */
-  async next(): Promise<Batch | undefined> {
-    while (!this.#batch && !this.#ended && !this.#isStopping())
-      await new Promise<void>((resolve) => (this.#wake = resolve));
-    if (this.#failure) throw new Error("the ring buffer reader died", { cause: this.#failure });
-    if (this.#isStopping()) return undefined;
-    const batch = this.#batch;
-    this.#batch = undefined;
-    if (batch) {
-      Atomics.store(this.#control, 0, batch.end);
-      signalEvent(this.#wakeFd);
-    }
-    return batch;
-  }
-
-  stop(): void {
-    Atomics.store(this.#control, 1, 1n);
-    signalEvent(this.#wakeFd);
-    this.#wake?.();
-  }
-
-  /** Stops, waits for the thread and lets go of its descriptors. */
-  async finish(): Promise<void> {
-    this.stop();
-    await this.#exited;
-    process.removeListener("exit", this.#stopAtExit);
-    close(this.#wakeFd);
-    close(this.#ringFd);
-  }
-
-  #isStopping(): boolean {
-    return Atomics.load(this.#control, 1) !== 0n;
-  }
-
-  #set(batch: Batch): void {
-    this.#batch = batch;
-    this.#wake?.();
-  }
+function grown(bytes: Uint8Array, needed: number): Uint8Array<ArrayBuffer> {
+  const larger = new Uint8Array(Math.max(needed, bytes.length * 2));
+  larger.set(bytes);
+  return larger;
 }
