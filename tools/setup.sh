@@ -1,12 +1,16 @@
 #!/usr/bin/env bash
 # Everything the project needs on a fresh Debian 12 with Node 20: Debian packages (as root), the Node
 # version in use, npm packages. Idempotent; a second run takes a few milliseconds.
+#   tools/setup.sh [--tests]     --tests: what only tests need too: a browser, an independent gRPC peer
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 cd "$root"
 
 node_version=26.10.0
 debian_packages=(clang-19 libbpf-dev libc6-dev linux-libc-dev iproute2 iputils-ping procps util-linux curl ethtool clang-format-19 iptables nftables)
+# The page is tested in a real browser, Hubble's API by Python's gRPC.
+test_packages=(chromium fonts-dejavu-core python3-grpcio python3-protobuf)
+[ "${1:-}" = --tests ] && debian_packages+=("${test_packages[@]}")
 
 say() { printf '\033[1m==>\033[0m %s\n' "$*" >&2; }
 

@@ -1,0 +1,3 @@
+// Flows exported to files, or to standard output, as lines of JSON.
+export { parseFlowLogs, type FlowLogConfig } from "./config.ts";
+export { type Exporters, type ExportersOptions, startExporters } from "./exporters.ts";

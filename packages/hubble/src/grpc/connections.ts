@@ -1,0 +1,88 @@
+// The connections of a server: how many, how long idle, and whether anybody is still at the other end.
+import { type ServerHttp2Session, constants } from "node:http2";
+
+export type ConnectionLimits = {
+  readonly maxConnections: number;
+  /** At once, of one connection. */
+  readonly maxStreams: number;
+  /** Connections without calls are closed after this. */
+  readonly idleTimeoutMs: number;
+  /** How often a connection with calls is asked whether it lives; the answer must come within the second. */
+  readonly pingIntervalMs: number;
+  readonly pingTimeoutMs: number;
+};
+
+export class Connections {
+  readonly #limits: ConnectionLimits;
+  readonly #sessions = new Set<ServerHttp2Session>();
+  #closing = false;
+
+  constructor(limits: ConnectionLimits) {
+    this.#limits = limits;
+  }
+
+  get size(): number {
+    return this.#sessions.size;
+  }
+
+  add(session: ServerHttp2Session): void {
+    session.on("error", () => undefined);
+    if (this.#closing || this.#sessions.size >= this.#limits.maxConnections) {
+      session.goaway(constants.NGHTTP2_ENHANCE_YOUR_CALM);
+      session.destroy();
+      return;
+    }
+    this.#sessions.add(session);
+    const stopPinging = keepAlive(session, this.#limits);
+    session.once("close", () => {
+      this.#sessions.delete(session);
+      stopPinging();
+    });
+  }
+
+  /** Lets calls end, then cuts what is left. */
+  async close(graceMs: number): Promise<void> {
+    this.#closing = true;
+    const closed = [...this.#sessions].map(
+      (session) => new Promise<void>((resolve) => session.once("close", resolve)),
+    );
+    for (const session of this.#sessions) session.close();
+    const cut = setTimeout(() => {
+      for (const session of this.#sessions) session.destroy();
+    }, graceMs);
+    await Promise.all(closed);
+    clearTimeout(cut);
+  }
+}
+
+/**
+ * Asks a connection from time to time whether it lives, and cuts it if there is no answer: a client that vanished
+ * without a word must not hold a stream for ever. One without calls is closed when idle for long.
+ * Returns what ends it.
+ */
+function keepAlive(session: ServerHttp2Session, limits: ConnectionLimits): () => void {
+  let streams = 0;
+  let idleSince = Date.now();
+  let unanswered: NodeJS.Timeout | undefined;
+  session.on("stream", (stream) => {
+    streams++;
+    stream.once("close", () => {
+      streams--;
+      idleSince = Date.now();
+    });
+  });
+  const ping = () => {
+    if (streams === 0 && Date.now() - idleSince >= limits.idleTimeoutMs) return session.close();
+    clearTimeout(unanswered);
+    unanswered = setTimeout(() => session.destroy(), limits.pingTimeoutMs);
+    session.ping((error) => {
+      if (error === null) clearTimeout(unanswered);
+    });
+  };
+  const timer = setInterval(ping, Math.min(limits.pingIntervalMs, limits.idleTimeoutMs));
+  timer.unref();
+  return () => {
+    clearInterval(timer);
+    clearTimeout(unanswered);
+  };
+}

@@ -1,0 +1,53 @@
+// What a client is told of the nodes: changes only, those of a moment in one message.
+import { encodeFlowsResponse } from "../codec/index.ts";
+import { NodeState } from "../gen/relay/relay_pb.ts";
+
+export { NodeState };
+
+/** More names in one message would not fit into one that clients accept. */
+const mostNames = 1000;
+
+export class NodeEvents {
+  /** By node, what was told last. */
+  readonly #last = new Map<string, string>();
+  #pending = new Map<string, { state: number; message: string; names: string[] }>();
+
+  readonly #onReport: () => void;
+
+  /** @param onReport something is to be told */
+  constructor(onReport: () => void) {
+    this.#onReport = onReport;
+  }
+
+  /** @param message why, for people */
+  report(name: string, state: number, message = ""): void {
+    const told = `${state} ${message}`;
+    if (this.#last.get(name) === told) return;
+    this.#last.set(name, told);
+    if (state === NodeState.NODE_GONE) this.#last.delete(name);
+    const same = this.#pending.get(told);
+    if (same) same.names.push(name);
+    else this.#pending.set(told, { state, message, names: [name] });
+    this.#onReport();
+  }
+
+  get waiting(): boolean {
+    return this.#pending.size > 0;
+  }
+
+  /** What was reported since, encoded. */
+  take(nodeName: string, nowMs: number): Uint8Array[] {
+    const taken = [...this.#pending.values()];
+    this.#pending = new Map();
+    const timeNs = BigInt(nowMs) * 1_000_000n;
+    return taken.flatMap(({ state, message, names }) => {
+      const parts: string[][] = [];
+      const sorted = names.toSorted();
+      for (let at = 0; at < sorted.length; at += mostNames)
+        parts.push(sorted.slice(at, at + mostNames));
+      return parts.map((nodeNames) =>
+        encodeFlowsResponse({ nodeName, timeNs, nodeStatus: { state, nodeNames, message } }),
+      );
+    });
+  }
+}

@@ -1,0 +1,59 @@
+// What was last received from a peer, so that a stream that broke is gone on with where it stood: the peer is asked for
+// flows since a moment before, and those that were sent on already are left out.
+import { peekResponse } from "../codec/index.ts";
+import { Reader } from "../codec/reader.ts";
+import type { Message } from "./merge.ts";
+
+/** Flows kept; and how far back a peer is asked again, since it may order late what it saw at one time. */
+const length = 256;
+const windowNs = 100_000_000n;
+
+export class Trail {
+  readonly #last: Message[] = [];
+  #next = 0;
+  /** Flows that may come twice, and up to when; of the stream that runs. */
+  #known: ReadonlySet<string> | undefined;
+  #knownUntilNs = 0n;
+
+  /** A flow was received. */
+  add(message: Message): void {
+    this.#last[this.#next] = message;
+    this.#next = (this.#next + 1) % length;
+  }
+
+  /** Whether anything was received. */
+  get isEmpty(): boolean {
+    return this.#last.length === 0;
+  }
+
+  /** Since when to ask for flows, once there are any. From now on `isKnown` tells those that come twice. */
+  resume(): bigint {
+    const times = this.#last.map(({ timeNs }) => timeNs);
+    const newest = times.reduce((a, b) => (a > b ? a : b), 0n);
+    const oldest = times.reduce((a, b) => (a < b ? a : b), newest);
+    this.#known = new Set(this.#last.map(({ bytes }) => identityOf(bytes)));
+    this.#knownUntilNs = newest;
+    return newest - windowNs > oldest ? newest - windowNs : oldest;
+  }
+
+  /** Whether this flow was received before the stream broke. */
+  isKnown({ timeNs, bytes }: Message): boolean {
+    if (this.#known === undefined) return false;
+    if (timeNs <= this.#knownUntilNs) return this.#known.has(identityOf(bytes));
+    // Flows of a peer come in the order of their times, but for the window.
+    if (timeNs > this.#knownUntilNs + windowNs) this.#known = undefined;
+    return false;
+  }
+}
+
+const uuidTag = (34 << 3) | 2;
+
+/** A flow's uuid, or all of it where it has none. */
+function identityOf(bytes: Uint8Array): string {
+  const reader = new Reader(peekResponse(bytes).body);
+  for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
+    if (tag === uuidTag) return reader.string();
+    reader.skip(tag);
+  }
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
+}

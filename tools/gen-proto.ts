@@ -1,0 +1,77 @@
+// Writes packages/hubble/src/gen, the TypeScript side of packages/hubble/src/proto. With --check it writes nothing and
+// fails when a committed file is stale. Needs no network: buf and the plugin come from npm, google/protobuf/*.proto
+// is built into buf and its TypeScript is part of @bufbuild/protobuf.
+//   node tools/gen-proto.ts [--check]
+import { execFileSync } from "node:child_process";
+import { globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+
+const root = join(import.meta.dirname, "..");
+const source = "packages/hubble/src/proto";
+const target = "packages/hubble/src/gen";
+const bin = join(root, "node_modules/.bin");
+
+const scratch = mkdtempSync(join(tmpdir(), "tsilium-proto-"));
+try {
+  const generated = generate();
+  const committed = read(join(root, target));
+  const names = [...new Set([...generated.keys(), ...committed.keys()])];
+  const stale = names.filter((name) => generated.get(name) !== committed.get(name)).toSorted();
+  if (stale.length > 0 && process.argv.includes("--check")) {
+    const list = stale.map((name) => join(target, name)).join(", ");
+    console.error(`stale: ${list}: run \`node tools/gen-proto.ts\` and commit them`);
+    process.exitCode = 1;
+  } else {
+    for (const name of stale) replace(join(root, target, name), generated.get(name));
+    if (stale.length > 0) console.error(`wrote ${stale.join(", ")}`);
+  }
+} finally {
+  rmSync(scratch, { recursive: true });
+}
+
+/** File name -> text, as oxfmt lays it out, so that the format check and this one agree. */
+function generate(): Map<string, string> {
+  const plan = {
+    version: "v2",
+    plugins: [
+      {
+        local: join(bin, "protoc-gen-es"),
+        out: scratch,
+        opt: ["target=ts", "import_extension=ts", "erasable_syntax=true"],
+      },
+    ],
+  };
+  execute(source, ["buf", "lint", "--config", lintRules()]);
+  execute(source, ["buf", "generate", "--template", JSON.stringify(plan)]);
+  execute(".", ["oxfmt", scratch]);
+  return read(scratch);
+}
+
+/** What a slip of ours would break; not the style of names, which is Cilium's and gRPC's. */
+function lintRules(): string {
+  const use = ["IMPORT_USED", "PACKAGE_DIRECTORY_MATCH", "SYNTAX_SPECIFIED"];
+  return JSON.stringify({ version: "v2", lint: { use } });
+}
+
+function execute(folder: string, [command, ...args]: [string, ...string[]]): void {
+  execFileSync(join(bin, command), args, {
+    cwd: join(root, folder),
+    stdio: ["ignore", "ignore", "inherit"],
+  });
+}
+
+function read(folder: string): Map<string, string> {
+  return new Map(
+    globSync("**/*.ts", { cwd: folder }).map((name) => [
+      name,
+      readFileSync(join(folder, name), "utf8"),
+    ]),
+  );
+}
+
+function replace(path: string, text: string | undefined): void {
+  if (text === undefined) return rmSync(path);
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, text);
+}
