@@ -39,11 +39,15 @@ const nativeFlags = ["-O2", "-static", "-Wall", "-Wextra", "-Werror"];
 const bundles: Record<string, string> = {
   agent: "apps/agent/src/main.ts",
   "policy-worker": "apps/agent/src/policy/worker.ts",
+  "hubble-worker": "apps/agent/src/hubble/worker.ts",
   operator: "apps/operator/src/main.ts",
   apiserver: "apps/apiserver/src/main.ts",
   cli: "apps/cli/src/main.ts",
   "lab-daemon": "apps/lab/src/daemon.ts",
   dns: "apps/lab/src/dns/main.ts",
+  relay: "apps/relay/src/main.ts",
+  hubble: "apps/hubble/src/main.ts",
+  ui: "apps/ui/src/main.ts",
 };
 
 type Step = { output: string; inputs: string[]; command: string; run: () => Promise<void> };

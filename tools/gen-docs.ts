@@ -6,6 +6,7 @@ import { join } from "node:path";
 import type { Registry } from "prom-client";
 import { keys as agentKeys } from "../apps/agent/src/config/keys.ts";
 import { Metrics as AgentMetrics } from "../apps/agent/src/metrics.ts";
+import { type HubbleReadings, registerHubbleMetrics } from "../apps/agent/src/hubble/metrics.ts";
 import { registerNodeMetrics, type NodeMetricsOptions } from "../apps/agent/src/node/metrics.ts";
 import { PolicyMetrics, type PolicyReadings } from "../apps/agent/src/policy/metrics.ts";
 import { ServiceMetrics, type ServiceReadings } from "../apps/agent/src/services/metrics.ts";
@@ -23,6 +24,7 @@ const subjects: Readonly<Record<string, string>> = {
   "routing-mode": "Routing and masquerading",
   "enable-policy": "Policy",
   "kube-proxy-replacement": "Services",
+  "enable-hubble": "Hubble",
   "bpf-root": "Kernel tables",
   "run-dir": "Sockets, files, logs",
 };
@@ -105,6 +107,7 @@ function agentRegistry(): Registry {
   const metrics = new AgentMetrics("");
   // Readings are taken at a scrape, and there will be none.
   registerNodeMetrics(metrics, {} as NodeMetricsOptions);
+  registerHubbleMetrics(metrics, {} as HubbleReadings);
   new PolicyMetrics(metrics).register({} as PolicyReadings);
   new ServiceMetrics(metrics).register({} as ServiceReadings);
   return metrics.registry;

@@ -92,6 +92,7 @@ async function run(loaded: LoadedConfig, stop: AbortSignal): Promise<void> {
   const node = parts.use(
     await startNode({
       config,
+      version,
       nodeName,
       families,
       log,

@@ -40,6 +40,14 @@ function registerLifeCycle(lab: Command): void {
       const { runningLab } = await import("./state.ts");
       console.log(runningLab(labName(command)).lab.kubeconfig);
     });
+  named(lab.command("ui"))
+    .description("serve a web page of the lab's flows on this machine's loopback, until Ctrl-C")
+    .option("--port <port>", "port on 127.0.0.1; 0: any free one", port, 12_000)
+    .option("--no-open", "do not open it in a browser")
+    .action(async (options, command: Command) => {
+      const { ui } = await import("./commands/ui.ts");
+      await ui(labName(command), options);
+    });
 }
 
 function registerObjects(lab: Command): void {
@@ -166,6 +174,12 @@ function collect(value: string, earlier: readonly string[] = []): string[] {
 function wholeNumber(text: string): number {
   if (/^\d{1,6}$/.test(text)) return Number(text);
   throw new InvalidArgumentError("Not a whole number.");
+}
+
+function port(text: string): number {
+  const number = wholeNumber(text);
+  if (number <= 65_535) return number;
+  throw new InvalidArgumentError("At most 65535.");
 }
 
 function positive(text: string): number {

@@ -13,6 +13,7 @@ export type LabErrorCode =
   | "no_such_node"
   | "no_such_pod"
   | "no_such_container"
+  | "no_hubble"
   | "unknown_kind"
   | "bad_manifest"
   | "timeout";

@@ -11,10 +11,14 @@ import manifest from "../../../package.json" with { type: "json" };
 import { writeKubeconfig } from "./cluster/kubeconfig.ts";
 import { ApiListeners } from "./cluster/listeners.ts";
 import { installDns, isDnsReady } from "./cluster/dns-objects.ts";
-import { agent, apiServer, operator, worldEcho } from "./cluster/processes.ts";
+import { makeHubbleCertificates } from "./cluster/hubble-certificates.ts";
+import { agent, apiServer, operator, relay, worldEcho } from "./cluster/processes.ts";
+import { RelayProbe } from "./cluster/relay-ready.ts";
 import {
   accelerationOf,
+  clusterName,
   hasFamily,
+  hasHubble,
   isHostBalanced,
   labSettings,
   type Settings,
@@ -115,9 +119,18 @@ export class Lab {
     if (this.#options.wait) {
       await this.#until(signal, "cluster DNS", () => isDnsReady(client, signal));
       this.#say("cluster DNS is ready");
+      await this.#relayReady(signal);
     }
     this.#phase = "ready";
     this.#writeState();
+  }
+
+  async #relayReady(signal: AbortSignal): Promise<void> {
+    if (!hasHubble(this.#settings)) return;
+    using probe = await RelayProbe.of(this.#layout);
+    const nodes = this.#nodes.length;
+    await this.#until(signal, "the Hubble relay", () => probe.hasNodes(nodes, signal));
+    this.#say("the Hubble relay has all nodes' flows");
   }
 
   /** Ends and removes everything, also after half a start. */
@@ -208,6 +221,8 @@ export class Lab {
       await write(join(lab.folder, `${name}.kubeconfig`), name, server, ["system:masters"]);
     for (const node of this.#nodes)
       await write(node.kubeconfig, `agent:${node.name}`, inCluster, ["system:masters"]);
+    if (hasHubble(this.#settings))
+      await makeHubbleCertificates(lab, this.#nodes, clusterName(this.#settings));
     return { pki, listeners };
   }
 
@@ -217,6 +232,7 @@ export class Lab {
     this.#supervisor.start(apiServer(lab, listeners.descriptors, settings));
     this.#supervisor.start(operator(lab, join(lab.folder, "operator.kubeconfig"), settings));
     for (const node of this.#nodes) this.#supervisor.start(agent(lab, node, settings));
+    if (hasHubble(settings)) this.#supervisor.start(relay(lab, this.#nodes, settings));
     this.#supervisor.start(worldEcho(lab));
   }
 

@@ -1,7 +1,8 @@
 // Every name a lab uses: folders, files, namespaces, cgroups, addresses. All carry the lab's own name, so that
 // labs and a real agent never meet, and so that what a crashed lab left behind is found by name.
 //
-//   <folder>/lab.json kubeconfig pki/ apiserver/ bpf/ (a bpffs) logs/ node-N/ (the agent's run-dir)
+//   <folder>/lab.json kubeconfig pki/ apiserver/ bpf/ (a bpffs) hubble/ (certificates) relay.sock logs/
+//           node-N/ (the agent's run-dir)
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { LabError } from "./error.ts";
@@ -14,6 +15,8 @@ export const fabricAddresses = { ipv4: "172.18.0.1", ipv6: "fc00:18::1" } as con
 export const worldGateways = { ipv4: "203.0.113.1", ipv6: "2001:db8:113::1" } as const;
 export const worldAddresses = { ipv4: "203.0.113.10", ipv6: "2001:db8:113::10" } as const;
 export const apiServerPort = 6443;
+export const hubblePort = 4244;
+export const relayPort = 4245;
 export const clusterDomain = "cluster.local";
 
 /** A node's addresses are the fabric's, plus its number plus one: one octet holds that many. */
@@ -27,6 +30,8 @@ export type NodeLayout = {
   /** The agent's run-dir. */
   readonly folder: string;
   readonly socket: string;
+  /** Of the agent's Hubble server. */
+  readonly hubbleSocket: string;
   readonly bpfRoot: string;
   readonly kubeconfig: string;
   readonly cniConfDir: string;
@@ -43,6 +48,9 @@ export type LabLayout = {
   readonly stateFile: string;
   readonly kubeconfig: string;
   readonly pki: string;
+  /** Hubble's certificates and their keys. */
+  readonly hubble: string;
+  readonly relaySocket: string;
   readonly apiserver: string;
   readonly bpffs: string;
   readonly logs: string;
@@ -79,6 +87,8 @@ export function labLayout(name: string): LabLayout {
     stateFile: join(folder, "lab.json"),
     kubeconfig: join(folder, "kubeconfig"),
     pki: join(folder, "pki"),
+    hubble: join(folder, "hubble"),
+    relaySocket: join(folder, "relay.sock"),
     apiserver: join(folder, "apiserver"),
     bpffs: join(folder, "bpf"),
     logs: join(folder, "logs"),
@@ -97,6 +107,7 @@ export function labLayout(name: string): LabLayout {
         ipv6: `fc00:18::${(number + 1).toString(16)}`,
         folder: join(folder, node),
         socket: join(folder, node, "tsilium.sock"),
+        hubbleSocket: join(folder, node, "hubble.sock"),
         bpfRoot: join(folder, "bpf", node),
         kubeconfig: join(folder, node, "kubeconfig"),
         cniConfDir: join(folder, node, "cni/net.d"),

@@ -8,6 +8,7 @@ export {
   type LoadedKeys,
   type ValuesOf,
 } from "./config/load.ts";
+export { parseListenAddress } from "./listen-address.ts";
 export { suggest } from "./config/suggest.ts";
 export {
   choice,

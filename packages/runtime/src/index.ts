@@ -2,4 +2,5 @@
 export { type HealthState, type PartHealth, reconcilerHealth, worst } from "./health.ts";
 export { createLog, type Logger, type LogOptions } from "./log.ts";
 export { type Reading, ProcessMetrics } from "./metrics.ts";
-export { type Page, PageServer, parseListenAddress } from "./pages.ts";
+export { parseListenAddress } from "./listen-address.ts";
+export { type Page, PageServer } from "./pages.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { parseListenAddress } from "./pages.ts";
+import { parseListenAddress } from "./listen-address.ts";
 
 const rows: readonly (readonly [string, string])[] = [
   ["127.0.0.1:9962", "127.0.0.1 9962"],

@@ -1,6 +1,7 @@
 // A small HTTP server of a few pages: /healthz for the kubelet, /metrics for Prometheus.
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import { parseListenAddress } from "./listen-address.ts";
 
 // Not by import, which costs 15 MB: see kube's transport.ts.
 const { createServer } = process.getBuiltinModule("node:http");
@@ -58,12 +59,4 @@ export class PageServer implements AsyncDisposable {
       this.#server.closeAllConnections();
     });
   }
-}
-
-/** @throws Error on anything that is no address with a port. */
-export function parseListenAddress(text: string): { host: string | undefined; port: number } {
-  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]*)):([0-9]{1,5})$/.exec(text);
-  const port = Number(match?.[3]);
-  if (!match || port > 65535) throw new Error(`"${text}" is no listen address: wanted host:port`);
-  return { host: match[1] ?? (match[2] || undefined), port };
 }

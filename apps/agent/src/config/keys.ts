@@ -11,6 +11,7 @@ import {
   words,
   type ValuesOf,
 } from "@tsilium/runtime/config.ts";
+import { hubbleKeys } from "./hubble-keys.ts";
 import { serviceKeys } from "./service-keys.ts";
 
 const size = [0, 16_777_216] as const;
@@ -104,6 +105,8 @@ export const keys = {
   ),
 
   ...serviceKeys,
+
+  ...hubbleKeys,
 
   // Kernel tables
   "bpf-root": text("/sys/fs/bpf/tsilium", "folder on a bpffs that holds the pins"),

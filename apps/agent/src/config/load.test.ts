@@ -184,6 +184,36 @@ const rows: readonly (readonly [string, string[], string])[] = [
     '--nodeport-addresses: nodeport-addresses: wanted CIDRs (not a prefix: "eth0"), got "172.18.0.0/16,eth0"',
   ],
   [
+    "a buffer of flows of a size that rings do not have",
+    ["--hubble-event-buffer-capacity=4096"],
+    '--hubble-event-buffer-capacity: hubble-event-buffer-capacity: wanted one less than a power of two, such as 4095, got "4096"',
+  ],
+  [
+    "a TCP flag that is none",
+    ["--monitor-aggregation-flags=syn,xyz"],
+    '--monitor-aggregation-flags: monitor-aggregation-flags: wanted words of fin and syn and rst and psh and ack, got "syn,xyz"',
+  ],
+  [
+    "flows served to other nodes and no certificates",
+    ["--hubble-listen-address=:4244", "--hubble-tls-cert-file=/c"],
+    "hubble-listen-address needs hubble-tls-key-file, or hubble-disable-tls\nhubble-listen-address needs hubble-tls-client-ca-files, or hubble-disable-tls",
+  ],
+  [
+    "a metric of flows that there is not",
+    ["--hubble-metrics=tcp dropp"],
+    'hubble-metrics: "dropp" is no metric: wanted dns, drop, flow, flows-to-world, http, httpV2, icmp, kafka, policy, port-distribution, tcp',
+  ],
+  [
+    "headers that are kept and headers that are not",
+    ["--hubble-redact-http-headers-allow=a", "--hubble-redact-http-headers-deny=b"],
+    "hubble-redact-http-headers-allow and hubble-redact-http-headers-deny exclude each other",
+  ],
+  [
+    "an address that is none",
+    ["--hubble-metrics-server=9965"],
+    'hubble-metrics-server: "9965" is no listen address: wanted host:port',
+  ],
+  [
     "a folder that is not there",
     ["--config-dir", "/nowhere"],
     "--config-dir: ENOENT: no such file or directory, scandir '/nowhere'",

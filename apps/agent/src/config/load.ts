@@ -1,5 +1,6 @@
 // The agent's configuration. An unknown key is an error wherever it stands.
 import { type Key, type LoadedKeys, loadKeys } from "@tsilium/runtime/config.ts";
+import { hubbleContradictions } from "./hubble-contradictions.ts";
 import { type AgentConfig, type KeyName, keys } from "./keys.ts";
 import { serviceContradictions } from "./service-contradictions.ts";
 
@@ -47,6 +48,6 @@ function contradictions(config: AgentConfig): string[] {
   if (config["auto-direct-node-routes"] && config["routing-mode"] === "tunnel") {
     problems.push("auto-direct-node-routes needs routing-mode native");
   }
-  problems.push(...serviceContradictions(config));
+  problems.push(...serviceContradictions(config), ...hubbleContradictions(config));
   return problems;
 }

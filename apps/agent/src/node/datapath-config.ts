@@ -3,6 +3,7 @@ import type { DatapathConfig } from "@tsilium/datapath/model.ts";
 import { Rtnl } from "@tsilium/netlink";
 import { type Address, Prefix } from "@tsilium/net";
 import type { AgentConfig } from "../config/keys.ts";
+import { eventConfig } from "../hubble/event-config.ts";
 import { serviceConfig } from "../services/datapath-config.ts";
 import type { NodeFacts } from "./facts.ts";
 
@@ -45,6 +46,7 @@ export function datapathConfig(
     policyMax: config["bpf-policy-map-max"] === 0 ? undefined : config["bpf-policy-map-max"],
     autoDirectNodeRoutes: config["auto-direct-node-routes"],
     services: serviceConfig(config),
+    events: eventConfig(config),
   };
 }
 

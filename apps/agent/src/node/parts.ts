@@ -12,7 +12,9 @@ import { ClusterPool } from "@tsilium/ipam";
 import { Ipcache } from "@tsilium/ipcache";
 import type { KubeClient, Namespace, Pod } from "@tsilium/kube";
 import type { Address, Family } from "@tsilium/net";
+import { Rtnl } from "@tsilium/netlink";
 import type { NodeDiscovery, NodePublisher } from "@tsilium/node";
+import { ownNetnsCookie } from "@tsilium/syscall";
 import { Barrier } from "../barrier.ts";
 import { EndpointCommands } from "../cni/commands.ts";
 import { DeleteQueue } from "../cni/delete-queue.ts";
@@ -31,12 +33,13 @@ import type { Logger } from "@tsilium/runtime";
 import type { Metrics } from "../metrics.ts";
 import { keepLocalPorts, NamedPorts, PolicyInputs } from "../policy/inputs/index.ts";
 import { policySettings } from "../policy/settings.ts";
-import { startPolicy } from "../policy/start.ts";
+import { type NodePolicy, startPolicy } from "../policy/start.ts";
 import { policyState } from "../policy/state.ts";
 import { adoptRestored, removePodless, restoreEndpoints } from "../restore.ts";
 import { Monitor } from "../rest/monitor.ts";
 import type { NodeParts } from "../rest/parts.ts";
 import { RuleNames } from "../rest/rule-names.ts";
+import { makeHubble } from "../hubble/start.ts";
 import { startServices } from "../services/start.ts";
 import type { Startup } from "../startup.ts";
 import type { Watches } from "../watches.ts";
@@ -60,6 +63,8 @@ import {
 } from "./watches.ts";
 
 export type NodeOptions = {
+  /** Of the agent. */
+  readonly version: string;
   readonly config: AgentConfig;
   readonly nodeName: string;
   readonly families: readonly Family[];
@@ -84,8 +89,8 @@ export type AgentNode = AsyncDisposable & {
 
 /** Resolves when CNI commands can be served. */
 export async function startNode(options: NodeOptions): Promise<AgentNode> {
-  const { config, nodeName, families, log, startup, stop, health, metrics, client, watches } =
-    options;
+  const { config, version, nodeName, families, log, startup, stop, health, metrics } = options;
+  const { client, watches } = options;
   const { identities, discovery, publisher, localNode } = options;
   const startedAt = new Date().toISOString();
   await using parts = new AsyncDisposableStack();
@@ -211,7 +216,38 @@ export async function startNode(options: NodeOptions): Promise<AgentNode> {
       nodeAddress: localAddresses[0] as Address,
     }),
   );
-  const policy = parts.use(
+  // What is seen of it. Stopped after policy, whose news it takes.
+  const hubble = parts.use(
+    makeHubble({
+      config,
+      version,
+      datapath,
+      tables: {
+        self: {
+          nodeName,
+          clusterName: config["cluster-name"],
+          netnsCookie: ownNetnsCookie(),
+          dualStack: families.length === 2,
+        },
+        ownNode: localNode.table,
+        devices: nodeDevices,
+        nodes: discovery.table,
+        identities: identities.table,
+        ipcache: ipcache.table,
+        endpoints: endpoints.table,
+        pods,
+        frontends: loadBalancing.frontends,
+      },
+      policy: {
+        rules: (numbers) => policy.client.ask({ kind: "rules", numbers }),
+        objects: () => policy.client.ask({ kind: "objects" }),
+      },
+      health,
+      metrics,
+      log: log.child({ part: "hubble" }),
+    }),
+  );
+  const policy: NodePolicy = parts.use(
     startPolicy({
       config,
       datapath,
@@ -221,6 +257,7 @@ export async function startNode(options: NodeOptions): Promise<AgentNode> {
       namespaces,
       health,
       metrics,
+      onNews: (news) => hubble.policyNews(news),
       log: log.child({ part: "policy" }),
     }),
   );
@@ -264,6 +301,7 @@ export async function startNode(options: NodeOptions): Promise<AgentNode> {
   queue.start();
   await adoptRestored({ endpoints, interfaces, remove, log });
   policy.endpoints.start();
+  hubble.start();
 
   // What keeps it clean and tells of it
   parts.use(
@@ -307,6 +345,7 @@ export async function startNode(options: NodeOptions): Promise<AgentNode> {
     await policies;
     policyInputs.complete();
     reconcilers.startCluster();
+    hubble.complete();
     await removePodless({ endpoints, pods, remove, before: startedAt, log });
     inStep = { state: "ok", message: "in step with the API server" };
     log.info(inStep.message);
@@ -328,7 +367,7 @@ export async function startNode(options: NodeOptions): Promise<AgentNode> {
       ipam,
       addresses: facts,
       monitor: new Monitor(
-        datapath,
+        hubble,
         new RuleNames((numbers) => policy.client.ask({ kind: "rules", numbers }).catch(() => [])),
       ),
       policy: {
@@ -349,6 +388,11 @@ export async function startNode(options: NodeOptions): Promise<AgentNode> {
     },
     [Symbol.asyncDispose]: () => held[Symbol.asyncDispose](),
   };
+}
+
+function nodeDevices(): readonly { readonly index: number; readonly name: string }[] {
+  using rtnl = Rtnl.open();
+  return rtnl.links.list();
 }
 
 function present(...addresses: (Address | undefined)[]): Address[] {

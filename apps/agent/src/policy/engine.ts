@@ -13,6 +13,7 @@ import { Inbox } from "./inbox.ts";
 import type { PolicyKernel } from "./kernel.ts";
 import {
   type Condition,
+  type PolicyNews,
   type PolicyWorkerSettings,
   type RoundReport,
   shownConditions,
@@ -28,6 +29,8 @@ import { KernelWriter } from "./writer.ts";
 export type EngineOptions = {
   readonly kernel: PolicyKernel;
   readonly settings: PolicyWorkerSettings;
+  /** Whether reports tell `news`. */
+  readonly tellsNews?: boolean;
   /** Milliseconds from a fixed point on. */
   readonly now: () => number;
 };
@@ -41,6 +44,7 @@ const noChanges: AddressChanges = { addedSets: [], rows: [], removedRows: [], re
 export class PolicyEngine {
   readonly world: PolicyWorld;
   readonly #settings: PolicyWorkerSettings;
+  readonly #tellsNews: boolean;
   readonly #now: () => number;
   readonly #writer: KernelWriter;
   readonly #inbox = new Inbox();
@@ -59,13 +63,17 @@ export class PolicyEngine {
   #placed = 0;
   /** Nobody was told of it. */
   #round: RoundReport | undefined;
+  /** The last rule that was told of. */
+  #toldRule: number;
 
   /** Reads what the kernel holds; changes nothing. */
-  constructor({ kernel, settings, now }: EngineOptions) {
+  constructor({ kernel, settings, now, tellsNews = false }: EngineOptions) {
     const remains = remainsOf(kernel.survey());
     this.#settings = settings;
     this.#now = now;
+    this.#tellsNews = tellsNews;
     this.world = new PolicyWorld(settings, remains);
+    this.#toldRule = this.world.compiler.lastRule;
     this.#writer = new KernelWriter(kernel.maps, remains);
     this.#prefixes = remains.prefixes;
     this.world.addresses.setPrefixes(remains.prefixes);
@@ -161,7 +169,21 @@ export class PolicyEngine {
       usage: this.#writer.usage(),
       round,
       adopting: this.#writer.isAdopting,
+      news: this.#takeNews(),
     };
+  }
+
+  #takeNews(): PolicyNews | undefined {
+    const { compiler, policies: book } = this.world;
+    const policies = book.takeChanges();
+    if (!this.#tellsNews) return undefined;
+    const first = this.#toldRule + 1;
+    this.#toldRule = compiler.lastRule;
+    const rules = Array.from({ length: this.#toldRule - first + 1 }, (_, at) => {
+      const name = compiler.ruleName(first + at);
+      return name ? [{ number: first + at, name }] : [];
+    }).flat();
+    return rules.length + policies.length > 0 ? { rules, policies } : undefined;
   }
 
   get #hasWork(): boolean {

@@ -36,6 +36,8 @@ export type FromWorker =
 export type WorkerSetup = {
   readonly bpffs: string;
   readonly settings: PolicyWorkerSettings;
+  /** Whether reports tell `news`. */
+  readonly tellsNews: boolean;
 };
 
 /** What policies mean here, and what the address rows need to know. */
@@ -89,6 +91,25 @@ export type StatusReport = {
   readonly round: RoundReport | undefined;
   /** An earlier agent's subjects, slots and rows are still there. */
   readonly adopting: boolean;
+  /** Each told once; undefined: there are none, or nobody wants them. */
+  readonly news: PolicyNews | undefined;
+};
+
+/** What happened since the report before. */
+export type PolicyNews = {
+  /** Rules that the kernel may name by these numbers from now on. */
+  readonly rules: readonly NamedRule[];
+  readonly policies: readonly ObjectChange[];
+};
+
+/** An object that came, changed or went. */
+export type ObjectChange = {
+  readonly ref: ObjectRef;
+  /** Of `StatusReport`, after this change. */
+  readonly revision: number;
+  /** 0 when it is gone or not understood. */
+  readonly rules: number;
+  readonly gone: boolean;
 };
 
 export type RoundReport = {

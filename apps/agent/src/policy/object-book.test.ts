@@ -27,6 +27,17 @@ test("another object of the same name is told from a new version", () => {
   assert.equal(book.isOther(version(1, "another")), true);
 });
 
+test("changes are told once each, the last of an object", () => {
+  const book = new ObjectBook();
+  book.note(version(1), valid);
+  book.note(version(2), { ...valid, rules: 3 });
+  assert.deepEqual(book.takeChanges(), [{ ref, revision: 2, rules: 3, gone: false }]);
+  book.remove(ref);
+  book.remove(ref);
+  assert.deepEqual(book.takeChanges(), [{ ref, revision: 3, rules: 0, gone: true }]);
+  assert.deepEqual(book.takeChanges(), []);
+});
+
 test("the revision grows with every change and with none that is none", () => {
   const book = new ObjectBook();
   book.note(version(1), valid);

@@ -1,6 +1,6 @@
 // The objects of a kind that the worker was told of: which version of each counts, and what is wrong with the others.
 import type { Problem } from "@tsilium/policy";
-import type { ObjectRef, ObjectReport } from "./model.ts";
+import type { ObjectChange, ObjectRef, ObjectReport } from "./model.ts";
 
 /** What an object says of itself, understood or not. */
 export type ObjectVersion = {
@@ -10,11 +10,13 @@ export type ObjectVersion = {
 };
 
 export type Understanding =
-  | { readonly ok: true; readonly warnings: readonly Problem[] }
+  | { readonly ok: true; readonly warnings: readonly Problem[]; readonly rules?: number }
   | { readonly ok: false; readonly problems: readonly Problem[] };
 
 export class ObjectBook {
   readonly #reports = new Map<string, ObjectReport>();
+  /** Since they were taken. */
+  readonly #changes = new Map<string, ObjectChange>();
   #revision = 0;
   #invalid = 0;
 
@@ -37,11 +39,14 @@ export class ObjectBook {
     const before = this.#reports.get(key);
     if (before?.valid === false) this.#invalid--;
     if (!understood.ok) this.#invalid++;
+    const revision = ++this.#revision;
+    const rules = understood.ok ? (understood.rules ?? 0) : 0;
+    this.#changes.set(key, { ref, revision, rules, gone: false });
     this.#reports.set(key, {
       ref,
       uid,
       generation,
-      revision: ++this.#revision,
+      revision,
       valid: understood.ok,
       enforcedGeneration: understood.ok ? generation : before?.enforcedGeneration,
       problems: understood.ok ? [] : understood.problems,
@@ -58,7 +63,15 @@ export class ObjectBook {
   remove(ref: ObjectRef): void {
     const key = keyOf(ref);
     if (this.#reports.get(key)?.valid === false) this.#invalid--;
-    if (this.#reports.delete(key)) this.#revision++;
+    if (!this.#reports.delete(key)) return;
+    this.#changes.set(key, { ref, revision: ++this.#revision, rules: 0, gone: true });
+  }
+
+  /** What came, changed and went since this was asked last: the last of each object. */
+  takeChanges(): ObjectChange[] {
+    const changes = [...this.#changes.values()];
+    this.#changes.clear();
+    return changes;
   }
 
   reports(): ObjectReport[] {

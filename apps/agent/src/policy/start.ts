@@ -14,7 +14,7 @@ import { PolicyClient, type PolicySource } from "./client.ts";
 import { EndpointPolicies } from "./endpoint-policies.ts";
 import { policyHealth } from "./health.ts";
 import { PolicyMetrics } from "./metrics.ts";
-import type { WorkerSetup } from "./model.ts";
+import type { PolicyNews, WorkerSetup } from "./model.ts";
 import { policySettings } from "./settings.ts";
 
 export type PolicyOptions = {
@@ -28,6 +28,8 @@ export type PolicyOptions = {
   readonly namespaces: Table<Namespace>;
   readonly health: Health;
   readonly metrics: Metrics;
+  /** Told what the worker tells once, if Hubble is on. */
+  readonly onNews: (news: PolicyNews) => void;
   readonly log: Logger;
 };
 
@@ -40,13 +42,20 @@ export type NodePolicy = AsyncDisposable & {
 export function startPolicy(options: PolicyOptions): NodePolicy {
   const { config, datapath, inputs, log, metrics: registry } = options;
   const subjectsInKernel = () => datapath.endpoints.list().map(({ subject }) => subject);
-  const setup = { bpffs: config["bpf-root"], settings: policySettings(config) };
+  const setup = {
+    bpffs: config["bpf-root"],
+    settings: policySettings(config),
+    tellsNews: config["enable-hubble"],
+  };
   const metrics = new PolicyMetrics(registry);
   const client = new PolicyClient({
     inputs,
     startWorker: () => startWorker(setup),
     strangers: subjectsInKernel(),
-    onReport: (report, delaysMs) => metrics.note(report, delaysMs),
+    onReport: (report, delaysMs) => {
+      metrics.note(report, delaysMs);
+      if (report.news) options.onNews(report.news);
+    },
     log,
   });
   const { endpoints, pods, namespaces } = options;

@@ -10,9 +10,9 @@ import { RetryTimer } from "../retry-timer.ts";
 
 if (!parentPort) throw new Error("the policy worker is a thread of the agent");
 const port = parentPort;
-const { bpffs, settings } = workerData as WorkerSetup;
+const { bpffs, settings, tellsNews } = workerData as WorkerSetup;
 const kernel = openPolicyKernel(bpffs);
-const engine = new PolicyEngine({ kernel, settings, now: () => performance.now() });
+const engine = new PolicyEngine({ kernel, settings, tellsNews, now: () => performance.now() });
 const retry = new RetryTimer(() => {
   engine.retry();
   run();

@@ -5,7 +5,7 @@ import { ReservedIdentity } from "@tsilium/identity/model.ts";
 import type { KubeObject } from "@tsilium/kube";
 import { Address, Labels, Prefix } from "@tsilium/net";
 import { parseCidrGroup, parsePolicy, PolicyCompiler, type Problem } from "@tsilium/policy";
-import type { PolicyRef } from "@tsilium/policy/model.ts";
+import type { Policy, PolicyRef } from "@tsilium/policy/model.ts";
 import type { AddressInput, IdentityInput, PolicyInput, ServiceInput } from "./inputs/model.ts";
 import type { ObjectRef, PolicyWorkerSettings, WantedSubject } from "./model.ts";
 import { ObjectBook, type ObjectVersion } from "./object-book.ts";
@@ -91,7 +91,10 @@ export class PolicyWorld {
     const result = understood(() =>
       parsePolicy(object, { clusterName, kubernetesIpBlock, nodeSelectorLabels }),
     );
-    this.policies.note(version, result);
+    this.policies.note(
+      version,
+      result.ok ? { ...result, rules: ruleCount(result.policy) } : result,
+    );
     if (result.ok) this.compiler.setPolicy(result.policy);
   }
 
@@ -125,6 +128,10 @@ export class PolicyWorld {
       owner,
     });
   }
+}
+
+function ruleCount({ specs }: Policy): number {
+  return specs.reduce((sum, { rules }) => sum + rules.length, 0);
 }
 
 /** One object that parsing stumbles over must not keep all others from being enforced. */

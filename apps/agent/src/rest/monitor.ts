@@ -1,16 +1,17 @@
-// The live stream of drops, traces and verdicts of policy, one JSON object per line.
+// The live stream of drops, traces, verdicts of policy and translations, one JSON object per line.
 import { dropReasons } from "@tsilium/datapath";
-import type { DropOrTraceEvent } from "@tsilium/datapath/model.ts";
+import type { DatapathEvent, PacketEvent, TranslationEvent } from "@tsilium/datapath/model.ts";
 import { formatPacket, parsePacket } from "@tsilium/net";
 import { clockBoottimeNs } from "@tsilium/syscall";
+import type { EventWish } from "../hubble/event-switch.ts";
 import type { NamedRule } from "../policy/model.ts";
 import { type RuleNumberView, ruleNumberView } from "./policy-views.ts";
 import type { RuleNames } from "./rule-names.ts";
 
 export type EventSource = {
-  events(signal: AbortSignal): AsyncIterable<DropOrTraceEvent>;
-  setTrace(on: boolean): void;
-  setVerdicts(on: boolean): void;
+  events(signal: AbortSignal): AsyncIterable<DatapathEvent>;
+  /** How much programs tell. */
+  readonly switch: { want(wish: EventWish): Disposable };
 };
 
 /** What a listener wants besides drops and what only audit mode lets through. */
@@ -19,8 +20,6 @@ export type Wanted = { readonly trace: boolean; readonly verdicts: boolean };
 export class Monitor {
   readonly #source: EventSource;
   readonly #names: RuleNames;
-  /** Listeners that asked for it; programs send it as long as there is one. */
-  readonly #listeners = { trace: 0, verdicts: 0 };
 
   constructor(source: EventSource, names: RuleNames) {
     this.#source = source;
@@ -29,41 +28,38 @@ export class Monitor {
 
   /** Lines from now on until the signal fires. */
   async *lines(wanted: Wanted, signal: AbortSignal): AsyncGenerator<string> {
-    this.#count(wanted, 1);
-    try {
-      for await (const event of this.#source.events(signal)) {
-        if (!isWanted(event, wanted)) continue;
-        const rule = event.rule === 0 ? undefined : await this.#names.of(event.rule);
-        yield JSON.stringify(eventView(event, rule));
-      }
-    } finally {
-      this.#count(wanted, -1);
+    using _wish = this.#source.switch.want({
+      trace: wanted.trace ? "sent" : "off",
+      verdicts: wanted.verdicts,
+    });
+    for await (const event of this.#source.events(signal)) {
+      if (!isWanted(event, wanted)) continue;
+      yield JSON.stringify(await this.#view(event));
     }
   }
 
-  #count({ trace, verdicts }: Wanted, change: 1 | -1): void {
-    const before = { ...this.#listeners };
-    if (trace) this.#listeners.trace += change;
-    if (verdicts) this.#listeners.verdicts += change;
-    const now = this.#listeners;
-    if (before.trace > 0 !== now.trace > 0) this.#source.setTrace(now.trace > 0);
-    if (before.verdicts > 0 !== now.verdicts > 0) this.#source.setVerdicts(now.verdicts > 0);
+  async #view(event: DatapathEvent): Promise<object> {
+    if (event.kind === "translation") return translationView(event);
+    const rule = event.rule === 0 ? undefined : await this.#names.of(event.rule);
+    return eventView(event, rule);
   }
 }
 
-function isWanted({ kind, verdict }: DropOrTraceEvent, { trace, verdicts }: Wanted): boolean {
-  switch (kind) {
+function isWanted(event: DatapathEvent, { trace, verdicts }: Wanted): boolean {
+  switch (event.kind) {
     case "drop":
       return true;
     case "trace":
       return trace;
+    case "translation":
+      return trace || event.isRefused;
     case "policy-verdict":
-      return verdicts || verdict === "audit";
+      return verdicts || event.verdict === "audit";
   }
 }
 
 /** An event as clients read it. */
-export function eventView(event: DropOrTraceEvent, rule?: NamedRule) {
+export function eventView(event: PacketEvent, rule?: NamedRule) {
   const { kind, code, direction, endpointId, sourceIdentity, destinationIdentity, ifindex } = event;
   return {
     time: wallClock(event.timestampNs),
@@ -80,6 +76,21 @@ export function eventView(event: DropOrTraceEvent, rule?: NamedRule) {
     packetLength: event.packetLength,
     summary: formatPacket(parsePacket(event.packet)),
     packet: Buffer.from(event.packet).toString("base64"),
+  };
+}
+
+/** A socket that asked for a service, as clients read it. */
+export function translationView(event: TranslationEvent) {
+  const { kind, address, port, backend, protocol } = event;
+  return {
+    time: wallClock(event.timestampNs),
+    kind,
+    refused: event.isRefused,
+    protocol,
+    address: address.toString(),
+    port,
+    ...(backend ? { backend: { address: backend.address.toString(), port: backend.port } } : {}),
+    socketCookie: String(event.socketCookie),
   };
 }
 

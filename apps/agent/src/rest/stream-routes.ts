@@ -42,7 +42,7 @@ export function streamRoutes({ parts, cni }: RoutesOptions): Route[] {
       path: "/v1/monitor",
       summary: "drops, and what only audit mode lets through, as it happens",
       parameters: {
-        trace: also("packets that are forwarded"),
+        trace: also("packets that are forwarded, and sockets' addresses that are translated"),
         verdicts: also("what policy lets through, at the first packet of a flow"),
       },
       responses: {

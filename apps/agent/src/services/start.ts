@@ -26,6 +26,7 @@ import { protectNodePorts } from "./port-range.ts";
 import { followRedirects, redirectTable } from "./redirects.ts";
 import { loadBalancerSettings } from "./settings.ts";
 import { SocketTerminator } from "./socket-terminator.ts";
+import { FrontendNames } from "../hubble/feed/frontends.ts";
 import { ServiceViews } from "./views.ts";
 
 export type ServicesOptions = {
@@ -57,6 +58,8 @@ export type NodeServices = AsyncDisposable & {
   complete(): void;
   readonly stage: Stage;
   readonly views: ServiceViews;
+  /** Whose frontends are, by their numbers. */
+  readonly frontends: FrontendNames;
   /** Sockets that are to be ended are, before what they were balanced to is forgotten. */
   terminated(): Promise<void>;
 };
@@ -67,6 +70,7 @@ export async function startServices(options: ServicesOptions): Promise<NodeServi
   await using parts = new AsyncDisposableStack();
   const counters = new ServiceMetrics(metrics);
   const book = new ServiceBook(bookOptions(config, datapath));
+  const frontends = new FrontendNames(book);
   const ownAddresses = parts.use(OwnAddresses.follow(log));
   const redirects = redirectTable();
   const heard = Promise.all([
@@ -102,6 +106,7 @@ export async function startServices(options: ServicesOptions): Promise<NodeServi
       grow: (error) => growth.onError(error),
       onApplied: (applied) => {
         counters.note(applied);
+        frontends.applied(applied);
         growth.beforehand();
       },
       onServed: (key, service) => {
@@ -142,6 +147,7 @@ export async function startServices(options: ServicesOptions): Promise<NodeServi
     heard,
     complete: () => engine.complete(),
     stage: engine.stage,
+    frontends,
     views: new ServiceViews({ book, redirects, warnings: () => engine.warnings }),
     terminated: () => sockets.settled(),
     [Symbol.asyncDispose]: () => held[Symbol.asyncDispose](),

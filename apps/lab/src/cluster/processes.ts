@@ -4,8 +4,16 @@ import { projectRoot } from "@tsilium/syscall";
 import { keys as operatorKeys } from "../../../operator/src/config/config.ts";
 import type { ProcessSpec } from "../processes/supervised.ts";
 import { appCommand, builtProgram } from "../runner/runner.ts";
-import { apiServerPort, fabricAddresses, type LabLayout, type NodeLayout } from "../layout.ts";
-import type { Settings } from "./settings.ts";
+import {
+  apiServerPort,
+  fabricAddresses,
+  hubblePort,
+  type LabLayout,
+  type NodeLayout,
+  relayPort,
+} from "../layout.ts";
+import { hubbleFiles } from "./hubble-certificates.ts";
+import { clusterName, isHubblePlain, type Settings } from "./settings.ts";
 
 /** Nothing of the user's own environment: what is configured is on the command line. */
 function environment(): Record<string, string> {
@@ -67,15 +75,25 @@ export function operator(lab: LabLayout, kubeconfig: string, settings: Settings)
 }
 
 /** The agent's flags on a node. */
-export function agentFlags(node: NodeLayout, settings: Settings): Record<string, string> {
+export function agentFlags(
+  lab: LabLayout,
+  node: NodeLayout,
+  settings: Settings,
+): Record<string, string> {
   const root = projectRoot();
+  const hubble = hubbleFiles(lab);
   return {
     devices: "eth0",
     "bpf-objects": join(root, "dist/bpf"),
+    "hubble-listen-address": `:${hubblePort}`,
+    "hubble-tls-cert-file": hubble.server(node.name).cert,
+    "hubble-tls-key-file": hubble.server(node.name).key,
+    "hubble-tls-client-ca-files": hubble.ca,
     ...settings,
     kubeconfig: node.kubeconfig,
     "k8s-node-name": node.name,
     "run-dir": node.folder,
+    "hubble-socket-path": node.hubbleSocket,
     "bpf-root": node.bpfRoot,
     // All that runs on the node is in there: the agent, pods, and what `lab node exec` starts.
     "cgroup-root": node.cgroup,
@@ -86,7 +104,7 @@ export function agentFlags(node: NodeLayout, settings: Settings): Record<string,
 }
 
 export function agent(lab: LabLayout, node: NodeLayout, settings: Settings): ProcessSpec {
-  const flags = Object.entries(agentFlags(node, settings));
+  const flags = Object.entries(agentFlags(lab, node, settings));
   return {
     name: `agent/${node.name}`,
     command: [
@@ -97,6 +115,52 @@ export function agent(lab: LabLayout, node: NodeLayout, settings: Settings): Pro
     cgroup: join(node.cgroup, "agent"),
     netns: node.netns,
     logFile: join(lab.logs, `agent-${node.name}.log`),
+  };
+}
+
+/**
+ * In the fabric's namespace, as the operator. It hears of nodes from every node's agent, so that any of them may be away.
+ * @param nodes all of them
+ */
+export function relay(
+  lab: LabLayout,
+  nodes: readonly NodeLayout[],
+  settings: Settings,
+): ProcessSpec {
+  const { ca, relayClient, relayServer } = hubbleFiles(lab);
+  const towardsNodes = isHubblePlain(settings)
+    ? ["--disable-client-tls"]
+    : [
+        "--tls-hubble-client-cert-file",
+        relayClient.cert,
+        "--tls-hubble-client-key-file",
+        relayClient.key,
+        "--tls-hubble-server-ca-files",
+        ca,
+      ];
+  return {
+    name: "relay",
+    command: [
+      ...appCommand("relay", "apps/relay/src/main.ts"),
+      "--cluster-name",
+      clusterName(settings),
+      ...nodes.flatMap(({ hubbleSocket }) => ["--peer-service", `unix://${hubbleSocket}`]),
+      "--listen-address",
+      `unix://${lab.relaySocket}`,
+      "--listen-address",
+      `${fabricAddresses.ipv4}:${relayPort}`,
+      "--tls-relay-server-cert-file",
+      relayServer.cert,
+      "--tls-relay-server-key-file",
+      relayServer.key,
+      "--tls-relay-client-ca-files",
+      ca,
+      ...towardsNodes,
+    ],
+    environment: environment(),
+    cgroup: join(lab.cgroup, "control"),
+    netns: lab.fabricNetns,
+    logFile: join(lab.logs, "relay.log"),
   };
 }
 

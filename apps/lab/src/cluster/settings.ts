@@ -39,6 +39,21 @@ export function hasFamily(settings: Settings, family: 4 | 6): boolean {
   return isOn(settings[`enable-ipv${family}`] ?? "true");
 }
 
+/** The agents' cluster-name. */
+export function clusterName(settings: Settings): string {
+  return settings["cluster-name"] ?? "default";
+}
+
+/** Whether agents see flows, and a relay merges them. */
+export function hasHubble(settings: Settings): boolean {
+  return isOn(settings["enable-hubble"] ?? "true");
+}
+
+/** Whether agents serve relays without TLS. */
+export function isHubblePlain(settings: Settings): boolean {
+  return isOn(settings["hubble-disable-tls"] ?? "false");
+}
+
 function isOn(text: string): boolean {
   return /^(true|t|1)$/i.test(text);
 }

@@ -18,9 +18,12 @@ export async function status(name: string, command: Command): Promise<void> {
     const { ipv4, ipv6 } = lab.node(nodeNumber(node));
     return { name: node, ready: readyNodes.includes(node), ipv4, ipv6 };
   });
+  const hasRelay = processes.some((process) => process.name === "relay");
+  const relay = hasRelay ? `unix://${lab.relaySocket}` : undefined;
   const data = {
     ...rest,
     kubeconfig: lab.kubeconfig,
+    ...(relay ? { relay } : {}),
     folder: lab.folder,
     nodes: nodeRows,
     processes: rows,
@@ -31,6 +34,7 @@ export async function status(name: string, command: Command): Promise<void> {
       ["lab", `${name} (${state.phase})`],
       ["API server", state.server ?? "not yet"],
       ["kubeconfig", lab.kubeconfig],
+      ["Hubble relay", relay ?? "none (enable-hubble=false)"],
       ["logs", lab.logs],
     ]),
   );

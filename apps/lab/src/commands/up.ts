@@ -45,7 +45,8 @@ function parseSettings(texts: readonly string[]): Settings {
 
 /** Has the agent's own configuration judge the settings, before anything is started. @throws LabError "bad_setting" */
 function checkSettings(name: string, settings: Settings): void {
-  const flags = agentFlags(labLayout(name).node(1), { ...labSettings, ...settings });
+  const lab = labLayout(name);
+  const flags = agentFlags(lab, lab.node(1), { ...labSettings, ...settings });
   try {
     loadConfig(
       Object.entries(flags).flatMap(([key, value]) => [`--${key}`, value]),

@@ -1,0 +1,157 @@
+// What becomes of flows once they are told: kept, observed, counted, exported.
+import { type Exporters, startExporters } from "@tsilium/hubble/exporter/index.ts";
+import { History } from "@tsilium/hubble/history/index.ts";
+import {
+  createFlowMetrics,
+  type FlowMetrics,
+  MetricsServer,
+  parseMetrics,
+} from "@tsilium/hubble/metrics/index.ts";
+import type { AgentEvent, Flow, LostEvents } from "@tsilium/hubble/model.ts";
+import { Observer } from "@tsilium/hubble/observer/index.ts";
+import { makeRedact, type Redact } from "@tsilium/hubble/redact/index.ts";
+import type { Logger } from "@tsilium/runtime";
+import { Registry } from "prom-client";
+import type { HistoryStatus } from "../model.ts";
+import type { HubbleSettings } from "../settings.ts";
+
+export type SinksOptions = {
+  readonly settings: HubbleSettings;
+  /** As flows have it. */
+  readonly nodeName: string;
+  readonly log: Logger;
+};
+
+export class Sinks implements AsyncDisposable {
+  readonly observer: Observer;
+  /** Of this run, or why there is none although there should be. */
+  readonly history: History | Error | undefined;
+  readonly metrics: FlowMetrics;
+  readonly #options: SinksOptions;
+  readonly #redact: Redact;
+  readonly #exporters: Exporters | Error;
+  readonly #metricsServer: MetricsServer | Error | undefined;
+
+  private constructor(
+    options: SinksOptions,
+    parts: {
+      readonly history: History | Error | undefined;
+      readonly metrics: FlowMetrics;
+      readonly exporters: Exporters | Error;
+      readonly metricsServer: MetricsServer | Error | undefined;
+    },
+  ) {
+    const { settings, nodeName } = options;
+    const { bufferCapacity: capacity } = settings;
+    this.#options = options;
+    this.#redact = makeRedact(settings.redact);
+    this.history = parts.history;
+    this.metrics = parts.metrics;
+    this.#exporters = parts.exporters;
+    this.#metricsServer = parts.metricsServer;
+    this.observer = new Observer({
+      nodeName,
+      capacity,
+      protectedCapacity: capacity,
+      ...(parts.history instanceof History ? { history: parts.history } : {}),
+    });
+  }
+
+  /** What cannot be had is left out, and told among `problems`. */
+  static async open(options: SinksOptions): Promise<Sinks> {
+    const { settings, log } = options;
+    const registry = new Registry();
+    const metrics = createFlowMetrics(settings.metrics.words, registry);
+    return new Sinks(options, {
+      metrics,
+      history: settings.history && (await orError(History.open(settings.history))),
+      exporters: await orError(startExporters({ ...settings.exporter, registry, log })),
+      metricsServer: await serveMetrics(settings, registry),
+    });
+  }
+
+  /** New flows, in order of their sequences. */
+  add(flows: readonly Flow[]): void {
+    if (flows.length === 0) return;
+    const clean = flows.some(({ l7 }) => l7) ? flows.map(this.#redact) : flows;
+    // Whoever looks for a flow that memory has lost looks for it there.
+    if (this.history instanceof History) this.history.append(clean);
+    this.observer.add(clean);
+    const exporters = this.#exporters;
+    for (const flow of clean) {
+      this.metrics.note(flow);
+      if (!(exporters instanceof Error)) exporters.note(flow);
+    }
+  }
+
+  lost(event: LostEvents): void {
+    this.observer.lost(event);
+    this.metrics.noteLost(event);
+    if (!(this.#exporters instanceof Error))
+      this.#exporters.noteLost(event, this.#options.nodeName);
+  }
+
+  agentEvent(event: AgentEvent): void {
+    this.observer.addAgentEvent(event);
+  }
+
+  /** Names of the metrics that are counted. */
+  get metricNames(): string[] {
+    return parseMetrics(this.#options.settings.metrics.words).map(({ name }) => name);
+  }
+
+  historyStatus(): HistoryStatus | undefined {
+    if (!(this.history instanceof History)) return undefined;
+    const { flows, bytes, oldestNs, corruptBlocks, lostFlows } = this.history.statistics();
+    return {
+      flows,
+      bytes,
+      oldestMs: oldestNs === undefined ? undefined : Number(oldestNs / 1_000_000n),
+      corrupt: corruptBlocks,
+      lost: lostFlows,
+    };
+  }
+
+  /** What is wrong, a sentence each. */
+  problems(): string[] {
+    const { history } = this;
+    const writeError = history instanceof History ? history.statistics().writeError : undefined;
+    return [
+      ...(history instanceof Error ? [`no history is kept: ${history.message}`] : []),
+      ...(writeError === undefined ? [] : [`the history cannot be written: ${writeError}`]),
+      ...(this.#exporters instanceof Error
+        ? [`flows are not exported: ${this.#exporters.message}`]
+        : []),
+      ...(this.#metricsServer instanceof Error
+        ? [`metrics are not served: ${this.#metricsServer.message}`]
+        : []),
+    ];
+  }
+
+  /** Puts away what is on its way to disk. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    const parts = [this.history, this.#exporters, this.#metricsServer];
+    await Promise.all(
+      parts.map((part) =>
+        part === undefined || part instanceof Error ? undefined : part[Symbol.asyncDispose](),
+      ),
+    );
+  }
+}
+
+async function serveMetrics(
+  { metrics: { words, address } }: HubbleSettings,
+  registry: Registry,
+): Promise<MetricsServer | Error | undefined> {
+  if (address === "") return undefined;
+  const openMetrics = parseMetrics(words).some(({ options }) => options.has("exemplars"));
+  return orError(MetricsServer.listen({ address, registry, openMetrics }));
+}
+
+async function orError<T>(promise: Promise<T>): Promise<T | Error> {
+  try {
+    return await promise;
+  } catch (error) {
+    return error as Error;
+  }
+}

@@ -1,0 +1,33 @@
+// The commands of `hubble`. Each loads what it needs when it runs, so that help and completion stay quick.
+import { Command } from "commander";
+import { pointToHelp } from "../../cli/src/help.ts";
+import { registerCompletion } from "./commands/completion.ts";
+import { registerConfig } from "./commands/config.ts";
+import { acceptConfigOptions, type Context } from "./commands/context.ts";
+import { registerList } from "./commands/list.ts";
+import { registerObserve } from "./commands/observe.ts";
+import { registerReflect } from "./commands/reflect.ts";
+import { registerStatus } from "./commands/status.ts";
+import { registerVersion } from "./commands/version.ts";
+import { registerWatch } from "./commands/watch.ts";
+
+/** @param context where what the command line says is collected. */
+export function createProgram(context: Context): Command {
+  const program = new Command("hubble")
+    .description("Hubble: every flow in the cluster, seen, kept and explained")
+    .enablePositionalOptions()
+    .configureHelp({ sortSubcommands: true });
+  registerObserve(program, context);
+  registerStatus(program, context);
+  registerList(program, context);
+  registerWatch(program, context);
+  registerConfig(program, context);
+  registerReflect(program, context);
+  registerVersion(program);
+  registerCompletion(program, context);
+  for (const command of [program, ...program.commands])
+    if (command.commands.length > 0 && command.name() !== "observe")
+      acceptConfigOptions(command, context);
+  pointToHelp(program);
+  return program;
+}
