@@ -1,10 +1,13 @@
 // npm run bench: every number the project claims, measured here and now against a floor of the same run.
-//   node bench/main.ts [NAME ...] [--rounds N] [--ms N] [--pods N] [--samples N] [--settle SECONDS] [--services N] [--json]
+//   node bench/main.ts [NAME ...] [--rounds N] [--ms N] [--pods N] [--samples N] [--settle SECONDS] [--services N] [--flows N] [--json]
 // NAME: path, programs, pods, policy/packets ...; "policy" is all of policy's. Default: all.
 import { spawnSync } from "node:child_process";
 import { loadavg, release } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { benchVisibility } from "./hubble/cost.ts";
+import { benchHistory } from "./hubble/history.ts";
+import { benchFlowThroughput } from "./hubble/throughput.ts";
 import { benchPath } from "./path/path.ts";
 import { benchPods } from "./pods/pods.ts";
 import { benchCompiler } from "./policy/compiler/compiler.ts";
@@ -29,6 +32,7 @@ const { values, positionals } = parseArgs({
     samples: { type: "string", default: "300" },
     settle: { type: "string", default: "60" },
     services: { type: "string", default: "50000" },
+    flows: { type: "string", default: "10000000" },
     json: { type: "boolean", default: false },
   },
 });
@@ -56,6 +60,9 @@ const benches = new Map<string, () => Section[] | Promise<Section[]>>([
   ["services/lab", () => benchServicesInLab([Math.min(10_000, most)], { samples: 50 })],
   ["services/packets", () => benchServicePackets({ rounds, services: servicesOf(1, 4000) })],
   ["services/sockets", () => benchSockets(servicesOf(1, 50_000), timing)],
+  ["hubble/cost", () => benchVisibility(timing)],
+  ["hubble/throughput", benchFlowThroughput],
+  ["hubble/history", () => benchHistory(Number(values.flows))],
 ]);
 
 /** The benches of these names and of these folders; of none, all. @throws Error for a name that is neither */

@@ -15,6 +15,7 @@ import {
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { promisify } from "node:util";
+import { buildPage, pageInputs } from "../apps/ui/build.ts";
 
 const root = join(import.meta.dirname, "..");
 const stampsFile = join(root, "dist/.stamps.json");
@@ -107,6 +108,18 @@ function bundleSteps(): Step[] {
   ];
 }
 
+/** The page of apps/ui. */
+function pageStep(): Step {
+  return {
+    output: "dist/ui",
+    inputs: [...globSync([...pageInputs], { cwd: root }), "package-lock.json"].filter(
+      (path) => !path.endsWith(".test.ts"),
+    ),
+    command: "buildPage",
+    run: () => buildPage(join(root, "dist/ui")),
+  };
+}
+
 async function bundle(entries: Record<string, string>): Promise<void> {
   const { rolldown } = await import("rolldown");
   const build = await rolldown({
@@ -161,7 +174,7 @@ async function buildStep(step: Step, stamps: Record<string, string>): Promise<vo
 
 async function main(): Promise<void> {
   const stamps = readStamps();
-  const steps = [...bpfSteps(), ...nativeSteps(), ...bundleSteps()];
+  const steps = [...bpfSteps(), ...nativeSteps(), ...bundleSteps(), pageStep()];
   const failures: unknown[] = [];
   const workers = Array.from({ length: 2 }, async () => {
     for (let step = steps.shift(); step; step = steps.shift()) {

@@ -10,7 +10,6 @@ import { residentBytes } from "../pods/memory.ts";
 import { processCpuMs } from "./cpu.ts";
 
 const tsilium = join(projectRoot(), "tsilium");
-const nodeNumbers = [1, 2] as const;
 
 export type LabNode = {
   readonly name: string;
@@ -22,19 +21,27 @@ export type LabNode = {
   agentCpuMs(): number;
 };
 
+export type LabOptions = {
+  readonly nodes?: number;
+  /** The agents' configuration. */
+  readonly settings?: Readonly<Record<string, string>>;
+  /** Tells several labs of one bench apart. */
+  readonly label?: string;
+};
+
 export class BenchLab implements AsyncDisposable {
   readonly client: KubeClient;
   readonly nodes: readonly LabNode[];
   readonly #name: string;
   readonly #onExit: () => void;
 
-  private constructor(name: string, onExit: () => void) {
+  private constructor(name: string, nodes: number, onExit: () => void) {
     const layout = labLayout(name);
     this.#name = name;
     this.#onExit = onExit;
     this.client = KubeClient.fromKubeconfig(layout.kubeconfig);
-    this.nodes = nodeNumbers.map((number) => {
-      const { name: node, bpfRoot } = layout.node(number);
+    this.nodes = Array.from({ length: nodes }, (_, index) => {
+      const { name: node, bpfRoot } = layout.node(index + 1);
       return {
         name: node,
         bpffs: bpfRoot,
@@ -45,12 +52,13 @@ export class BenchLab implements AsyncDisposable {
   }
 
   /** Resolves when every node is ready. @throws Error with what the lab said */
-  static async up(): Promise<BenchLab> {
-    const name = `bench-${process.pid}`;
+  static async up({ nodes = 2, settings = {}, label = "" }: LabOptions = {}): Promise<BenchLab> {
+    const name = `bench-${process.pid}${label === "" ? "" : `-${label}`}`;
     const down = () => void spawnSync(tsilium, ["lab", "--name", name, "down"]);
     process.once("exit", down);
-    await run(name, ["up", "--nodes", String(nodeNumbers.length), "--wait"]);
-    return new BenchLab(name, down);
+    const set = Object.entries(settings).flatMap(([key, value]) => ["--set", `${key}=${value}`]);
+    await run(name, ["up", "--nodes", String(nodes), "--wait", ...set]);
+    return new BenchLab(name, nodes, down);
   }
 
   /** Does something to policies or services; resolves when all of it is in every node's kernel. */
@@ -62,6 +70,14 @@ export class BenchLab implements AsyncDisposable {
   /** Until all pods are ready. */
   async ready(): Promise<void> {
     await run(this.#name, ["wait", "--for", "ready", "-A", "--timeout", "120s"]);
+  }
+
+  /** What a command of ours prints with `-o json`, asked in this lab. */
+  async ask<Answer>(program: "tsilium" | "hubble", ...args: readonly string[]): Promise<Answer> {
+    const env = { ...process.env, TSILIUM_LAB: this.#name };
+    const command = join(projectRoot(), program);
+    const { stdout } = await promisify(execFile)(command, [...args, "-o", "json"], { env });
+    return JSON.parse(stdout) as Answer;
   }
 
   /** A pod on a node that does nothing but be there. */

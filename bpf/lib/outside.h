@@ -121,6 +121,9 @@ static __always_inline int answer_client(struct packet *pkt)
 {
 	int reason = restore_frontend(pkt);
 
+	/* The client's, which nobody has looked up: the packet came for the node. */
+	pkt->destination_identity = 0;
+	pkt->endpoint_id = 0;
 	pkt->is_reply = true;
 	pkt->trace = due_by_flags(pkt, TRACE_REASON_REPLY);
 	return unlikely(reason) ? drop(pkt, reason) : to_network(pkt);

@@ -18,7 +18,7 @@ export type {
 } from "../../agent/src/services/views.ts";
 export type { ServiceRow as ServiceView } from "@tsilium/loadbalancer/model.ts";
 export type { PolicyState } from "../../agent/src/policy/state.ts";
-export type { eventView } from "../../agent/src/rest/monitor.ts";
+export type { eventView, translationView } from "../../agent/src/rest/monitor.ts";
 
 export type PartHealth = {
   readonly name: string;

@@ -1,6 +1,6 @@
 // The command line as a process, against a real server.
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -134,10 +134,7 @@ test("filters reach the server", async () => {
   const rows: readonly (readonly [string, string])[] = [
     ["--verdict DROPPED", dropLine],
     ["--not --verdict DROPPED --reply", replyLine],
-    ["--to-pod shop/db", synLine],
     ["-n shop --port 5432 --from-identity world", ""],
-    ["--label app=web --not -t drop", synLine + replyLine],
-    ["--cel-expression _flow.verdict==Verdict.DROPPED", dropLine],
     ['--denylist {"verdict":["DROPPED"]} --allowlist {"source_label":["app=db"]}', replyLine],
   ];
   const runs = await Promise.all(rows.map(([line]) => ask("observe", ...line.split(" "))));
@@ -219,6 +216,25 @@ test("what is followed comes as it happens, and Ctrl-C ends it at once with stat
   const { code, stderr } = await running.done;
   assert.deepEqual({ code, stderr }, { code: 0, stderr: "" });
   assert.ok(performance.now() - before < 1_000, "it took a second to end");
+});
+
+test("--debug says what is asked of whom", async () => {
+  const { stderr } = await ask("observe", "-D", "--last", "1", "--to-port", "1");
+  assert.equal(
+    stderr,
+    `debug: request {"number":"1","whitelist":[{"destination_port":["1"]}]}\ndebug: asking ${server.address}\n`,
+  );
+});
+
+test("a server that goes is a failure, after what came before", async () => {
+  const own = await testServer();
+  own.add(syn);
+  const running = start(["observe", "-f", "--last", "1", "--server", own.address]);
+  await running.shows(synLine);
+  await own[Symbol.asyncDispose]();
+  const { stdout, stderr, code } = await running.done;
+  assert.deepEqual({ stdout, code }, { stdout: synLine, code: 1 });
+  assert.match(stderr, /^error: unix:.*hubble.sock: .*\n/);
 });
 
 test("losses are told between the flows", async () => {
@@ -462,6 +478,19 @@ test("a server that takes the connection and says nothing is given up", async ()
   }
 });
 
+test("a server whose bytes are no HTTP/2 is an error in a line, not a stack", async () => {
+  const garbage: Server = createServer((socket) => {
+    socket.on("error", () => {}).write(Buffer.alloc(1000, 0xa5));
+  }).listen(join(folder, "garbage.sock"));
+  try {
+    const { stderr, code } = await hubble(["status", "--server", join(folder, "garbage.sock")]);
+    assert.match(stderr, /^error: .*\n.*\n?$/);
+    assert.equal(code, 1);
+  } finally {
+    garbage.close();
+  }
+});
+
 test("configuration is set, seen and reset in the file", async () => {
   const env = { HUBBLE_CONFIG: join(folder, "config.yaml") };
   const config = (...words: string[]) => hubble(["config", ...words], { env });
@@ -513,4 +542,18 @@ test("filters that are printed are read again, from a flag and from a configurat
     "ERROR",
   );
   assert.equal(flows, synLine);
+});
+
+test("docs/hubble-cli.md shows what really is printed", async () => {
+  const root = join(import.meta.dirname, "../../..");
+  const page = readFileSync(join(root, "docs/hubble-cli.md"), "utf8");
+  const examples = [...page.matchAll(/^\$ hubble (.*)\n((?:(?!\$ |```).*\n)*)/gm)]
+    .map(([, line = "", shown = ""]) => [line, shown.replace(/\n+$/, "\n")] as const)
+    // Those that need nothing but this repository.
+    .filter(([line]) => /docs\/examples|--print-raw-filters/.test(line) && !/[|>]/.test(line));
+  assert.ok(examples.length >= 5, `only ${examples.length} examples`);
+  const runs = await Promise.all(
+    examples.map(([line]) => hubble(line.replace("docs/", `${root}/docs/`).split(" "))),
+  );
+  examples.forEach(([line, shown], row) => assert.equal(runs[row]?.stdout, shown, line));
 });

@@ -12,6 +12,12 @@ for (const stream of [process.stdout, process.stderr]) {
   });
 }
 
+// What no call was there to catch: a server whose bytes are no HTTP/2, say.
+process.on("uncaughtException", (error) => {
+  console.error(explainFailure(error));
+  process.exit(1);
+});
+
 const program = createProgram(newContext());
 try {
   await program.parseAsync(commandArguments(program, process.argv.slice(2)), { from: "user" });

@@ -204,9 +204,22 @@ export type {
   RuleEntry,
 } from "@tsilium/datapath/model.ts";
 
+/** What a rule looks at: the peer, or whoever it is; the port, or all of a protocol, or all there is. */
+export type RuleMatch = {
+  readonly peers: boolean;
+  readonly ports: "any" | "protocol" | "port";
+};
+
 /** What a rule number stands for. */
 export type RuleName =
-  | { readonly kind: "rule"; readonly ref: PolicyRef; readonly path: string }
+  | {
+      readonly kind: "rule";
+      readonly ref: PolicyRef;
+      readonly path: string;
+      readonly matches?: RuleMatch;
+      /** `log.value` of its spec. */
+      readonly log?: string;
+    }
   /** Nothing allowed it, and these objects (with the path of the spec) select the pod. */
   | {
       readonly kind: "default-deny";

@@ -60,12 +60,16 @@ export const hubbleKeys = {
   // History
   "hubble-history": flag(true, "keep flows on disk"),
   "hubble-history-folder": text("", "folder of past flows; empty: hubble in run-dir"),
-  "hubble-history-max-size-mb": wholeNumber(1024, mebibytes, "size of all of them"),
-  "hubble-history-max-age": duration(24 * 3_600_000, "age at which they are removed"),
+  "hubble-history-max-size-mb": wholeNumber(
+    1024,
+    mebibytes,
+    "size of their files; drops and refusals of policy have their own",
+  ),
+  "hubble-history-max-age": duration(24 * 3_600_000, "age at which flows are removed"),
   "hubble-history-drops-max-size-mb": wholeNumber(
     256,
     mebibytes,
-    "size of drops and refusals of policy, which are kept apart",
+    "size of the files of drops and refusals of policy",
   ),
 
   // Metrics

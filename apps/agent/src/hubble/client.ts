@@ -43,7 +43,7 @@ const forgivenAfterMs = 60_000;
 /** For what is on its way to disk. */
 const stopPatienceMs = 5_000;
 /** For the policy worker to name what it knows, before the rest is told. */
-const namesPatienceMs = 2_000;
+const namesPatienceMs = 1_000;
 /** For the API server to tell what the tables then hold, before flows are told without it. */
 const completePatienceMs = 5_000;
 
@@ -213,7 +213,7 @@ export class HubbleClient implements AsyncDisposable {
     if (performance.now() - this.#startedAt > forgivenAfterMs) this.#restartMs = firstRestartMs;
     this.#restarts++;
     this.#options.log.error(
-      { error: cause, delayMs: this.#restartMs },
+      { error: cause, stack: cause.stack, delayMs: this.#restartMs },
       "the Hubble worker died; packets take no notice, another is started",
     );
     this.#timer = setTimeout(() => this.#startWorker(), this.#restartMs);

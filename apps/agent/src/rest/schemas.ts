@@ -113,6 +113,8 @@ export const ruleNumberSchema = object({
   kind: { enum: ["rule", "default-deny", "builtin"] },
   "ref?": object(named),
   "path?": text,
+  "matches?": object({ peers: truth, ports: { enum: ["any", "protocol", "port"] } }),
+  "log?": text,
   "by?": listOf(spec),
   "reason?": text,
 });

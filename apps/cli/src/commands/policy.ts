@@ -4,6 +4,7 @@ import { registerPolicyLint } from "./policy-lint.ts";
 import { registerPolicyDiff } from "./policy-diff.ts";
 import { registerPolicyExplain } from "./policy-explain.ts";
 import { registerPolicyGet } from "./policy-get.ts";
+import { registerPolicySuggest } from "./policy-suggest.ts";
 import { registerPolicyTest } from "./policy-test.ts";
 import { registerPolicyValidate } from "./policy-validate.ts";
 
@@ -14,6 +15,7 @@ export function registerPolicyCommands(program: Command): void {
   registerPolicyExplain(policy);
   registerPolicyDiff(policy);
   registerPolicyGet(policy);
+  registerPolicySuggest(policy);
   registerPolicyTest(policy);
   registerPolicyValidate(policy);
   registerPolicyLint(policy);

@@ -1,9 +1,9 @@
 // Asking a server: which one, how, and what to say when it does not answer.
 import { connectTo, type GrpcClient } from "@tsilium/hubble/grpc/index.ts";
 import { CommandError } from "../../../cli/src/failure.ts";
-import { printable } from "../../../cli/src/output.ts";
 import type { Context } from "../commands/context.ts";
 import { readSettings, type Settings } from "../config/settings.ts";
+import { debug } from "../print/notes.ts";
 import { callFailure } from "./failure.ts";
 import { serverAddress } from "./server-address.ts";
 import { clientTls } from "./tls.ts";
@@ -31,11 +31,6 @@ export async function askServer<T>(
   } catch (error) {
     throw callFailure(error, address);
   }
-}
-
-/** Says something on stderr that only --debug wants to know. */
-export function debug(settings: Settings, text: string): void {
-  if (settings.flag("debug")) process.stderr.write(`debug: ${printable(text)}\n`);
 }
 
 function connectionTo(address: string, settings: Settings): GrpcClient {

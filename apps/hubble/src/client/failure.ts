@@ -57,12 +57,11 @@ function unreachable(error: ConnectError, address: string): Explanation {
       `${failed}: it speaks no TLS (${said})`,
       "Ask it without --tls and tls://, or see that it has certificates.",
     ];
-  return [
-    `${failed}: ${said}`,
-    address.startsWith("tls://")
-      ? `If it ended the connection, it may not take this client's certificate. ${giveCertificate}`
-      : "If it ended the connection, it may want TLS: --tls, or tls:// before the address. Or it is just starting.",
-  ];
+  const ended = address.startsWith("tls://")
+    ? `If it ended the connection, it may not take this client's certificate. ${giveCertificate}`
+    : "If it ended the connection, it may want TLS: --tls, or tls:// before the address. Or it starts or stops just now.";
+  // Without a code it was the server's own word, or the end of a stream that had begun.
+  return [code === "" ? `${address}: ${said}` : `${failed}: ${said}`, ended];
 }
 
 const giveCertificate =
@@ -81,7 +80,7 @@ function connectionFaults(failed: string, address: string): Readonly<Record<stri
     ECONNREFUSED: [
       `${failed}: nobody listens there`,
       address === defaultAddress
-        ? "No lab runs here (`tsilium lab up --wait` starts one); other servers are named with --server or HUBBLE_SERVER."
+        ? noServer()
         : "Is it up? In a lab `tsilium lab status` says so; other servers are named with --server or HUBBLE_SERVER.",
     ],
     EACCES: [`${failed}: the socket belongs to another user`, "Try again with sudo."],
@@ -113,6 +112,15 @@ function connectionFaults(failed: string, address: string): Readonly<Record<stri
     UNABLE_TO_VERIFY_LEAF_SIGNATURE: untrusted,
     CERT_SIGNATURE_FAILURE: untrusted,
   };
+}
+
+/** Nothing was named, and no lab's relay was found. */
+function noServer(): string {
+  const lab =
+    process.geteuid?.() === 0
+      ? "No lab's relay is here: `tsilium lab up --wait` starts one"
+      : "A lab's relay belongs to root: try again with sudo";
+  return `${lab}; other servers are named with --server or HUBBLE_SERVER.`;
 }
 
 /** The innermost error with a code: what the system or TLS said. */

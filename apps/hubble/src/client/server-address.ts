@@ -1,7 +1,6 @@
 // Which server to ask: the one that --server, HUBBLE_SERVER or the configuration file names; else the relay of a lab
 // that runs here (the one that TSILIUM_LAB names, or "lab"); else localhost:4245, as Cilium's `hubble`.
 import { existsSync } from "node:fs";
-import { join } from "node:path";
 import { CommandError } from "../../../cli/src/failure.ts";
 import { labLayout } from "../../../lab/src/layout.ts";
 import type { Environment } from "../config/file.ts";
@@ -17,10 +16,9 @@ export function serverAddress(
   const given = settings.text("server");
   if (given !== "") return normal(given, settings.flag("tls"));
   const named = environment["TSILIUM_LAB"];
-  const { folder } = labLayout(named || "lab");
-  const socket = join(folder, "relay.sock");
-  if (existsSync(socket)) return `unix://${socket}`;
-  if (named) throw withoutRelay(named, folder);
+  const { folder, relaySocket } = labLayout(named || "lab");
+  if (existsSync(relaySocket)) return `unix://${relaySocket}`;
+  if (named) throw withoutRelay(named, folder, relaySocket);
   return normal(defaultAddress, settings.flag("tls"));
 }
 
@@ -33,7 +31,7 @@ function normal(address: string, tls: boolean): string {
   return tls && !bare.startsWith("tls://") ? `tls://${bare}` : bare;
 }
 
-function withoutRelay(lab: string, folder: string): Error {
+function withoutRelay(lab: string, folder: string, socket: string): Error {
   if (process.geteuid?.() !== 0) {
     return new CommandError(
       `no relay of lab "${lab}" to be seen: what is in ${folder} belongs to root`,
@@ -42,7 +40,7 @@ function withoutRelay(lab: string, folder: string): Error {
   }
   return existsSync(folder)
     ? new CommandError(
-        `lab "${lab}" has no relay (${join(folder, "relay.sock")} does not exist)`,
+        `lab "${lab}" has no relay: there is no ${socket}`,
         `\`tsilium lab status --name ${lab}\` says how its processes are; enable-hubble=false leaves relay out.`,
       )
     : new CommandError(

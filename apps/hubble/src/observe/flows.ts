@@ -7,11 +7,12 @@ import type { ObserveOptions } from "../commands/observe-options.ts";
 import { readSettings, type Settings } from "../config/settings.ts";
 import { filtersOf } from "../filters/filters-of.ts";
 import { type FilterLists, filterListsText } from "../filters/raw-filter.ts";
+import { debug, warn } from "../print/notes.ts";
 import { checkFilters, flowsRequestMessage } from "./messages.ts";
 import { outputTo } from "./output.ts";
 import { rawFilters } from "./raw-filters.ts";
 import { flowsRequest } from "./request.ts";
-import { type ResponsePrinter, responsePrinter, warn } from "./response-printer.ts";
+import { type ResponsePrinter, responsePrinter } from "./response-printer.ts";
 import { outputStyle, wantedFields } from "./style.ts";
 
 /** Until everything that was asked for is printed, or Ctrl-C. @throws CommandError */
@@ -27,11 +28,11 @@ export async function observeFlows(options: ObserveOptions, context: Context): P
   const { inputFile, silentErrors: silent = false } = options;
   const nowNs = BigInt(Date.now()) * 1_000_000n;
   const fromFile = inputFile !== undefined;
-  const request = flowsRequestMessage(
-    // A file has an end: there is nothing to follow.
-    flowsRequest(fromFile ? { ...options, follow: false } : options, lists, { nowNs, fromFile }),
-    wantedFields(options, style),
-  );
+  // A file has an end: there is nothing to follow.
+  const selectors = fromFile ? { ...options, follow: false } : options;
+  const json = flowsRequest(selectors, lists, { nowNs, fromFile });
+  debug(settings, `request ${JSON.stringify(json)}`);
+  const request = flowsRequestMessage(json, wantedFields(options, style));
   const print = await responsePrinter(style, { silent, debug: settings.flag("debug") });
   const signal = interruption();
   if (fromFile) {

@@ -53,7 +53,7 @@ const rows: readonly (readonly [string, RequestJson, string, string])[] = [
   ["--first counts flows", { ...dropped, number: "2", first: true }, "1!2345", "1!3"],
   ["--last counts flows", { number: "2" }, "12!34!5", "4!5"],
   ["--last of fewer", { number: "9" }, "12!3", "12!3"],
-  ["--last with filters", { ...dropped, number: "1" }, "12!34!56", "5"],
+  ["--last with filters", { ...dropped, number: "1" }, "12!34!56", "!5"],
   [
     "--since and --until, both included",
     { since: "1970-01-01T00:00:02Z", until: "1970-01-01T00:00:04Z" },

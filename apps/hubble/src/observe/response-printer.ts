@@ -1,7 +1,7 @@
 // Answers to GetFlows -> what goes to stdout; states of nodes go to stderr.
 import { CodecError, decodeFlowsResponse, peekResponse } from "@tsilium/hubble/codec/index.ts";
-import { printable } from "../../../cli/src/output.ts";
 import { flowPrinter, type FlowStyle } from "../print/flow-printer.ts";
+import { warn } from "../print/notes.ts";
 import { isTrouble, type NodeStatus } from "../print/node-status.ts";
 import type { OutputStyle } from "./style.ts";
 
@@ -63,9 +63,4 @@ function readable(print: () => string): string {
     warn(`an answer cannot be read: ${error.message}`);
     return "";
   }
-}
-
-/** Says something on stderr that does not end the command. */
-export function warn(text: string): void {
-  process.stderr.write(`warning: ${printable(text)}\n`);
 }

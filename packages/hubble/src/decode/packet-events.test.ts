@@ -352,6 +352,7 @@ const drops: readonly Row[] = [
       direction: TrafficDirection.egress,
       summary: "SCTP",
       egressDeniedBy: [dbRule],
+      policyLog: ["seen"],
     },
   },
   {
@@ -461,10 +462,12 @@ const verdicts: readonly Row[] = [
       source: webText,
       destination: dbText,
       isReply: false,
-      eventType: "5:0",
+      eventType: "5:2",
       direction: TrafficDirection.ingress,
+      policyMatchType: 2,
       summary: "TCP Flags: SYN",
       ingressAllowedBy: [dbRule],
+      policyLog: ["seen"],
     },
   },
   {

@@ -6,23 +6,20 @@ import {
   EventType,
   type Flow,
   type FlowEndpoint,
-  type FlowPolicy,
   type FlowService,
   FlowType,
-  type Layer4,
   TraceReason,
   TrafficDirection,
   unknownEndpoint,
   Verdict,
 } from "../model.ts";
 import type { BootClock } from "./clock.ts";
-import { icmpSummary } from "./icmp.ts";
 import { MacTexts } from "./mac-text.ts";
 import type { PacketReader } from "./packet.ts";
 import type { RecordHeader } from "./record.ts";
-import { tcpFlags } from "./tcp-flags.ts";
+import { layer4, summaryOf } from "./transport.ts";
 
-const { egress } = eventDirection;
+const { ingress, egress } = eventDirection;
 const none: readonly never[] = Object.freeze([]);
 /** Drop reasons that a rule, or the lack of one, causes. */
 const deniedByPolicy = 133;
@@ -97,7 +94,7 @@ export class PacketFlows {
       },
       sourceService: this.#service(header, packet, source, true),
       destinationService: this.#service(header, packet, destination, false),
-      direction: isTrace ? traceDirection(header, from) : header.direction,
+      direction: isTrace ? traceDirection(header, from) : directionOf(header.direction),
       policyMatchType: matchType,
       observationPoint: isTrace ? header.code : -1,
       traceReason: isTrace ? header.reason : 0,
@@ -111,8 +108,8 @@ export class PacketFlows {
       ingressAllowedBy: isEgress || isDenied ? none : policies,
       egressDeniedBy: isEgress && isDenied ? policies : none,
       ingressDeniedBy: isEgress || !isDenied ? none : policies,
-      policyLog: none,
-    } satisfies Flow & { egressAllowedBy: readonly FlowPolicy[] };
+      policyLog: rule ? rule.log : none,
+    };
   }
 
   #sourceOf(packet: PacketReader): KnownAddress | undefined {
@@ -199,6 +196,11 @@ function isReply(reason: number): boolean | undefined {
   return reason === TraceReason.unknown ? undefined : reason === TraceReason.reply;
 }
 
+/** Numbers are the same. */
+function directionOf(direction: number): number {
+  return direction === ingress || direction === egress ? direction : TrafficDirection.unknown;
+}
+
 /** Of the connection, as the pod that the event is about has it: what it opened is egress, replies to that too. */
 function traceDirection({ endpointId, reason }: RecordHeader, source: FlowEndpoint): number {
   if (endpointId === 0 || reason === TraceReason.unknown) return TrafficDirection.unknown;
@@ -206,41 +208,4 @@ function traceDirection({ endpointId, reason }: RecordHeader, source: FlowEndpoi
   return isSource !== (reason === TraceReason.reply)
     ? TrafficDirection.egress
     : TrafficDirection.ingress;
-}
-
-function layer4(packet: PacketReader): Layer4 | undefined {
-  const { l4, sourcePort, destinationPort } = packet;
-  switch (l4) {
-    case "tcp": {
-      const flags = packet.tcpFlags < 0 ? undefined : tcpFlags(packet.tcpFlags).flags;
-      return { kind: "tcp", sourcePort, destinationPort, flags };
-    }
-    case "udp":
-    case "sctp":
-      return { kind: l4, sourcePort, destinationPort };
-    case "icmp4":
-    case "icmp6":
-      return { kind: l4, type: packet.icmpType, code: packet.icmpCode };
-    case "":
-      return undefined;
-  }
-}
-
-/** Of the innermost header. */
-function summaryOf(packet: PacketReader): string {
-  switch (packet.l4) {
-    case "tcp":
-      return packet.tcpFlags < 0 ? "TCP" : tcpFlags(packet.tcpFlags).summary;
-    case "udp":
-      return "UDP";
-    case "sctp":
-      return "SCTP";
-    case "icmp4":
-      return icmpSummary(4, packet.icmpType, packet.icmpCode);
-    case "icmp6":
-      return icmpSummary(6, packet.icmpType, packet.icmpCode);
-    case "":
-      if (packet.family !== 0) return packet.family === 4 ? "IPv4" : "IPv6";
-      return packet.hasEthernet ? "Ethernet" : "";
-  }
 }

@@ -18,12 +18,12 @@ const noWorkloads: readonly Workload[] = Object.freeze([]);
 export class Enricher {
   /** Names that pods got from DNS; taught by whoever sees the answers. */
   readonly names = new DnsNames();
-  readonly #pods = new Pods();
   readonly #identities = new Identities();
   readonly #addresses = new Addresses();
   readonly #services = new Services();
   readonly #policies = new Policies();
   readonly #interned = new FlowEndpoints();
+  readonly #pods = new Pods((endpoint) => this.#interned.of(endpoint));
   readonly #table = new AddressTable();
   readonly #interfaces = new Map<number, NonNullable<Flow["interface"]>>();
   /** Own addresses of this node. */

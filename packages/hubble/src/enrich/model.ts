@@ -17,8 +17,13 @@ export type RuleCause =
       readonly ref: PolicyObject;
       /** Of the rule in the object: "spec.ingress[0]". */
       readonly path: string;
-      /** Cilium's monitor policy match, see Flow.policyMatchType; undefined: not known. */
-      readonly matchType?: number;
+      /** What it looks at. */
+      readonly matches?: {
+        readonly peers: boolean;
+        readonly ports: "any" | "protocol" | "port";
+      };
+      /** What flows that it decides are to say. */
+      readonly log?: string;
     }
   | {
       readonly kind: "default-deny";

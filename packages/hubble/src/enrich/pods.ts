@@ -10,10 +10,16 @@ export class Pods {
   readonly #byId = new Map<number, Pod>();
   readonly #byAddress = new Map<string, Pod>();
   readonly #byNetns = new Map<bigint, Pod>();
+  readonly #interned: (endpoint: FlowEndpoint) => FlowEndpoint;
+
+  /** @param interned the one object that an endpoint is */
+  constructor(interned: (endpoint: FlowEndpoint) => FlowEndpoint) {
+    this.#interned = interned;
+  }
 
   set(item: EndpointItem): void {
     this.delete(item.id);
-    const pod = { item, endpoint: flowEndpoint(item) };
+    const pod = { item, endpoint: this.#interned(flowEndpoint(item)) };
     this.#byId.set(item.id, pod);
     for (const address of addressesOf(item)) this.#byAddress.set(address, pod);
     if (item.netnsCookie !== 0n) this.#byNetns.set(item.netnsCookie, pod);

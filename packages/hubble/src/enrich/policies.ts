@@ -8,10 +8,19 @@ export type RulePolicies = {
   readonly policies: readonly FlowPolicy[];
   /** See Flow.policyMatchType. */
   readonly matchType: number;
+  /** See Flow.policyLog. */
+  readonly log: readonly string[];
 };
 
-/** Cilium's monitor policy match. */
-export const policyMatch = { none: 0, all: 4 } as const;
+/** Cilium's monitor policy match, by whether the peer counts. */
+const policyMatch = {
+  none: 0,
+  any: { withPeers: 1, alone: 4 },
+  port: { withPeers: 2, alone: 3 },
+  protocol: { withPeers: 5, alone: 6 },
+} as const;
+
+const silent: readonly string[] = Object.freeze([]);
 
 /** Names kept, of rules in force and of those that went; a policy worker remembers 4,096 of the latter. */
 const capacity = 262_144;
@@ -58,15 +67,21 @@ export class Policies {
       case "rule":
         return {
           policies: [this.#policy(cause.ref, cause.path)],
-          matchType: cause.matchType ?? policyMatch.none,
+          matchType: matchTypeOf(cause),
+          log: cause.log === undefined ? silent : [cause.log],
         };
       case "default-deny":
         return {
           policies: cause.by.map(({ ref, path }) => this.#policy(ref, path)),
           matchType: policyMatch.none,
+          log: silent,
         };
       case "builtin":
-        return { policies: [builtin(cause.reason)], matchType: policyMatch.all };
+        return {
+          policies: [builtin(cause.reason)],
+          matchType: policyMatch.any.alone,
+          log: silent,
+        };
     }
   }
 
@@ -91,13 +106,18 @@ export class Policies {
 export function unnamedRule(number: number): RulePolicies {
   const labels = [`${rulePathLabel}=rule ${number}`];
   const policy = { name: `rule ${number}`, namespace: "", labels, revision: 0, kind: "" };
-  return { policies: [policy], matchType: policyMatch.none };
+  return { policies: [policy], matchType: policyMatch.none, log: silent };
 }
 
 /** What needs no policy's rule: "allow-localhost". As Cilium labels it, with its name to read. */
 function builtin(reason: string): FlowPolicy {
   const labels = [`reserved:io.cilium.policy.derived-from=${reason}`];
   return Object.freeze({ name: reason, namespace: "", labels, revision: 0, kind: "" });
+}
+
+function matchTypeOf({ matches }: RuleCause & { kind: "rule" }): number {
+  if (!matches) return policyMatch.none;
+  return policyMatch[matches.ports][matches.peers ? "withPeers" : "alone"];
 }
 
 function objectKey({ kind, namespace, name }: PolicyObject): string {

@@ -6,12 +6,13 @@ import { Writable } from "node:stream";
 import { test } from "node:test";
 import { createLog } from "@tsilium/runtime";
 import { Registry } from "prom-client";
+import { flowsResponseToJson } from "../codec/index.ts";
 import { emptyFlow, type Flow, LostEventSource, Verdict } from "../model.ts";
 import { parseFlowLogs } from "./config.ts";
 import { DynamicFlowLogs } from "./dynamic.ts";
 import { type ExportersOptions, startExporters } from "./exporters.ts";
 import { makeFlowLog, parseFilters } from "./flow-log.ts";
-import { streamSink } from "./sink.ts";
+import { type Sink, streamSink } from "./sink.ts";
 
 const log = createLog({ level: "silent" });
 const forwarded: Flow = {
@@ -85,6 +86,35 @@ test("flows and losses are lines of Cilium's JSON", async () => {
     "PERF_EVENT_RING_BUFFER",
   );
   assert.equal(loss["time"], "2023-11-14T22:13:21Z");
+});
+
+test("a line holds what protobuf's JSON of the flow holds", () => {
+  const lines: string[] = [];
+  const sink: Sink = {
+    write: (line) => lines.push(line) > 0,
+    stats: { written: 0, lost: 0, error: undefined },
+    [Symbol.asyncDispose]: async () => undefined,
+  };
+  const flowLog = makeFlowLog({ allow: [], deny: [], fieldMask: [], sink });
+  const endpoint = {
+    ...forwarded.source,
+    id: 7,
+    identity: 9,
+    workloads: [{ name: '"', kind: "x" }],
+  };
+  const flows = [
+    emptyFlow,
+    forwarded,
+    { ...dropped, destination: endpoint },
+    { ...dropped, source: endpoint, destination: endpoint, summary: '{"flow":{' },
+  ];
+  for (const flow of flows) flowLog.note(flow);
+  assert.deepEqual(
+    lines.map((line) => JSON.parse(line) as unknown),
+    flows.map((flow) =>
+      flowsResponseToJson({ flow, nodeName: flow.nodeName, timeNs: flow.timeNs }),
+    ),
+  );
 });
 
 test("lists of filters and a field mask choose what is written", async () => {

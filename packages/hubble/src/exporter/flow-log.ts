@@ -1,9 +1,20 @@
 // One flow log: which flows, which of their fields, where to.
 import { fromJson, type JsonObject, type JsonValue } from "@bufbuild/protobuf";
-import { compileFieldMask, flowsResponseToJson, type FlowsResponse } from "../codec/index.ts";
+import {
+  compileFieldMask,
+  flowsResponseToJson,
+  type FlowsResponse,
+  flowToJson,
+} from "../codec/index.ts";
 import { compileFilters } from "../filter/index.ts";
 import { type FlowFilter, FlowFilterSchema } from "../gen/flow/flow_pb.ts";
-import type { Flow, LostEvents } from "../model.ts";
+import {
+  emptyFlow,
+  type Flow,
+  type FlowEndpoint,
+  type LostEvents,
+  unknownEndpoint,
+} from "../model.ts";
 import type { Sink } from "./sink.ts";
 
 export type FlowLogOptions = {
@@ -25,18 +36,50 @@ export type FlowLog = AsyncDisposable & {
 export function makeFlowLog({ allow, deny, fieldMask, sink }: FlowLogOptions): FlowLog {
   const matcher = compileFilters({ whitelist: allow, blacklist: deny });
   const prune = fieldMask.length === 0 ? undefined : makePrune(fieldMask);
-  const write = (response: FlowsResponse) => {
-    const json = flowsResponseToJson(response);
-    if (prune && "flow" in response) json["flow"] = prune(json["flow"] as JsonObject);
-    sink.write(JSON.stringify(json));
-  };
+  const lineOf = prune
+    ? (flow: Flow) => {
+        const json = flowsResponseToJson(responseOf(flow));
+        return JSON.stringify({ ...json, flow: prune(json["flow"] as JsonObject) });
+      }
+    : makeWholeLines();
   return {
     sink,
     note: (flow) => {
-      if (matcher.matches(flow)) write({ flow, nodeName: flow.nodeName, timeNs: flow.timeNs });
+      if (matcher.matches(flow)) sink.write(lineOf(flow));
     },
-    noteLost: (lost, nodeName) => write({ lost, nodeName, timeNs: lost.lastNs }),
+    noteLost: (lost, nodeName) => {
+      const json = flowsResponseToJson({ lost, nodeName, timeNs: lost.lastNs });
+      sink.write(JSON.stringify(json));
+    },
     [Symbol.asyncDispose]: () => sink[Symbol.asyncDispose](),
+  };
+}
+
+function responseOf(flow: Flow): FlowsResponse {
+  return { flow, nodeName: flow.nodeName, timeNs: flow.timeNs };
+}
+
+/** Ends of flows are most of a line's text, and few: each is made once. They stand first then. */
+function makeWholeLines(): (flow: Flow) => string {
+  const texts = new WeakMap<FlowEndpoint, string>();
+  const textOf = (endpoint: FlowEndpoint): string => {
+    let text = texts.get(endpoint);
+    if (text === undefined) {
+      text = JSON.stringify(flowToJson({ ...emptyFlow, source: endpoint })["source"] ?? null);
+      texts.set(endpoint, text);
+    }
+    return text;
+  };
+  const begin = '{"flow":{';
+  return (flow) => {
+    const rest = { ...flow, source: unknownEndpoint, destination: unknownEndpoint };
+    const line = JSON.stringify(flowsResponseToJson(responseOf(rest)));
+    let ends = "";
+    for (const end of ["source", "destination"] as const) {
+      const text = textOf(flow[end]);
+      if (text !== "null") ends += `"${end}":${text},`;
+    }
+    return `${begin}${ends}${line.slice(begin.length)}`;
   };
 }
 

@@ -8,6 +8,7 @@ import { compileFilters } from "./compile.ts";
 import { rememberTexts } from "./condition.ts";
 import { FilterError } from "./error.ts";
 import { requestPath } from "./request-uri.ts";
+import { cpuMs } from "./testing/cpu.ts";
 import { dns, flowWith, http, randomFlow } from "./testing/flows.ts";
 
 const pieces = [
@@ -110,10 +111,11 @@ test("expressions that make other engines backtrack take milliseconds", () => {
         create(FlowFilterSchema, { httpUrl: filter.httpUrl }),
       ],
     });
-    const start = performance.now();
-    matches(flowWith({ l7: dns(text) }));
-    matches(flowWith({ l7: http({ url: text }) }));
-    assert.ok(performance.now() - start < 1_000, `${pattern} took ${performance.now() - start} ms`);
+    const ms = cpuMs(() => {
+      matches(flowWith({ l7: dns(text) }));
+      matches(flowWith({ l7: http({ url: text }) }));
+    });
+    assert.ok(ms < 1_000, `${pattern} took ${ms} ms`);
   }
 });
 

@@ -8,7 +8,7 @@ const defaultPort = 4245;
 
 /** "unix:///run/hubble.sock", "host:4245", "[::1]:4245", "tls://host:4245". @throws Error for anything else */
 export function parseServerAddress(text: string): ServerAddress {
-  const unix = /^unix:(?:\/\/)?(\/.+)$/.exec(text);
+  const unix = /^unix:(?:\/\/)?(\/[^/].*)$/.exec(text);
   if (unix) return { kind: "unix", path: unix[1] as string };
   const tcp =
     /^(tls:\/\/|tcp:\/\/|dns:\/{0,3})?(\[[0-9a-fA-F:.%]+\]|[^/:[\]\s]+)(?::(\d{1,5}))?$/.exec(text);

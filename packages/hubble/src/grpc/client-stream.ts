@@ -20,12 +20,15 @@ export async function* streamMessages(
   { path, request, signal, maxMessageBytes }: StreamCall,
 ): AsyncGenerator<readonly Uint8Array[]> {
   let stream: ClientHttp2Stream | undefined;
+  let session: ClientHttp2Stream["session"];
   const cancel = () => stream?.close(constants.NGHTTP2_CANCEL);
   signal.addEventListener("abort", cancel);
   try {
     throwIfAborted(signal);
     stream = await open(sessions, path, signal);
-    const ended = watchEnd(stream);
+    // Asked for now: a stream that is over has none.
+    session = stream.session;
+    const ended = watchEnd(stream, session);
     throwIfAborted(signal);
     stream.end(framed(request));
     const frames = new FrameReader(maxMessageBytes);
@@ -40,6 +43,7 @@ export async function* streamMessages(
     frames.end();
   } catch (error) {
     throwIfAborted(signal);
+    if (stream !== undefined && isReset(error)) throw reset(stream.rstCode, session);
     throw classified(error);
   } finally {
     signal.removeEventListener("abort", cancel);
@@ -48,7 +52,7 @@ export async function* streamMessages(
 }
 
 /** A signal ends the waiting for a connection too. */
-async function open(
+function open(
   sessions: Http2SessionManager,
   path: string,
   signal: AbortSignal,
@@ -58,21 +62,8 @@ async function open(
     if (signal.aborted) stream.close(constants.NGHTTP2_CANCEL);
   };
   opening.then(tooLate, () => undefined);
-  const stream = await untilAborted(opening, signal);
-  widen(stream.session);
-  return stream;
+  return untilAborted(opening, signal);
 }
-
-const widened = new WeakSet<object>();
-
-/** Flows come in thousands: the connection's window is not to be the limit. */
-function widen(session: ClientHttp2Stream["session"]): void {
-  if (session === undefined || session.destroyed || widened.has(session)) return;
-  widened.add(session);
-  session.setLocalWindowSize(connectionWindow);
-}
-
-const connectionWindow = 4 * 1024 * 1024;
 
 const requestHeaders = {
   "content-type": "application/grpc+proto",
@@ -81,7 +72,10 @@ const requestHeaders = {
 } as const;
 
 /** Listens from the start, so that nothing is missed; tells afterwards how the call ended. */
-function watchEnd(stream: ClientHttp2Stream): () => ConnectError | undefined {
+function watchEnd(
+  stream: ClientHttp2Stream,
+  session: ClientHttp2Stream["session"],
+): () => ConnectError | undefined {
   let headers: IncomingHttpHeaders | undefined;
   let trailers: IncomingHttpHeaders | undefined;
   stream.once("response", (received) => (headers = received));
@@ -89,25 +83,41 @@ function watchEnd(stream: ClientHttp2Stream): () => ConnectError | undefined {
   // The loop that reads throws it.
   stream.once("error", () => undefined);
   return () => {
-    if (headers === undefined) return reset(stream);
+    if (headers === undefined) return reset(stream.rstCode, session);
     const httpStatus = Number(headers[":status"]);
     if (httpStatus !== 200) return statusOfHttp(httpStatus);
     if (!String(headers["content-type"]).startsWith("application/grpc")) {
       return new ConnectError("the answer is not gRPC", Code.Unknown);
     }
     const end = trailers ?? headers;
-    return end["grpc-status"] === undefined && stream.rstCode !== 0 ? reset(stream) : statusOf(end);
+    return end["grpc-status"] === undefined && stream.rstCode !== 0
+      ? reset(stream.rstCode, session)
+      : statusOf(end);
   };
 }
 
-/** A lost connection looks like a reset to node:http2. */
-function reset({ rstCode, session }: ClientHttp2Stream): ConnectError {
+/** A lost connection looks like a reset to node:http2. Else as gRPC maps HTTP/2's codes. */
+function reset(rstCode: number, session: ClientHttp2Stream["session"]): ConnectError {
   const lost = session === undefined || session.destroyed;
   if (lost) return new ConnectError("the connection was lost", Code.Unavailable);
-  const refused = rstCode === constants.NGHTTP2_REFUSED_STREAM || rstCode === 0;
-  const message = `the stream was reset (HTTP/2 code ${rstCode})`;
-  return new ConnectError(message, refused ? Code.Unavailable : Code.Unknown);
+  return new ConnectError(`the stream was reset (HTTP/2 code ${rstCode})`, codeOfReset(rstCode));
 }
+
+function codeOfReset(rstCode: number): Code {
+  switch (rstCode) {
+    case constants.NGHTTP2_NO_ERROR:
+    case constants.NGHTTP2_REFUSED_STREAM:
+      return Code.Unavailable;
+    case constants.NGHTTP2_CANCEL:
+      return Code.Canceled;
+    case constants.NGHTTP2_ENHANCE_YOUR_CALM:
+      return Code.ResourceExhausted;
+    default:
+      return Code.Internal;
+  }
+}
+
+const isReset = (error: unknown) => (error as { code?: unknown }).code === "ERR_HTTP2_STREAM_ERROR";
 
 function throwIfAborted(signal: AbortSignal): void {
   if (!signal.aborted) return;

@@ -1,12 +1,13 @@
 // A connection to a gRPC server, made at the first call and made again when it is needed after a failure. One
 // connection carries all calls. Certificates are read from their files at every connect.
 import type { Transport } from "@connectrpc/connect";
-import { Http2SessionManager, createGrpcTransport } from "@connectrpc/connect-node";
+import { createGrpcTransport } from "@connectrpc/connect-node";
 import { parseServerAddress } from "./address.ts";
 import { readTlsFiles } from "./certificates.ts";
 import { type ClientTls, dialer } from "./dial.ts";
 import { asUnavailable, mapFailures } from "./failures.ts";
 import { streamMessages } from "./client-stream.ts";
+import { Sessions } from "./sessions.ts";
 
 export type ClientOptions = {
   /** Absent: plain text. */
@@ -51,21 +52,13 @@ export type GrpcClient = Disposable & {
 export function connectTo(address: string, options: ClientOptions = {}): GrpcClient {
   const server = parseServerAddress(address);
   const { dialTimeoutMs = 5000, maxMessageBytes = 4 * 1024 * 1024 } = options;
-  const { url, createConnection } = dialer(server, { tls: options.tls, dialTimeoutMs });
-  const sessions = new Http2SessionManager(
-    url,
-    {
-      pingIntervalMs: options.pingIntervalMs ?? 15_000,
-      pingTimeoutMs: options.pingTimeoutMs ?? 10_000,
-    },
-    {
-      createConnection,
-      // Flows come in thousands: room for what a busy moment of this process leaves unread.
-      settings: { enablePush: false, initialWindowSize: 1024 * 1024 },
-    },
-  );
+  const sessions = new Sessions({
+    ...dialer(server, { tls: options.tls, dialTimeoutMs }),
+    pingIntervalMs: options.pingIntervalMs ?? 15_000,
+    pingTimeoutMs: options.pingTimeoutMs ?? 10_000,
+  });
   const transport = createGrpcTransport({
-    baseUrl: url,
+    baseUrl: sessions.authority,
     sessionManager: sessions,
     acceptCompression: [],
     readMaxBytes: maxMessageBytes,

@@ -1,5 +1,7 @@
 // The connections of a server: how many, how long idle, and whether anybody is still at the other end.
 import { type ServerHttp2Session, constants } from "node:http2";
+import type { Socket } from "node:net";
+import { rawSocketOf } from "./raw-socket.ts";
 
 export type ConnectionLimits = {
   readonly maxConnections: number;
@@ -14,7 +16,7 @@ export type ConnectionLimits = {
 
 export class Connections {
   readonly #limits: ConnectionLimits;
-  readonly #sessions = new Set<ServerHttp2Session>();
+  readonly #sessions = new Map<ServerHttp2Session, Socket | undefined>();
   #closing = false;
 
   constructor(limits: ConnectionLimits) {
@@ -32,27 +34,39 @@ export class Connections {
       session.destroy();
       return;
     }
-    this.#sessions.add(session);
-    const stopPinging = keepAlive(session, this.#limits);
-    session.once("close", () => {
+    const socket = rawSocketOf(session);
+    this.#sessions.set(session, socket);
+    const stopPinging = keepAlive(session, { ...this.#limits, giveUp: () => cut(session, socket) });
+    const forget = () => {
       this.#sessions.delete(session);
       stopPinging();
-    });
+    };
+    session.once("close", forget);
+    socket?.once("close", forget);
   }
 
   /** Lets calls end, then cuts what is left. */
   async close(graceMs: number): Promise<void> {
     this.#closing = true;
     const closed = [...this.#sessions].map(
-      (session) => new Promise<void>((resolve) => session.once("close", resolve)),
+      ([session, socket]) =>
+        new Promise<void>((resolve) => {
+          session.once("close", resolve);
+          socket?.once("close", () => resolve());
+        }),
     );
-    for (const session of this.#sessions) session.close();
-    const cut = setTimeout(() => {
-      for (const session of this.#sessions) session.destroy();
+    for (const session of this.#sessions.keys()) session.close();
+    const impatience = setTimeout(() => {
+      for (const [session, socket] of this.#sessions) cut(session, socket);
     }, graceMs);
     await Promise.all(closed);
-    clearTimeout(cut);
+    clearTimeout(impatience);
   }
+}
+
+function cut(session: ServerHttp2Session, socket: Socket | undefined): void {
+  session.destroy();
+  socket?.destroy();
 }
 
 /**
@@ -60,7 +74,10 @@ export class Connections {
  * without a word must not hold a stream for ever. One without calls is closed when idle for long.
  * Returns what ends it.
  */
-function keepAlive(session: ServerHttp2Session, limits: ConnectionLimits): () => void {
+function keepAlive(
+  session: ServerHttp2Session,
+  limits: ConnectionLimits & { readonly giveUp: () => void },
+): () => void {
   let streams = 0;
   let idleSince = Date.now();
   let unanswered: NodeJS.Timeout | undefined;
@@ -72,11 +89,14 @@ function keepAlive(session: ServerHttp2Session, limits: ConnectionLimits): () =>
     });
   });
   const ping = () => {
+    if (session.destroyed || session.closed) return;
     if (streams === 0 && Date.now() - idleSince >= limits.idleTimeoutMs) return session.close();
-    clearTimeout(unanswered);
-    unanswered = setTimeout(() => session.destroy(), limits.pingTimeoutMs);
+    if (unanswered !== undefined) return;
+    unanswered = setTimeout(limits.giveUp, limits.pingTimeoutMs);
     session.ping((error) => {
-      if (error === null) clearTimeout(unanswered);
+      if (error !== null) return;
+      clearTimeout(unanswered);
+      unanswered = undefined;
     });
   };
   const timer = setInterval(ping, Math.min(limits.pingIntervalMs, limits.idleTimeoutMs));

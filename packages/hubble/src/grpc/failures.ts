@@ -1,15 +1,18 @@
 // Failures of the connection are one thing to callers: UNAVAILABLE, to be tried again.
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
 
-/** Node's codes of errors that a broken or missing connection has. */
-const connectionCodes =
-  /^(E[A-Z]+|ERR_(TLS|SSL|HTTP2)_.*|ERR_STREAM_(DESTROYED|PREMATURE_CLOSE)|CERT_.*|.*CERT.*|ERR_SOCKET_.*)$/;
+/** A stream was reset, or a call cancelled: the connection lives. Any other error of Node's is the connection's. */
+const ofTheStream = ["ERR_HTTP2_STREAM_ERROR", "ABORT_ERR"];
 
 /** The same error, or UNAVAILABLE if a connection's failure is at its root. */
 export function classified(error: unknown): ConnectError {
   const own = ConnectError.from(error);
   const settled = [Code.Canceled, Code.DeadlineExceeded, Code.Unavailable].includes(own.code);
-  if (settled || rootCode(error) === undefined) return own;
+  const codes = chain(error).map((each) => (each as { code?: unknown }).code);
+  const ofNode = codes.filter((code) => typeof code === "string");
+  if (settled || ofNode.length === 0 || ofNode.some((code) => ofTheStream.includes(code))) {
+    return own;
+  }
   return asUnavailable(error);
 }
 
@@ -21,21 +24,17 @@ export function asUnavailable(error: unknown): ConnectError {
   return new ConnectError(message, Code.Unavailable, undefined, undefined, error);
 }
 
+/** For connect's transport. */
 export const mapFailures: Interceptor = (next) => async (request) => {
   try {
     return await next(request);
   } catch (error) {
-    throw classified(error);
+    const failure = classified(error);
+    // Nobody here cancelled it: that is how node:http2 tells that the connection broke.
+    const broken = failure.code === Code.Canceled && !request.signal.aborted;
+    throw broken ? new ConnectError("the connection was lost", Code.Unavailable) : failure;
   }
 };
-
-function rootCode(error: unknown): string | undefined {
-  for (const each of chain(error)) {
-    const { code } = each as { code?: unknown };
-    if (typeof code === "string" && connectionCodes.test(code)) return code;
-  }
-  return undefined;
-}
 
 function chain(error: unknown): unknown[] {
   const found: unknown[] = [];

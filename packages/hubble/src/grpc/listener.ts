@@ -10,6 +10,7 @@ import type { AddressInfo, Server } from "node:net";
 import type { Calls } from "./calls.ts";
 import { type TlsFiles, WatchedTlsFiles } from "./certificates.ts";
 import type { Connections } from "./connections.ts";
+import { tagSocket } from "./raw-socket.ts";
 import type { Address, Limits, ServerIncident } from "./server.ts";
 import { listenOnUnix } from "./unix.ts";
 
@@ -43,6 +44,8 @@ export async function listenOn(
     "host" in socket && socket.tls !== undefined
       ? secureServer(socket.tls, handlers)
       : createServer(http2Options(handlers.limits));
+  const secure = "host" in socket && socket.tls !== undefined;
+  server.prependListener(secure ? "secureConnection" : "connection", tagSocket);
   server.on("session", (session) => handlers.connections.add(session));
   server.on("sessionError", () => undefined);
   server.on("stream", (stream, headers, _flags, rawHeaders) =>

@@ -92,7 +92,10 @@ export class Http2ServerStream implements ServerStream {
       throw new ConnectError("the client reads too slowly", Code.ResourceExhausted);
     }
     this.sendHeaders();
-    if (!stream.write(bytes)) this.#blocked ??= this.#drained();
+    if (stream.write(bytes) || this.#blocked !== undefined) return;
+    this.#blocked = this.#drained();
+    // Whether anybody waits for it or not.
+    this.#blocked.catch(() => undefined);
   }
 
   async #drained(): Promise<void> {
@@ -100,8 +103,6 @@ export class Http2ServerStream implements ServerStream {
     const abort = () => reject(this.signal.reason);
     this.#stream.once("drain", resolve);
     this.signal.addEventListener("abort", abort);
-    // Whether anybody waits for it or not.
-    promise.catch(() => undefined);
     try {
       await promise;
     } finally {

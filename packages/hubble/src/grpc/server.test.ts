@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { type ClientHttp2Session, type IncomingHttpHeaders, connect } from "node:http2";
+import { type IncomingHttpHeaders, connect } from "node:http2";
 import { connect as connectNet, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -19,6 +19,7 @@ import {
 } from "./index.ts";
 import { Observer } from "../gen/observer/observer_pb.ts";
 import { flowsPath, flowsRequest, numbered, serveTest } from "./testing/service.ts";
+import { wire } from "./testing/proxy.ts";
 
 test("a unix socket is for its owner alone, and goes when the server goes", async () => {
   const server = await serveTest();
@@ -296,42 +297,38 @@ test("connections beyond the limit are turned away, and get in when there is roo
 
 test("calls beyond a connection's limit wait for the others", async () => {
   const reasons: unknown[] = [];
-  await using server = await serveTest({
-    streams: [following(reasons)],
-    limits: { maxStreams: 2 },
-  });
+  const streams = [following(reasons)];
+  await using server = await serveTest({ streams, limits: { maxStreams: 2 } });
   using client = connectTo(`unix://${server.socket}`);
-  await client.connect();
-  await createClient(Observer, client.transport).serverStatus({});
   const leaving = new AbortController();
   const readings = [1, 2].map(() =>
     drain(client.streamRaw(flowsPath, flowsRequest({}), leaving.signal)).catch(() => undefined),
   );
   await until(() => reasons.length === 2);
-  const waiting = createClient(Observer, client.transport).serverStatus({});
+  const status = () => createClient(Observer, client.transport).serverStatus({});
+  const waiting = status().catch(() => undefined);
   assert.equal(await Promise.race([waiting, sleep(100, "waits")]), "waits");
   leaving.abort();
-  assert.equal((await waiting).version, "test");
   await Promise.all(readings);
+  await waiting;
+  await until(() => reasons.length === 4);
+  assert.equal((await status()).version, "test");
 });
 
 test("a client that stops to answer is let go of", async () => {
   const reasons: unknown[] = [];
   const limits = { pingIntervalMs: 50, pingTimeoutMs: 100 };
   await using server = await serveTest({ streams: [following(reasons)], limits });
-  const socket = dialUnix(server.socket);
-  const session = connect("http://localhost", { createConnection: () => socket });
-  session.on("error", () => undefined);
-  await startCall(session);
+  await using line = await wire(join(server.folder, "line.sock"), server.socket);
+  using client = connectTo(`unix://${server.folder}/line.sock`);
+  const reading = drain(client.streamRaw(flowsPath, flowsRequest({}), live()));
+  reading.catch(() => undefined);
   await until(() => reasons.length === 1);
   await sleep(300);
   assert.equal(server.grpc.connections, 1, "one that answers stays");
-  socket.pause();
-  (socket as unknown as { _handle: { readStop(): void } })._handle.readStop();
-  await until(() => reasons.length === 2);
-  assert.equal(server.grpc.connections, 0);
-  session.destroy();
-  socket.destroy();
+  line.hang();
+  await until(() => reasons.length === 2 && server.grpc.connections === 0);
+  assert.equal((reasons[1] as ConnectError).code, Code.Canceled);
 });
 
 test("a connection without calls is closed in time", async () => {
@@ -400,17 +397,6 @@ async function until(condition: () => boolean): Promise<void> {
 }
 
 const dialUnix = (path: string) => connectNet({ path });
-
-function startCall(session: ClientHttp2Session): Promise<void> {
-  const call = session.request({
-    ":method": "POST",
-    ":path": flowsPath,
-    "content-type": "application/grpc",
-  });
-  call.on("error", () => undefined);
-  call.end(framed(flowsRequest({})));
-  return new Promise((resolve) => call.once("response", () => resolve()));
-}
 
 /** One call by node:http2 alone; headers and trailers of the answer together. */
 async function rawCall(

@@ -2,6 +2,7 @@
 // connect's router; streams of encoded messages have routes of their own. Health and reflection are always there.
 import { type DescService } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ConnectRouter, createConnectRouter } from "@connectrpc/connect";
+import { accidents } from "./accidents.ts";
 import { Calls } from "./calls.ts";
 import { Connections, type ConnectionLimits } from "./connections.ts";
 import { Health, healthRoutes } from "./health.ts";
@@ -61,7 +62,12 @@ export async function serveGrpc(options: ServeOptions): Promise<GrpcServer> {
   const onIncident = options.onIncident ?? (() => undefined);
   const health = options.health ?? new Health();
   const shutdown = new AbortController();
-  const router = makeRouter(options.routes, { health, limits, shutdown: shutdown.signal });
+  const router = makeRouter(options.routes, {
+    health,
+    limits,
+    shutdown: shutdown.signal,
+    onIncident,
+  });
   const calls = new Calls({
     ...limits,
     router,
@@ -105,11 +111,12 @@ type RouterOptions = {
   readonly health: Health;
   readonly limits: Limits;
   readonly shutdown: AbortSignal;
+  readonly onIncident: (incident: ServerIncident) => void;
 };
 
 function makeRouter(
   routes: (router: ConnectRouter) => void,
-  { health, limits, shutdown }: RouterOptions,
+  { health, limits, shutdown, onIncident }: RouterOptions,
 ): ConnectRouter {
   const router = createConnectRouter({
     grpc: true,
@@ -120,6 +127,7 @@ function makeRouter(
     readMaxBytes: limits.maxMessageBytes,
     writeMaxBytes: limits.maxMessageBytes,
     shutdownSignal: shutdown,
+    interceptors: [accidents(onIncident)],
   });
   routes(router);
   const services = new Set<DescService>(router.handlers.map(({ service }) => service));

@@ -130,6 +130,11 @@ export class FlowStream {
   async close(): Promise<void> {
     this.flush();
     await this.idle();
+    await this.closeFiles();
+  }
+
+  /** Without writing what is in memory. */
+  async closeFiles(): Promise<void> {
     await this.#journal.close();
     for (const segment of this.#segments) await segment.close();
   }

@@ -298,3 +298,22 @@ test("stored and live flows share their endpoints", async () => {
   for (const { source } of await all(history, "oldest"))
     if (source.podName !== "") assert.ok(live.has(source));
 });
+
+test("a folder that cannot be used is an error that names it, and leaves it free", async () => {
+  using folder = new Folder();
+  const newer = Buffer.alloc(100);
+  newer.write("TSILFLOW");
+  newer.writeUInt32LE(2, 8);
+  const journal = join(folder.path, "flows-journal.v1");
+  writeFileSync(journal, newer);
+  await assert.rejects(folder.open(), (error) => {
+    assert.ok(error instanceof HistoryError);
+    assert.equal(error.code, "folder");
+    assert.match(error.message, /flows-journal.v1 has version 2/);
+    return true;
+  });
+  await assert.rejects(folder.open({ folder: journal }), { code: "folder" });
+  writeFileSync(journal, "");
+  await using history = await folder.open();
+  assert.equal(history.statistics().flows, 0);
+});

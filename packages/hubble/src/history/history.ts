@@ -54,6 +54,8 @@ export class History implements FlowHistory, AsyncDisposable {
     try {
       await history.#recover();
     } catch (cause) {
+      await history.#flows.closeFiles();
+      await history.#drops.closeFiles();
       lock[Symbol.dispose]();
       throw new HistoryError("folder", `${folder}: ${(cause as Error).message}`, { cause });
     }
@@ -140,7 +142,12 @@ export class History implements FlowHistory, AsyncDisposable {
 
   /** Drops are what people look for last week: they go when nothing else is left. */
   async #makeRoom(): Promise<boolean> {
-    return (await this.#flows.removeOldest()) || (await this.#drops.removeOldest());
+    try {
+      return (await this.#flows.removeOldest()) || (await this.#drops.removeOldest());
+    } catch (error) {
+      this.#writeError = error as Error;
+      return false;
+    }
   }
 
   #flush(): void {

@@ -573,6 +573,6 @@ test("counting a flow costs little", () => {
   };
   const best = Math.min(...Array.from({ length: 6 }, round));
   // Two microseconds are the aim; machines that run tests are busy.
-  assert.ok(best < 4000, `${best} ns a flow`);
+  assert.ok(best < 6000, `${best} ns a flow`);
   if (process.env["TSILIUM_BENCH"]) console.log(`${best.toFixed(0)} ns a flow`);
 });

@@ -34,7 +34,8 @@ export class Follower implements Disposable {
   /** By source; not told yet, because there is no place in `#matches`. */
   readonly #untold = new Map<number, LostEvents>();
   #turn: NodeJS.Immediate | undefined;
-  #wake: () => void = () => undefined;
+  /** Of `next`, while it waits. */
+  #wake: (() => void) | undefined;
   #isEnding = false;
   #failure: unknown;
 
@@ -73,9 +74,7 @@ export class Follower implements Disposable {
       const events = this.#take();
       if (events.length > 0) return events;
       if (this.#isEnding && this.#unread.length === 0) return undefined;
-      const { promise, resolve } = Promise.withResolvers<void>();
-      this.#wake = resolve;
-      await promise;
+      await new Promise<void>((resolve) => (this.#wake = resolve));
     }
   }
 
@@ -119,12 +118,16 @@ export class Follower implements Disposable {
     });
   }
 
-  readonly #wakeUp = (): void => this.#wake();
+  readonly #wakeUp = (): void => {
+    this.#wake?.();
+    this.#wake = undefined;
+  };
 
-  /** Looks at unread flows until they or the slice of time are over. */
+  /** Looks at unread flows until they or the slice of time are over, or there is enough for a client that waits. */
   #sift(): void {
     const end = performance.now() + sliceMs;
     for (let entry = this.#unread[0]; entry !== undefined; entry = this.#unread[0]) {
+      if (this.#hasEnough()) return;
       if (!isBatch(entry)) this.#push(entry);
       else if (this.#siftBatch(entry, end)) this.#unreadFlows -= entry.length;
       else return;
@@ -136,7 +139,7 @@ export class Follower implements Disposable {
   /** Whether it came to the end of the batch. */
   #siftBatch(flows: readonly Flow[], end: number): boolean {
     const { wants } = this.#options;
-    while (this.#at < flows.length) {
+    while (this.#at < flows.length && !this.#hasEnough()) {
       const stop = Math.min(flows.length, this.#at + flowsBetweenClocks);
       for (; this.#at < stop; this.#at++) {
         const flow = flows[this.#at] as Flow;
@@ -145,6 +148,11 @@ export class Follower implements Disposable {
       if (performance.now() > end) break;
     }
     return this.#at === flows.length;
+  }
+
+  /** Only a client that does not take what there is loses flows, not one that a busy moment brings too many at once. */
+  #hasEnough(): boolean {
+    return this.#wake !== undefined && this.#matches.length > this.#options.capacity >> 1;
   }
 
   #push(event: ObservedEvent): void {

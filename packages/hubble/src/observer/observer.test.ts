@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { setImmediate as nextTurn } from "node:timers/promises";
+import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
 import { type Random, seeded } from "@tsilium/testkit";
 import { matchAll } from "../filter/index.ts";
 import { History } from "../history/index.ts";
@@ -172,7 +172,8 @@ function listen(observer: Observer, query: Partial<FlowsQuery>) {
     done,
     /** Waits until so many events are there, and a few turns more. */
     async until(count: number) {
-      for (let turn = 0; events.length < count && turn < 2_000; turn++) await nextTurn();
+      const end = performance.now() + 10_000;
+      while (events.length < count && performance.now() < end) await nextTurn();
       for (let turn = 0; turn < 5; turn++) await nextTurn();
     },
     async stop() {
@@ -286,15 +287,12 @@ test("a client with a narrow filter loses nothing, however many others there are
     observer.add(range(at, at + 499));
     await nextTurn();
   }
-  await nextTurn();
-  const events = (await narrow.next()).value ?? [];
+  const events: ObservedEvent[] = [];
+  while (events.length < 50) events.push(...((await narrow.next()).value ?? []));
   assert.equal(
     text(events),
-    Array.from({ length: 50 }, (_, index) => (index + 1) * 1_000 + 1)
-      .slice(0, events.length)
-      .join(" "),
+    Array.from({ length: 50 }, (_, index) => index * 1_000 + 1_001).join(" "),
   );
-  assert.equal(events.length, 50);
   abort.abort();
   await assert.rejects(narrow.next());
 });
@@ -307,11 +305,14 @@ test("flows that come faster than a filter can look at are counted, drops kept a
   observer.add(range(1, 65_000));
   observer.add([...range(65_001, 65_900), drop(65_901)]);
   observer.add(range(65_902, 66_000));
-  await client.until(8_192);
-  const lost = client.events.filter(isLost).reduce((sum, { count }) => sum + count, 0);
+  const count = (events: readonly ObservedEvent[]) =>
+    events.reduce((sum, event) => sum + (isLost(event) ? event.count : 1), 0);
+  while (count(client.events) < 66_000) await sleep(1);
+  const lost = count(client.events.filter(isLost));
   const flows = client.events.filter((event): event is Flow => !isLost(event));
   assert.equal(lost + flows.length, 66_000);
-  assert.ok(lost >= 900);
+  // Of those that were looked at, none: the client reads.
+  assert.equal(lost, 900);
   assert.ok(flows.some(({ sequence }) => sequence === 65_901));
   await client.stop();
 });
@@ -333,18 +334,6 @@ test("a filter that fails ends its own stream alone", async () => {
   await good.until(3);
   assert.equal(text(good.events), "1 2 3");
   await good.stop();
-});
-
-test("flows are encoded once for all clients", () => {
-  const observer = new Observer({ nodeName: "n", capacity: 7 });
-  const flows = range(1, 20);
-  observer.add(flows);
-  let encoded = 0;
-  const encode = () => (encoded++, new Uint8Array());
-  for (const flow of flows)
-    for (let client = 0; client < 3; client++) observer.encodedOf(flow, encode);
-  // Those that are still in the ring's 8 places once, 12 that are overwritten each time.
-  assert.equal(encoded, 8 + 12 * 3);
 });
 
 function randomQuery(random: Random, newest: number): FlowsQuery {

@@ -5,6 +5,7 @@
 // every flow, never taken to end a search.
 import type { AgentEvent, Flow, FlowHistory, LostEvents } from "../model.ts";
 import { AgentEventLog } from "./agent-events.ts";
+import { EncodedFlows } from "./encoded.ts";
 import { isProtected, type ObservedEvent } from "./events.ts";
 import { Follower } from "./follower.ts";
 import { LossLog } from "./losses.ts";
@@ -49,6 +50,7 @@ export class Observer {
   readonly nodeName: string;
   readonly #ring: FlowRing;
   readonly #protected: FlowRing;
+  readonly #encoded = new EncodedFlows();
   readonly #losses = new LossLog();
   readonly #namespaces = new Namespaces();
   readonly #agentEvents = new AgentEventLog();
@@ -140,9 +142,9 @@ export class Observer {
     return this.#agentEvents.read(range, signal);
   }
 
-  /** `encode(flow)`, once for all clients as long as the flow is in memory. */
+  /** `encode(flow)`, once for all clients as long as it is one of the newest. `encode` is always the same function. */
   encodedOf(flow: Flow, encode: (flow: Flow) => Uint8Array): Uint8Array {
-    return this.#ring.encodedOf(flow, encode);
+    return this.#encoded.get(flow, encode);
   }
 
   /** Those with flows during the last hour. */

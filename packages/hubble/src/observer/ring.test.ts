@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { repeat } from "@tsilium/testkit";
 import { emptyFlow, type Flow, unknownEndpoint } from "../model.ts";
+import { EncodedFlows } from "./encoded.ts";
 import { LossLog } from "./losses.ts";
 import { Namespaces } from "./namespaces.ts";
 import { FlowRate } from "./rate.ts";
@@ -26,19 +27,29 @@ test("a ring holds the newest flows in order, at any fill", () => {
 });
 
 test("a flow's bytes are not another's, whatever sequences are left out", () => {
-  repeat({ runs: 50 }, (random) => {
-    const ring = new FlowRing(7);
+  repeat({ runs: 20 }, (random) => {
+    const encoded = new EncodedFlows();
     const flows: Flow[] = [];
     let sequence = 0;
-    for (let count = 0; count < 40; count++) {
-      const flow = flowOf((sequence += 1 + random.below(3)));
-      ring.push(flow);
+    for (let count = 0; count < 300; count++) {
+      const flow = flowOf((sequence += 1 + random.below(50)));
       flows.push(flow);
-      const any = random.pick(flows);
-      const bytes = ring.encodedOf(any, ({ sequence: own }) => Uint8Array.of(own));
-      assert.deepEqual(bytes, Uint8Array.of(any.sequence));
+      const any = random.pick([flow, random.pick(flows), { ...random.pick(flows) }]);
+      const encode = ({ sequence: own }: Flow) => Uint8Array.of(own >> 8, own & 255);
+      assert.deepEqual(encoded.get(any, encode), encode(any));
     }
   });
+});
+
+test("flows are encoded once for all clients; old ones take no new one's place", () => {
+  const encoded = new EncodedFlows();
+  let times = 0;
+  const encode = () => (times++, new Uint8Array());
+  const flows = Array.from({ length: 5_000 }, (_, index) => flowOf(index + 1));
+  for (const flow of flows) for (let client = 0; client < 3; client++) encoded.get(flow, encode);
+  assert.equal(times, 5_000);
+  for (const flow of flows) encoded.get(flow, encode);
+  assert.equal(times, 5_000 + (5_000 - 4_096));
 });
 
 test("losses at one place are one, of one source and CPU; their log is bounded, their totals are not", () => {

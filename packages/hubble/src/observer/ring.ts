@@ -1,4 +1,4 @@
-// The newest flows, in the order of their arrival, each with its encoded form once somebody wanted it.
+// The newest flows, in the order of their arrival.
 import type { Flow } from "../model.ts";
 
 export class FlowRing {
@@ -6,7 +6,6 @@ export class FlowRing {
   readonly capacity: number;
   readonly #mask: number;
   readonly #flows: (Flow | undefined)[];
-  readonly #encoded: (Uint8Array | undefined)[];
   /** Flows ever pushed; the next one's place, before the mask. */
   #pushed = 0;
   #newest: Flow | undefined;
@@ -18,7 +17,6 @@ export class FlowRing {
     this.capacity = capacity;
     this.#mask = capacity;
     this.#flows = Array.from({ length: capacity + 1 }, () => undefined);
-    this.#encoded = Array.from({ length: capacity + 1 }, () => undefined);
   }
 
   get size(): number {
@@ -31,9 +29,7 @@ export class FlowRing {
 
   /** Overwrites the oldest flow if there is no room. */
   push(flow: Flow): void {
-    const place = this.#pushed & this.#mask;
-    this.#flows[place] = flow;
-    this.#encoded[place] = undefined;
+    this.#flows[this.#pushed & this.#mask] = flow;
     this.#newest = flow;
     this.#pushed++;
   }
@@ -45,19 +41,5 @@ export class FlowRing {
     const flows = this.#flows as Flow[];
     if (this.size === 0 || begin < end) return flows.slice(begin, end);
     return [...flows.slice(begin), ...flows.slice(0, end)];
-  }
-
-  /** `encode(flow)`, done once for each flow that is still in the ring. */
-  encodedOf(flow: Flow, encode: (flow: Flow) => Uint8Array): Uint8Array {
-    const place = this.#placeOf(flow);
-    if (place === undefined) return encode(flow);
-    return (this.#encoded[place] ??= encode(flow));
-  }
-
-  /** Sequences grow by one from flow to flow; where one was left out, the guess is wrong and the flow counts as gone. */
-  #placeOf(flow: Flow): number | undefined {
-    if (!this.#newest) return undefined;
-    const place = (this.#pushed - 1 - (this.#newest.sequence - flow.sequence)) & this.#mask;
-    return this.#flows[place] === flow ? place : undefined;
   }
 }

@@ -5,7 +5,7 @@
 import type { GetFlowsRequest } from "../gen/observer/observer_pb.ts";
 import type { ConnectError, ServerStream } from "../grpc/index.ts";
 import { InOrder } from "./in-order.ts";
-import type { Message } from "./merge.ts";
+import type { Message } from "./source.ts";
 import { Newest } from "./newest.ts";
 import { NodeEvents, NodeState } from "./node-events.ts";
 import { Outlet } from "./outlet.ts";
@@ -31,8 +31,6 @@ export type FlowsOptions = {
 
 /** What is under way from a node: its agent reads the kernel every 20 ms. */
 const reorderMs = 100;
-/** What a node that has much to do may be late by. */
-const busyReorderMs = 500;
 const sortBufferBytes = 16 * 1024 * 1024;
 /** A relay that has just started has not connected to anybody yet. */
 const patienceMs = 2000;
@@ -120,7 +118,7 @@ async function sendInOrder(call: Call, part: Part, signal: AbortSignal): Promise
       follow,
       drainMs: options.sortBufferDrainTimeoutMs,
       reorderMs: Math.min(reorderMs, options.sortBufferDrainTimeoutMs),
-      busyReorderMs: Math.min(busyReorderMs, options.sortBufferDrainTimeoutMs),
+      busyReorderMs: options.sortBufferDrainTimeoutMs / 2,
       capacity: options.sortBufferLenMax,
       capacityBytes: sortBufferBytes,
     },

@@ -1,6 +1,7 @@
 // Peers' streams, merged, on their way to one client.
 import { peekResponse } from "../codec/index.ts";
-import { FlowMerge, type MergeOptions, type MergeSource } from "./merge.ts";
+import { FlowMerge, type MergeOptions } from "./merge.ts";
+import type { MergeSource } from "./source.ts";
 import type { NodeEvents } from "./node-events.ts";
 import type { Outlet } from "./outlet.ts";
 import type { Intake } from "./peer-stream.ts";

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { FlowMerge, type MergeOptions, type MergeSource } from "./merge.ts";
+import { FlowMerge, type MergeOptions } from "./merge.ts";
+import type { MergeSource } from "./source.ts";
 import { Newest } from "./newest.ts";
 
 const defaults: MergeOptions = {
@@ -207,6 +208,24 @@ for (const [name, skewMs] of [
     );
     assert.ok(worst <= 60, `out of place by ${worst} ms`);
   });
+
+test("one that was in time while others were late is not taken for ahead for ever", () => {
+  const arrivals = livePeers([0, 0, 0], { perSecond: 200, forMs: 12_000 }).map(
+    ([arrivedMs, peer, timeMs]) => {
+      // For three seconds all that the others see comes 1.7 seconds late.
+      const delayedMs = timeMs < 3000 ? 0 : timeMs < 6000 ? arrivedMs + 1700 : 7700;
+      return [peer === 1 ? arrivedMs : Math.max(arrivedMs, delayedMs), peer, timeMs] as const;
+    },
+  );
+  const left = run(
+    arrivals.toSorted(([a], [b]) => a - b),
+    { peers: 3, untilMs: 16_000, follow: true },
+  );
+  assert.equal(left.length, arrivals.length);
+  const times = left.map(({ timeMs }) => timeMs);
+  assert.ok(!isSorted(times), "nobody was late");
+  assert.ok(isSorted(times.filter((timeMs) => timeMs > 9000)));
+});
 
 test("more than fits goes out in a live stream, and waits in one of the past", () => {
   for (const follow of [true, false]) {

@@ -5,14 +5,22 @@
 //   peer 3:     /  (silent: how long to wait?)         - one that is catching up (it may be reading its past) is waited
 //                                                        for until it was silent for the drain timeout;
 //   - one that has caught up sends what happens, so that only what is under way from there can be earlier (reorderMs);
-//     longer for one that is never silent for long, since then something holds it up (busyReorderMs).
+//     longer for one that is never silent for long otherwise, since then something holds it up (busyReorderMs).
 //
 // Clocks. Times of peers are compared with each other, never with ours. A node whose clock is behind has its flows
-// sent on at once; the others' wait for it no longer than busyReorderMs. One that is ahead by less than the drain
-// timeout is waited out. One that is further ahead would wait for the others to reach its time: seen waiting, it is
+// sent on at once; those of others wait for it as said above. One that is ahead by less than the drain timeout is
+// waited out. One that is further ahead would wait for the others to reach its time: seen waiting, it is
 // moved back to where the others are, and from then on sorted as if its clock were theirs. Times in flows stay as
 // they are.
-import { Heap, type HeapMember } from "./heap.ts";
+import { Heap } from "./heap.ts";
+import {
+  insert,
+  isBusy,
+  type MergeSource,
+  type Message,
+  newSource,
+  type Waiting,
+} from "./source.ts";
 
 export type MergeOptions = {
   /** The streams go on for ever: what waits for too long goes out, instead of holding up who reads or being held up. */
@@ -21,7 +29,7 @@ export type MergeOptions = {
   readonly drainMs: number;
   /** How long by one that has caught up, each time; ms. */
   readonly reorderMs: number;
-  /** The same for one that is busy otherwise. */
+  /** The same for one that is busy otherwise. Well below drainMs: what waits for that long is of a clock that is ahead. */
   readonly busyReorderMs: number;
   /** Messages that wait, of all peers. */
   readonly capacity: number;
@@ -29,37 +37,6 @@ export type MergeOptions = {
   readonly capacityBytes: number;
 };
 
-export type Message = { readonly timeNs: bigint; readonly bytes: Uint8Array };
-
-type Waiting = Message & {
-  /** Time since the merge's epoch; ns. */
-  readonly ns: number;
-  readonly arrivedMs: number;
-};
-
-/** A peer's stream in a merge. */
-export type MergeSource = HeapMember & {
-  readonly queue: Waiting[];
-  /** Of `queue`, the first that waits: taking the first one out of an array moves all the others. */
-  first: number;
-  ended: boolean;
-  /** Nothing old is to be expected from it, or it has been waited for long enough. */
-  caughtUp: boolean;
-  /** Since when nothing of it waits. */
-  silentSinceMs: number;
-  /** How long it is silent between messages, on average of the last few times. */
-  silenceMs: number;
-  /** Times that others were held up for it, together. */
-  heldUpMs: number;
-  /** How far its times lead our clock, the most seen. It grows for as long as a peer sends its past. */
-  leadMs: number;
-  leadGrewMs: number;
-  /** What is taken off its times, its clock being ahead; ns. */
-  aheadNs: number;
-};
-
-/** Who is silent for less than this, on average, is busy. */
-const busyMs = 100;
 /** Growth of a lead by less than this is jitter. */
 const jitterMs = 100;
 /** Drain timeouts that a peer which always speaks up just in time may hold up the others, in all. */
@@ -84,6 +61,9 @@ export class FlowMerge {
   #waitingBytes = 0;
   #epochNs: bigint | undefined;
   #tickedMs: number | undefined;
+  /** The latest of all that came. */
+  #latestNs = Number.NEGATIVE_INFINITY;
+  #relaxedMs = Number.NEGATIVE_INFINITY;
   /** When somebody was last seen catching up. */
   #catchingUpAtMs = Number.NEGATIVE_INFINITY;
 
@@ -93,20 +73,7 @@ export class FlowMerge {
 
   /** A stream begins. @param caughtUp it joins streams that run, with nothing old. */
   add(nowMs: number, { caughtUp }: { readonly caughtUp: boolean }): MergeSource {
-    const source: MergeSource = {
-      key: 0,
-      place: -1,
-      queue: [],
-      first: 0,
-      ended: false,
-      caughtUp,
-      silentSinceMs: nowMs,
-      silenceMs: Number.POSITIVE_INFINITY,
-      heldUpMs: 0,
-      leadMs: Number.NEGATIVE_INFINITY,
-      leadGrewMs: nowMs,
-      aheadNs: 0,
-    };
+    const source = newSource(nowMs, caughtUp);
     this.#open++;
     if (!caughtUp) this.#catchingUp++;
     this.#fallSilent(source, nowMs);
@@ -122,6 +89,8 @@ export class FlowMerge {
       source.leadMs = leadMs;
       source.leadGrewMs = nowMs;
     }
+    this.#latestNs = Math.max(this.#latestNs, ns - source.aheadNs);
+    source.behindNs = Math.min(source.behindNs, this.#latestNs - (ns - source.aheadNs));
     insert(source, { timeNs, bytes, ns, arrivedMs: nowMs });
     this.#waiting++;
     this.#waitingBytes += bytes.length;
@@ -183,6 +152,9 @@ export class FlowMerge {
     for (const sources of [this.#silent, this.#speaking.members])
       for (const source of sources) if (nowMs - source.leadGrewMs >= drainMs) this.#catchUp(source);
     this.#moveBack(nowMs);
+    if (nowMs - this.#relaxedMs < drainMs) return;
+    this.#relaxedMs = nowMs;
+    this.#relax();
   }
 
   /** Messages that wait. */
@@ -226,6 +198,22 @@ export class FlowMerge {
     this.#keyed(source);
   }
 
+  /**
+   * Others may have been late, rather than one ahead. Then what was moved back now comes too early, always, and is moved
+   * forward again.
+   */
+  #relax(): void {
+    for (const source of [...this.#silent, ...this.#speaking.members]) {
+      const { behindNs, aheadNs } = source;
+      source.behindNs = Number.POSITIVE_INFINITY;
+      if (aheadNs === 0 || behindNs === Number.POSITIVE_INFINITY || behindNs < 2e6 * jitterMs)
+        continue;
+      const leftNs = aheadNs - behindNs;
+      source.aheadNs = leftNs < 1e6 * jitterMs ? 0 : leftNs;
+      if (source.place >= 0) this.#keyed(source);
+    }
+  }
+
   /** To where its first message belongs. */
   #keyed(source: MergeSource): void {
     const key = (source.queue[source.first] as Waiting).ns - source.aheadNs;
@@ -257,6 +245,7 @@ export class FlowMerge {
       (latest, source) => (ahead.has(source) ? latest : Math.max(latest, source.key)),
       Number.NEGATIVE_INFINITY,
     );
+    this.#latestNs = presentNs;
     for (const source of ahead) {
       const byNs = source.key - presentNs + (nowMs - arrivedMs(source)) * 1e6;
       source.aheadNs += byNs;
@@ -292,14 +281,4 @@ export class FlowMerge {
     source.silenceMs = Number.POSITIVE_INFINITY;
     this.#silentBusy--;
   }
-}
-
-const isBusy = ({ silenceMs }: MergeSource) => silenceMs < busyMs;
-
-/** What a peer has seen at one time may be out of order by a moment. Behind what is of the same time. */
-function insert({ queue, first }: MergeSource, message: Waiting): void {
-  let at = queue.length;
-  while (at > first && (queue[at - 1] as Waiting).ns > message.ns) at--;
-  if (at === queue.length) queue.push(message);
-  else queue.splice(at, 0, message);
 }

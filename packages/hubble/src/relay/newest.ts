@@ -1,6 +1,6 @@
 // The newest N messages of all that peers send, each of which sends its own newest N.
 import { Heap, type HeapMember } from "./heap.ts";
-import type { Message } from "./merge.ts";
+import type { Message } from "./source.ts";
 
 type Kept = HeapMember & { readonly message: Message; readonly order: number };
 

@@ -25,8 +25,8 @@ export type ObserverOptions = {
 
 /** As many as Cilium's relay names. */
 const mostNamed = 10;
-/** As patient as GetFlows is with a relay that has just started. */
-const patienceMs = 2000;
+/** A relay that has just started has not connected to anybody yet. */
+const patienceMs = 500;
 
 /** GetFlows is not among them: it has a route of its own. */
 export function observerRoutes(router: ConnectRouter, options: ObserverOptions): void {

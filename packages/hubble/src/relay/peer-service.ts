@@ -35,34 +35,43 @@ export async function followPeers(options: PeerServiceOptions, signal: AbortSign
   const bell = new Bell();
   let retryMs = firstRetryMs;
   let complained = "";
+  let failures = 0;
   for (let turn = 0; !signal.aborted; turn++) {
     const address = addresses[turn % addresses.length] as string;
+    const begunMs = performance.now();
     try {
       await followOne(address, options, signal);
     } catch (error) {
       if (signal.aborted) return;
-      const { connected, cause } = error as NotifyError;
       onConnected(false);
-      if (connected) retryMs = firstRetryMs;
-      const complaint = `${address}: ${cause.message}`;
-      if (connected || complained !== complaint)
-        log.warn({ peerService: address, error: cause }, "no news of peers from here");
+      const wasGood = (error as NotifyError).connected && performance.now() - begunMs > goodMs;
+      if (wasGood) {
+        retryMs = firstRetryMs;
+        failures = 0;
+      }
+      const complaint = `${address}: ${(error as Error).message}`;
+      if (wasGood || complained !== complaint)
+        log.warn({ peerService: address, error }, "no news of peers from here");
       complained = complaint;
       // All of them are tried before anybody waits.
-      if (connected || turn % addresses.length < addresses.length - 1) continue;
+      if (++failures % addresses.length !== 0) continue;
       await bell.wait(retryMs, signal);
       retryMs = Math.min(retryMs * 2, retryTimeoutMs);
     }
   }
 }
 
+/** A stream of news that lived for so long was a good one. */
+const goodMs = 1000;
+
 class NotifyError extends Error {
+  readonly code = "peer_service";
+  /** It had told of peers before. */
   readonly connected: boolean;
-  override readonly cause: Error;
 
   constructor(cause: Error, connected: boolean) {
-    super(cause.message);
-    this.cause = cause;
+    super(cause.message, { cause });
+    this.name = "NotifyError";
     this.connected = connected;
   }
 }

@@ -1,7 +1,7 @@
 // One peer's part in one client's stream: asked, read no faster than the client reads, and asked again when it breaks.
 import { CodecError, peekResponse } from "../codec/index.ts";
 import { Code, ConnectError } from "../grpc/index.ts";
-import type { Message } from "./merge.ts";
+import type { Message } from "./source.ts";
 import { type NodeEvents, NodeState } from "./node-events.ts";
 import type { Peer } from "./peer.ts";
 import { Trail } from "./trail.ts";

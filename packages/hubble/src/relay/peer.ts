@@ -48,7 +48,7 @@ export class Peer implements Disposable {
   readonly #bell = new Bell();
   #state: PeerState = "connecting";
   #error = "";
-  #waiters: (() => void)[] = [];
+  readonly #waiters = new Set<() => void>();
   #asked: Promise<boolean> | undefined;
 
   /** @throws Error when the address is none, or when TLS is wanted and the peer has none */
@@ -104,10 +104,11 @@ export class Peer implements Disposable {
       await new Promise<void>((resolve) => {
         const done = () => {
           signal.removeEventListener("abort", done);
+          this.#waiters.delete(done);
           resolve();
         };
         signal.addEventListener("abort", done);
-        this.#waiters.push(done);
+        this.#waiters.add(done);
       });
   }
 
@@ -159,9 +160,7 @@ export class Peer implements Disposable {
   }
 
   #wakeWaiters(): void {
-    const waiters = this.#waiters;
-    this.#waiters = [];
-    for (const wake of waiters) wake();
+    for (const wake of this.#waiters) wake();
   }
 }
 

@@ -80,12 +80,14 @@ export class PeerPool implements AsyncDisposable {
     return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
   }
 
-  /** Resolves when no peer is being connected to for the first time, or after `ms`. */
+  /** Resolves when peers are known and none is being connected to for the first time, or after `ms`. */
   async settled(ms: number, signal: AbortSignal): Promise<void> {
     const bell = new Bell();
     using _ = this.subscribe(() => bell.ring());
     const untilMs = performance.now() + ms;
-    while (this.count("connecting") > 0 && !signal.aborted) {
+    const isSettling = () =>
+      this.count("connecting") > 0 || (this.#peers.size === 0 && !this.#serviceConnected);
+    while (isSettling() && !signal.aborted) {
       const leftMs = untilMs - performance.now();
       if (leftMs <= 0) return;
       await bell.wait(leftMs, signal);

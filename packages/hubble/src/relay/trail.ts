@@ -2,7 +2,7 @@
 // flows since a moment before, and those that were sent on already are left out.
 import { peekResponse } from "../codec/index.ts";
 import { Reader } from "../codec/reader.ts";
-import type { Message } from "./merge.ts";
+import type { Message } from "./source.ts";
 
 /** Flows kept; and how far back a peer is asked again, since it may order late what it saw at one time. */
 const length = 256;
@@ -15,9 +15,9 @@ export class Trail {
   #known: ReadonlySet<string> | undefined;
   #knownUntilNs = 0n;
 
-  /** A flow was received. */
-  add(message: Message): void {
-    this.#last[this.#next] = message;
+  /** A flow was received. Copied: what came from the network is a piece of something larger. */
+  add({ timeNs, bytes }: Message): void {
+    this.#last[this.#next] = { timeNs, bytes: Buffer.from(bytes) };
     this.#next = (this.#next + 1) % length;
   }
 

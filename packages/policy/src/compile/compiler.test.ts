@@ -95,7 +95,12 @@ test("a policy makes a slot for whom it selects, whole and at once", () => {
     subjects: [{ subject: 1, ingress: 2, egress: 1 }],
   });
   const { ref } = policy("p", []);
-  assert.deepEqual(compiler.ruleName(1), { kind: "rule", ref, path: "spec.rules[0]" });
+  assert.deepEqual(compiler.ruleName(1), {
+    kind: "rule",
+    ref,
+    path: "spec.rules[0]",
+    matches: { peers: true, ports: "port" },
+  });
   assert.deepEqual(compiler.ruleName(2), { kind: "default-deny", by: [{ ref, path: "spec" }] });
 });
 
@@ -283,7 +288,31 @@ test("a rule keeps its number as long as it has its place in its object, and its
     kind: "rule",
     ref: policy("a", []).ref,
     path: "spec.rules[0]",
+    matches: { peers: true, ports: "port" },
   });
+});
+
+test("what a rule looks at, and what it has flows say, are part of its name", () => {
+  const compiler = started();
+  compiler.setSubject(subject(1, ["app=a"]));
+  const namesOf = (log: string | undefined, ...rules: Parameters<typeof policy>[1]) => {
+    const { specs, ...rest } = policy("a", rules);
+    compiler.setPolicy({ ...rest, specs: specs.map((spec) => ({ ...spec, ...(log && { log }) })) });
+    compiler.commit();
+    const numbers = new Set(compiler.slotsOf(1).ingress.rules.map(({ rule }) => rule));
+    return Array.from(numbers, (number) => compiler.ruleName(number)).map((name) => {
+      assert.ok(name?.kind === "rule");
+      return `${name.matches?.peers} ${name.matches?.ports} ${name.log}`;
+    });
+  };
+  const wholeTcp = [{ kind: "range", protocol: 6, first: 0, last: 65_535 }] as const;
+  assert.deepEqual(namesOf(undefined, allow(web)), ["true any undefined"]);
+  assert.deepEqual(namesOf("seen", allow(web)), ["true any seen"]);
+  assert.deepEqual(namesOf("seen", allow({ ...web, ports: ports("80") })), ["true port seen"]);
+  assert.deepEqual(namesOf("seen", allow({ ports: ports("80") })), ["false port seen"]);
+  assert.deepEqual(namesOf("seen", allow({ peers: undefined, ports: wholeTcp })), [
+    "false protocol seen",
+  ]);
 });
 
 test("a compiler that starts after another stays clear of its numbers", () => {

@@ -168,6 +168,11 @@ export class PolicyCompiler {
     return { kind: "builtin", reason };
   }
 
+  /** The last number that was given out; they grow, and none is given again. */
+  get lastRule(): number {
+    return this.#rules.last;
+  }
+
   /** Every number that stands for something, but 0. */
   ruleNames(): Iterable<readonly [number: number, name: RuleName]> {
     return this.#rules.names();

@@ -1,13 +1,13 @@
 // From a request to a plan: rules are ranked, then grouped by the peers that they name.
-import type { PolicySettings } from "../model.ts";
+import type { PolicySettings, RuleMatch, RuleName } from "../model.ts";
 import { tiers } from "../model.ts";
 import { Decider, rankLimit } from "./decider.ts";
 import { SlotError } from "./errors.ts";
 import { groupByPeers } from "./grouping.ts";
 import { isolationOf } from "./isolation.ts";
 import type { PlannedRule, SlotPlan, SlotRequest } from "./plan.ts";
-import { portBits, portCut } from "./port-cuts.ts";
-import type { ResolvedRule } from "./resolve.ts";
+import { lengthOf, portBits, portCut } from "./port-cuts.ts";
+import type { ResolvedPorts, ResolvedRule } from "./resolve.ts";
 import type { RuleLease } from "./rule-numbers.ts";
 import { keyed } from "./selectors.ts";
 import { slotHeader } from "./slot-header.ts";
@@ -80,7 +80,7 @@ function plannedRule(
   { settings, lease }: PlanOptions,
 ): PlannedRule {
   const number = side
-    ? lease.of({ kind: "rule", ref: side.ref, path: rule.path })
+    ? lease.of(ruleName(side, rule))
     : lease.of({ kind: "builtin", reason: "allow-localhost" });
   return {
     tier: tierOf(side),
@@ -90,6 +90,17 @@ function plannedRule(
     response: side?.response ?? settings.denyResponse,
     ...portsOf(rule, request),
   };
+}
+
+function ruleName({ ref, log }: SpecSide, { path, peers, ports }: ResolvedRule): RuleName {
+  const matches = { peers: peers !== undefined, ports: portsMatch(ports) };
+  return { kind: "rule", ref, path, matches, ...(log === undefined ? {} : { log }) };
+}
+
+function portsMatch(ports: ResolvedPorts | undefined): RuleMatch["ports"] {
+  if (!ports) return "any";
+  const isWhole = ports.named.length === 0 && ports.cuts.every((cut) => lengthOf(cut) === 0);
+  return isWhole ? "protocol" : "port";
 }
 
 /** Ingress: the names are the subject's own ports and resolved here. Egress: they are each peer's. */

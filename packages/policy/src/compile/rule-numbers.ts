@@ -50,6 +50,11 @@ export class RuleNumbers {
     return this.#byNumber.get(number)?.name;
   }
 
+  /** The last number that was given out; they grow, and none is given again. */
+  get last(): number {
+    return this.#next - 1;
+  }
+
   /** All that are known. */
   *names(): Generator<readonly [number: number, name: RuleName], void> {
     for (const { number, name } of this.#byNumber.values()) yield [number, name];
@@ -91,8 +96,10 @@ export class RuleLease {
 
 function keyOf(name: RuleName): string {
   switch (name.kind) {
-    case "rule":
-      return `rule ${refKey(name.ref)} ${name.path}`;
+    case "rule": {
+      const { peers, ports } = name.matches ?? {};
+      return `rule ${refKey(name.ref)} ${name.path} ${peers} ${ports} ${name.log ?? ""}`;
+    }
     case "default-deny":
       return `default-deny ${name.by.map(({ ref, path }) => `${refKey(ref)} ${path}`).join(" ")}`;
     case "builtin":

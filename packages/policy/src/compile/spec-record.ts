@@ -24,6 +24,8 @@ export type SpecSide = {
   /** It only tells what it would deny. */
   readonly isAudit: boolean;
   readonly response: DenyResponse | undefined;
+  /** What flows that its rules decide are to say; undefined: nothing. */
+  readonly log: string | undefined;
   /** In the object's order. */
   readonly rules: readonly ResolvedRule[];
   /** Sorts sides by precedence: by tier, then priority; names decide between equals, so that it is the same everywhere. */
@@ -88,11 +90,11 @@ export class SpecRecord {
 
   #textOf(direction: Direction): string {
     const { enforcement, denyResponse } = this.policy;
-    const { path, tier, priority, defaultDeny } = this.spec;
+    const { path, tier, priority, defaultDeny, log } = this.spec;
     const isolates = defaultDeny[direction];
     const rules = this.#rulesOf(direction);
     const place = { index: this.#index, path, tier, priority };
-    return JSON.stringify({ place, isolates, enforcement, denyResponse, rules });
+    return JSON.stringify({ place, isolates, enforcement, denyResponse, log, rules });
   }
 
   #rulesOf(direction: Direction): Rule[] {
@@ -101,7 +103,7 @@ export class SpecRecord {
 
   #resolve(direction: Direction, context: SideContext): SpecSide {
     const { ref, enforcement, denyResponse } = this.policy;
-    const { path, tier, defaultDeny } = this.spec;
+    const { path, tier, defaultDeny, log } = this.spec;
     return {
       id: context.nextSide(),
       ref,
@@ -110,6 +112,7 @@ export class SpecRecord {
       isolates: defaultDeny[direction],
       isAudit: enforcement === "audit",
       response: denyResponse,
+      log,
       rules: this.#rulesOf(direction).flatMap((rule) => resolveRule(rule, context) ?? []),
       order: orderKey(this.policy.ref, this.spec, this.#index),
     };

@@ -7,7 +7,6 @@ import { type EventRings, openEventRings } from "@tsilium/datapath";
 import { BootClock, FlowDecoder, numberFlows } from "@tsilium/hubble/decode/index.ts";
 import { Enricher } from "@tsilium/hubble/enrich/index.ts";
 import { AgentEventType } from "@tsilium/hubble/gen/flow/flow_pb.ts";
-import { History, newStoreId } from "@tsilium/hubble/history/index.ts";
 import type { AgentEvent, Flow } from "@tsilium/hubble/model.ts";
 import {
   HubblePeers,
@@ -54,8 +53,7 @@ export class HubbleWorker implements AsyncDisposable {
   readonly #agentEvents = new AgentEvents(() => this.#clock.nowNs());
   readonly #peers: Peers;
   readonly #hubblePeers: HubblePeers;
-  readonly #storeId: string;
-  #lastSequence: number;
+  #lastSequence = 0;
   #isSynced = false;
   #timer: NodeJS.Timeout | undefined;
 
@@ -76,9 +74,6 @@ export class HubbleWorker implements AsyncDisposable {
     this.#servers = servers;
     this.#hubblePeers = hubblePeers;
     this.#peers = peersOf(settings);
-    const { history } = sinks;
-    this.#storeId = history instanceof History ? history.storeId : newStoreId();
-    this.#lastSequence = history instanceof History ? history.lastSequence : 0;
     this.#decoder = new FlowDecoder({
       enricher: this.#enricher,
       clock: this.#clock,
@@ -177,7 +172,10 @@ export class HubbleWorker implements AsyncDisposable {
   }
 
   #add(flows: Flow[]): void {
-    this.#lastSequence = numberFlows(flows, this.#lastSequence, this.#storeId);
+    const { lastSequence, storeId } = this.#sinks;
+    // The history may have been opened only now.
+    const after = Math.max(this.#lastSequence, lastSequence);
+    this.#lastSequence = numberFlows(flows, after, storeId);
     this.#sinks.add(flows);
   }
 

@@ -1,6 +1,6 @@
 // What becomes of flows once they are told: kept, observed, counted, exported.
 import { type Exporters, startExporters } from "@tsilium/hubble/exporter/index.ts";
-import { History } from "@tsilium/hubble/history/index.ts";
+import { newStoreId } from "@tsilium/hubble/history/index.ts";
 import {
   createFlowMetrics,
   type FlowMetrics,
@@ -14,6 +14,7 @@ import type { Logger } from "@tsilium/runtime";
 import { Registry } from "prom-client";
 import type { HistoryStatus } from "../model.ts";
 import type { HubbleSettings } from "../settings.ts";
+import { KeptHistory } from "./kept-history.ts";
 
 export type SinksOptions = {
   readonly settings: HubbleSettings;
@@ -24,10 +25,10 @@ export type SinksOptions = {
 
 export class Sinks implements AsyncDisposable {
   readonly observer: Observer;
-  /** Of this run, or why there is none although there should be. */
-  readonly history: History | Error | undefined;
   readonly metrics: FlowMetrics;
   readonly #options: SinksOptions;
+  readonly #history: KeptHistory | undefined;
+  readonly #storeId = newStoreId();
   readonly #redact: Redact;
   readonly #exporters: Exporters | Error;
   readonly #metricsServer: MetricsServer | Error | undefined;
@@ -35,7 +36,7 @@ export class Sinks implements AsyncDisposable {
   private constructor(
     options: SinksOptions,
     parts: {
-      readonly history: History | Error | undefined;
+      readonly history: KeptHistory | undefined;
       readonly metrics: FlowMetrics;
       readonly exporters: Exporters | Error;
       readonly metricsServer: MetricsServer | Error | undefined;
@@ -45,7 +46,7 @@ export class Sinks implements AsyncDisposable {
     const { bufferCapacity: capacity } = settings;
     this.#options = options;
     this.#redact = makeRedact(settings.redact);
-    this.history = parts.history;
+    this.#history = parts.history;
     this.metrics = parts.metrics;
     this.#exporters = parts.exporters;
     this.#metricsServer = parts.metricsServer;
@@ -53,7 +54,7 @@ export class Sinks implements AsyncDisposable {
       nodeName,
       capacity,
       protectedCapacity: capacity,
-      ...(parts.history instanceof History ? { history: parts.history } : {}),
+      ...(parts.history ? { history: parts.history } : {}),
     });
   }
 
@@ -64,10 +65,20 @@ export class Sinks implements AsyncDisposable {
     const metrics = createFlowMetrics(settings.metrics.words, registry);
     return new Sinks(options, {
       metrics,
-      history: settings.history && (await orError(History.open(settings.history))),
+      history: settings.history && (await KeptHistory.open(settings.history, log)),
       exporters: await orError(startExporters({ ...settings.exporter, registry, log })),
       metricsServer: await serveMetrics(settings, registry),
     });
+  }
+
+  /** Flows of before have numbers up to this one. */
+  get lastSequence(): number {
+    return this.#history?.lastSequence ?? 0;
+  }
+
+  /** What UUIDs of flows begin with. */
+  get storeId(): string {
+    return this.#history?.storeId ?? this.#storeId;
   }
 
   /** New flows, in order of their sequences. */
@@ -75,7 +86,7 @@ export class Sinks implements AsyncDisposable {
     if (flows.length === 0) return;
     const clean = flows.some(({ l7 }) => l7) ? flows.map(this.#redact) : flows;
     // Whoever looks for a flow that memory has lost looks for it there.
-    if (this.history instanceof History) this.history.append(clean);
+    this.#history?.append(clean);
     this.observer.add(clean);
     const exporters = this.#exporters;
     for (const flow of clean) {
@@ -101,24 +112,14 @@ export class Sinks implements AsyncDisposable {
   }
 
   historyStatus(): HistoryStatus | undefined {
-    if (!(this.history instanceof History)) return undefined;
-    const { flows, bytes, oldestNs, corruptBlocks, lostFlows } = this.history.statistics();
-    return {
-      flows,
-      bytes,
-      oldestMs: oldestNs === undefined ? undefined : Number(oldestNs / 1_000_000n),
-      corrupt: corruptBlocks,
-      lost: lostFlows,
-    };
+    return this.#history?.status();
   }
 
   /** What is wrong, a sentence each. */
   problems(): string[] {
-    const { history } = this;
-    const writeError = history instanceof History ? history.statistics().writeError : undefined;
+    const historyProblem = this.#history?.problem;
     return [
-      ...(history instanceof Error ? [`no history is kept: ${history.message}`] : []),
-      ...(writeError === undefined ? [] : [`the history cannot be written: ${writeError}`]),
+      ...(historyProblem === undefined ? [] : [historyProblem]),
       ...(this.#exporters instanceof Error
         ? [`flows are not exported: ${this.#exporters.message}`]
         : []),
@@ -130,7 +131,7 @@ export class Sinks implements AsyncDisposable {
 
   /** Puts away what is on its way to disk. */
   async [Symbol.asyncDispose](): Promise<void> {
-    const parts = [this.history, this.#exporters, this.#metricsServer];
+    const parts = [this.#history, this.#exporters, this.#metricsServer];
     await Promise.all(
       parts.map((part) =>
         part === undefined || part instanceof Error ? undefined : part[Symbol.asyncDispose](),

@@ -117,7 +117,17 @@ export const world: readonly EnrichItem[] = [
     netnsCookie: 108n,
   },
   { kind: "policy", ref: policy("db"), revision: 9, gone: false },
-  { kind: "rule", number: 1, name: { kind: "rule", ref: policy("db"), path: "spec.ingress[0]" } },
+  {
+    kind: "rule",
+    number: 1,
+    name: {
+      kind: "rule",
+      ref: policy("db"),
+      path: "spec.ingress[0]",
+      matches: { peers: true, ports: "port" },
+      log: "seen",
+    },
+  },
   {
     kind: "rule",
     number: 2,

@@ -163,11 +163,11 @@ export class Following implements AsyncDisposable {
   }
 }
 
-/** @throws Error when it does not come true within ten seconds */
+/** @throws Error when it does not come true within half a minute */
 export async function until(what: string, isTrue: () => boolean): Promise<void> {
-  const endMs = performance.now() + 10_000;
+  const endMs = performance.now() + 30_000;
   while (!isTrue()) {
-    if (performance.now() > endMs) throw new Error(`no ${what} within ten seconds`);
+    if (performance.now() > endMs) throw new Error(`no ${what} within half a minute`);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }

@@ -59,7 +59,11 @@ export class TestNode {
 
   decide({ address, ...packet }: NodePacket): NodeAnswer {
     const { verdict, rule } = this.kernel.decide({ ...packet, cidrSet: this.cidrSetOf(address) });
-    return { verdict, name: this.compiler.ruleName(rule) };
+    const name = this.compiler.ruleName(rule);
+    if (name?.kind !== "rule") return { verdict, name };
+    // Which rule it was; what that looks at is another question.
+    const { kind, ref, path } = name;
+    return { verdict, name: { kind, ref, path } };
   }
 
   cidrSetOf(address: Address): number {

@@ -1,0 +1,157 @@
+// A flow in words.
+import type { FlowPolicy } from "@tsilium/hubble/model.ts";
+import { rulePathLabel } from "@tsilium/hubble/model.ts";
+import { defaultDeny, denyRule, dropReasonTitle } from "../../src/shared/drop-reasons.ts";
+import {
+  eventTypeName,
+  observationPoints,
+  reservedName,
+  socketPoints,
+  verdictNames,
+} from "../../src/shared/names.ts";
+import type { SeenFlow } from "../../src/shared/seen-flow.ts";
+
+export type End = "source" | "destination";
+
+export function verdictName(flow: SeenFlow): string {
+  return verdictNames[flow.verdict] ?? String(flow.verdict);
+}
+
+/** Class of the verdict's colour. */
+export function verdictTone(flow: SeenFlow): "ok" | "drop" | "audit" | "redirect" | "muted" {
+  switch (verdictName(flow)) {
+    case "FORWARDED":
+      return "ok";
+    case "DROPPED":
+    case "ERROR":
+      return "drop";
+    case "AUDIT":
+      return "audit";
+    case "REDIRECTED":
+      return "redirect";
+    default:
+      return "muted";
+  }
+}
+
+export type EndName = {
+  /** "shop", "" for what has no namespace. */
+  readonly namespace: string;
+  readonly name: string;
+};
+
+/** Pod, else service, else DNS name, else what is reserved, else address. */
+export function endName(flow: SeenFlow, end: End): EndName {
+  const endpoint = flow[end];
+  if (endpoint.podName !== "") return { namespace: endpoint.namespace, name: endpoint.podName };
+  const service = end === "source" ? flow.sourceService : flow.destinationService;
+  if (service && service.name !== "")
+    return { namespace: service.namespace, name: `${service.name} (service)` };
+  const [dnsName] = end === "source" ? flow.sourceNames : flow.destinationNames;
+  if (dnsName !== undefined) return { namespace: "", name: dnsName };
+  const reserved = reservedOf(flow, end);
+  const address = addressOf(flow, end);
+  if (reserved === undefined) return { namespace: endpoint.namespace, name: address };
+  return { namespace: "", name: address === "" ? reserved : `${reserved} ${address}` };
+}
+
+export function reservedOf(flow: SeenFlow, end: End): string | undefined {
+  const { identity, labels } = flow[end];
+  if (labels.includes("reserved:kube-apiserver")) return "kube-apiserver";
+  const name = reservedName(identity)?.replace(/-ipv[46]$/, "");
+  if (name !== undefined && name !== "unknown") return name;
+  const label = labels.find((text) => text.startsWith("reserved:"));
+  return label?.slice("reserved:".length);
+}
+
+export function addressOf(flow: SeenFlow, end: End): string {
+  return flow.ip?.[end] ?? "";
+}
+
+/** undefined: it has none. */
+export function portOf(flow: SeenFlow, end: End): number | undefined {
+  const { l4 } = flow;
+  if (!l4 || !("sourcePort" in l4)) return undefined;
+  return end === "source" ? l4.sourcePort : l4.destinationPort;
+}
+
+export function protocolOf(flow: SeenFlow): string {
+  const { l4, l7 } = flow;
+  if (l7) return l7.kind.toUpperCase();
+  if (!l4) return "";
+  return { tcp: "TCP", udp: "UDP", sctp: "SCTP", icmp4: "ICMP", icmp6: "ICMPv6" }[l4.kind];
+}
+
+/** "TCP 9000", "ICMP 8" */
+export function portText(flow: SeenFlow): string {
+  const { l4 } = flow;
+  const protocol = protocolOf(flow);
+  if (l4 && "type" in l4) return `${protocol} type ${l4.type}`;
+  const port = portOf(flow, flow.isReply === true ? "source" : "destination");
+  return port === undefined ? protocol : `${protocol} ${port}`;
+}
+
+/** "to-endpoint", "drop", "policy-verdict", "http-request" */
+export function eventText(flow: SeenFlow): string {
+  const { type, subType } = flow.eventType;
+  const name = eventTypeName(type);
+  if (flow.l7) return `${flow.l7.kind}-${["event", "request", "response", "sample"][flow.l7.type]}`;
+  if (name === "trace") return observationPoints[subType] ?? name;
+  if (name === "trace-sock") return socketPoints[subType] ?? name;
+  return name;
+}
+
+/** What happened, short: the reason of a drop, the summary else. */
+export function infoText(flow: SeenFlow): string {
+  if (flow.dropReason !== 0) return dropReasonTitle(flow.dropReason);
+  const { l7 } = flow;
+  if (l7?.kind === "http")
+    return `${l7.method} ${l7.url}${l7.code === 0 ? "" : ` → ${l7.code}`}`;
+  if (l7?.kind === "dns") return `${l7.qtypes.join(",")} ${l7.query}`;
+  return flow.summary.replace(/^TCP Flags: /, "");
+}
+
+export type PolicyPart = {
+  readonly policy: FlowPolicy;
+  readonly direction: "ingress" | "egress";
+  readonly effect: "allowed" | "denied";
+  /** The deciding rule's place in the object; undefined: the object as a whole. */
+  readonly path: string | undefined;
+};
+
+/** Every policy that had a part in the verdict. */
+export function policyParts(flow: SeenFlow): readonly PolicyPart[] {
+  const parts: PolicyPart[] = [];
+  const add = (
+    policies: readonly FlowPolicy[],
+    direction: PolicyPart["direction"],
+    effect: PolicyPart["effect"],
+  ) => {
+    for (const policy of policies)
+      parts.push({ policy, direction, effect, path: rulePath(policy) });
+  };
+  add(flow.egressDeniedBy, "egress", "denied");
+  add(flow.ingressDeniedBy, "ingress", "denied");
+  add(flow.egressAllowedBy, "egress", "allowed");
+  add(flow.ingressAllowedBy, "ingress", "allowed");
+  return parts;
+}
+
+function rulePath({ labels }: FlowPolicy): string | undefined {
+  const label = labels.find((text) => text.startsWith(`${rulePathLabel}=`));
+  return label?.slice(rulePathLabel.length + 1);
+}
+
+export function policyName({ namespace, name }: FlowPolicy): string {
+  return namespace === "" ? name : `${namespace}/${name}`;
+}
+
+/** Which rows a table tints. */
+export function isDenied({ dropReason, egressDeniedBy, ingressDeniedBy }: SeenFlow): boolean {
+  return (
+    dropReason === defaultDeny ||
+    dropReason === denyRule ||
+    egressDeniedBy.length > 0 ||
+    ingressDeniedBy.length > 0
+  );
+}

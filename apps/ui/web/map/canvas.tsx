@@ -1,0 +1,277 @@
+// The map itself: React Flow moves and zooms, cards are its nodes, lines are on the canvas beneath.
+import {
+  type Node,
+  ReactFlow,
+  ReactFlowProvider,
+  useOnViewportChange,
+  useReactFlow,
+} from "@xyflow/react";
+import {
+  type KeyboardEvent,
+  type PointerEvent,
+  type ReactNode,
+  useEffect,
+  useMemo,
+  useRef,
+  useState,
+} from "react";
+import { useStore } from "../state/store.ts";
+import { IconButton, useMedia } from "../ui/controls.tsx";
+import { type CardNode, type GroupNode, type MapActions, MapContext, nodeTypes } from "./cards.tsx";
+import { EdgesCanvas, type PairCurve } from "./edges.tsx";
+import { distanceTo, mayTouch } from "./geometry.ts";
+import type { MapGraph } from "./graph.ts";
+import type { Box, LayoutResult } from "./layout/map-layout.ts";
+import type { MapView, Picked } from "./view.ts";
+
+export type CanvasProps = {
+  readonly view: MapView;
+  readonly onPick: (picked: Picked | undefined) => void;
+  readonly onFold: (namespace: string, isFolded: boolean) => void;
+  readonly onTidy: () => void;
+  readonly more: ReactNode;
+};
+
+export function MapCanvas(props: CanvasProps): ReactNode {
+  return (
+    <ReactFlowProvider>
+      <Canvas {...props} />
+    </ReactFlowProvider>
+  );
+}
+
+/** Pixels on the screen within which the pointer is on a line. */
+const reach = 6;
+
+function Canvas({ view, onPick, onFold, onTidy, more }: CanvasProps): ReactNode {
+  const graph = useStore(view.graph);
+  const layout = useStore(view.layout);
+  const flow = useReactFlow();
+  const curves = useRef<readonly PairCurve[]>([]);
+  const frame = useRef<HTMLDivElement>(null);
+  const nodes = useMemo(() => flowNodes(graph, layout), [graph, layout]);
+  const isStill = useMedia("(prefers-reduced-motion: reduce)");
+  const durationMs = isStill ? 0 : 250;
+  useFitOnce(layout, () => flow.fitView({ padding: 0.08, maxZoom: 1 }));
+  useZoomLevel(frame);
+  const actions = useMemo<MapActions>(
+    () => ({ view, pick: (id) => onPick({ kind: "card", id }), fold: onFold }),
+    [view, onPick, onFold],
+  );
+
+  const pairAt = (event: { clientX: number; clientY: number }): string | undefined => {
+    const { x, y } = flow.screenToFlowPosition({ x: event.clientX, y: event.clientY });
+    const near = reach / flow.getZoom();
+    const box: Box = { x: x - near, y: y - near, width: 2 * near, height: 2 * near };
+    let best: { id: string; distance: number } | undefined;
+    for (const { id, curve } of curves.current) {
+      if (!mayTouch(curve, box)) continue;
+      const distance = distanceTo(curve, x, y);
+      if (distance < near && (!best || distance < best.distance)) best = { id, distance };
+    }
+    return best?.id;
+  };
+  const onPointerMove = (event: PointerEvent) => {
+    if (event.buttons !== 0 || !(event.target as Element).classList.contains("react-flow__pane"))
+      return;
+    const id = pairAt(event);
+    const before = view.hovered.get();
+    if (before?.id === id) return;
+    view.hovered.set(id === undefined ? undefined : { kind: "pair", id });
+    frame.current?.classList.toggle("is-over-line", id !== undefined);
+  };
+  const onPaneClick = (event: { clientX: number; clientY: number }) => {
+    const id = pairAt(event);
+    onPick(id === undefined ? undefined : { kind: "pair", id });
+  };
+
+  const focusCard = (id: string) => {
+    view.focused.set(id);
+    const box = layout.items[id];
+    if (box) showBox(box);
+    requestAnimationFrame(() => {
+      frame.current?.querySelector<HTMLElement>(`[data-card="${CSS.escape(id)}"]`)?.focus();
+    });
+  };
+  /** Moves the map only when the card is out of sight. */
+  const showBox = (box: Box) => {
+    const bounds = frame.current?.getBoundingClientRect();
+    if (!bounds) return;
+    const { x, y } = flow.flowToScreenPosition({ x: box.x, y: box.y });
+    const zoom = flow.getZoom();
+    const isInside =
+      x >= bounds.left &&
+      y >= bounds.top &&
+      x + box.width * zoom <= bounds.right &&
+      y + box.height * zoom <= bounds.bottom;
+    if (!isInside) {
+      void flow.setCenter(box.x + box.width / 2, box.y + box.height / 2, {
+        zoom: Math.max(zoom, 0.6),
+        duration: durationMs,
+      });
+    }
+  };
+  const onKeyDown = (event: KeyboardEvent) => {
+    const way = ways[event.key];
+    if (way && (event.target as Element).closest("[data-card], .map-frame")) {
+      event.preventDefault();
+      const next = nearest(layout, view.focused.get(), way);
+      if (next !== undefined) focusCard(next);
+    } else if (event.key === "+" || event.key === "=") void flow.zoomIn({ duration: durationMs });
+    else if (event.key === "-") void flow.zoomOut({ duration: durationMs });
+    else if (event.key === "0") void flow.fitView({ padding: 0.08, duration: durationMs });
+  };
+  return (
+    <MapContext value={actions}>
+      <div
+        className="map-frame"
+        ref={frame}
+        role="group"
+        aria-label="Service map. Arrow keys go from card to card, Enter selects, plus and minus zoom, 0 shows all."
+        tabIndex={0}
+        onKeyDown={onKeyDown}
+        onPointerMove={onPointerMove}
+        onFocus={(event) => {
+          if (event.target !== event.currentTarget) return;
+          const id = view.focused.get() ?? nearest(layout, undefined, [1, 0]);
+          if (id !== undefined && event.currentTarget.matches(":focus-visible")) focusCard(id);
+        }}
+      >
+        <ReactFlow
+          nodes={nodes}
+          nodeTypes={nodeTypes}
+          minZoom={0.08}
+          maxZoom={2}
+          nodesDraggable={false}
+          nodesConnectable={false}
+          nodesFocusable={false}
+          elementsSelectable={false}
+          edgesFocusable={false}
+          onlyRenderVisibleElements
+          disableKeyboardA11y
+          zoomOnDoubleClick={false}
+          proOptions={{ hideAttribution: true }}
+          onPaneClick={onPaneClick}
+        >
+          <EdgesCanvas view={view} curves={curves} />
+        </ReactFlow>
+        <div className="map-tools" role="toolbar" aria-label="Map">
+          <IconButton icon="plus" label="Zoom in (+)" onClick={() => void flow.zoomIn({ duration: durationMs })} />
+          <IconButton icon="minus" label="Zoom out (-)" onClick={() => void flow.zoomOut({ duration: durationMs })} />
+          <IconButton
+            icon="fit"
+            label="Show all (0)"
+            onClick={() => void flow.fitView({ padding: 0.08, duration: durationMs })}
+          />
+          <IconButton icon="tidy" label="Arrange anew" onClick={onTidy} />
+          {more}
+        </div>
+      </div>
+    </MapContext>
+  );
+}
+
+function flowNodes(graph: MapGraph, layout: LayoutResult): Node[] {
+  const nodes: (CardNode | GroupNode)[] = [];
+  const common = { draggable: false, selectable: false, focusable: false } as const;
+  for (const group of graph.groups) {
+    const box = layout.groups[group.id];
+    if (!box) continue;
+    nodes.push({
+      ...common,
+      ...placed(box),
+      id: `group ${group.id}`,
+      type: "namespace",
+      zIndex: 0,
+      data: { group },
+    });
+  }
+  for (const card of graph.cards) {
+    const box = layout.items[card.id];
+    if (!box) continue;
+    nodes.push({ ...common, ...placed(box), id: card.id, type: "card", zIndex: 1, data: { card } });
+  }
+  return nodes;
+}
+
+/** By left and top, not by a transform of its own (see the styles): hundreds of those cost each frame milliseconds. */
+function placed({ x, y, width, height }: Box) {
+  return {
+    position: { x, y },
+    width,
+    height,
+    measured: { width, height },
+    style: { left: x, top: y },
+  };
+}
+
+/** Shows all when the first cards are there; after that the map stays where the user has it. */
+function useFitOnce(layout: LayoutResult, fit: () => Promise<boolean>): void {
+  const [isFitted, setFitted] = useState(false);
+  const hasItems = Object.keys(layout.items).length > 0;
+  useEffect(() => {
+    if (isFitted || !hasItems) return undefined;
+    const timer = setTimeout(() => {
+      void fit();
+      setFitted(true);
+    }, 60);
+    return () => clearTimeout(timer);
+  }, [isFitted, hasItems, fit]);
+}
+
+/**
+ * Classes by which styles leave out what is too small to read, and titles grow against the zoom. Changed when a movement
+ * is over: each change lays out every card, and a movement has sixty frames a second.
+ */
+function useZoomLevel(frame: { current: HTMLElement | null }): void {
+  const timer = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
+  const settle = (zoom: number) => {
+    const element = frame.current;
+    if (!element) return;
+    delete element.dataset["moving"];
+    const level = zoom < 0.32 ? "far" : zoom < 0.6 ? "middle" : "near";
+    if (element.dataset["zoom"] !== level) element.dataset["zoom"] = level;
+    const scale = String(Math.min(4, Math.max(1, Math.round((0.62 / zoom) * 4) / 4)));
+    if (element.style.getPropertyValue("--title-scale") !== scale)
+      element.style.setProperty("--title-scale", scale);
+  };
+  useEffect(() => () => clearTimeout(timer.current), []);
+  useOnViewportChange({
+    onChange: ({ zoom }) => {
+      const element = frame.current;
+      if (element && element.dataset["moving"] === undefined) element.dataset["moving"] = "";
+      clearTimeout(timer.current);
+      timer.current = setTimeout(() => settle(zoom), settledMs);
+    },
+  });
+}
+
+const settledMs = 150;
+
+const ways: Readonly<Record<string, readonly [x: number, y: number]>> = {
+  ArrowRight: [1, 0],
+  ArrowLeft: [-1, 0],
+  ArrowDown: [0, 1],
+  ArrowUp: [0, -1],
+};
+
+/** The nearest card in a direction; without a start the one at the top left. */
+function nearest(
+  { items }: LayoutResult,
+  from: string | undefined,
+  [dx, dy]: readonly [number, number],
+): string | undefined {
+  const start = from === undefined ? undefined : items[from];
+  let best: { id: string; cost: number } | undefined;
+  for (const [id, box] of Object.entries(items)) {
+    if (id === from) continue;
+    const x = box.x - (start?.x ?? 0);
+    const y = box.y - (start?.y ?? 0);
+    const along = x * dx + y * dy;
+    const across = Math.abs(x * dy) + Math.abs(y * dx);
+    if (start && along <= 0) continue;
+    const cost = start ? along + 2.5 * across : x + y * 2;
+    if (!best || cost < best.cost) best = { id, cost };
+  }
+  return best?.id;
+}
