@@ -103,6 +103,10 @@ show tsilium --node node-1 policy explain --from demo/client --to demo/far --por
 show tsilium --node node-1 policy explain --from demo/client --to demo/far --port 9999/tcp
 show tsilium --node node-2 bpf policy get --all
 
+say "Hubble: the flows of both nodes; the drop names who isolates the pod"
+show hubble observe --pod demo/far --last 12
+show hubble observe --verdict DROPPED --last 3
+
 say "Packets forwarded and dropped on node-1, by reason"
 show tsilium --node node-1 bpf metrics list
 say "Done in $((SECONDS - begun)) s"

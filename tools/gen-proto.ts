@@ -44,6 +44,11 @@ function generate(): Map<string, string> {
   };
   execute(source, ["buf", "lint", "--config", lintRules()]);
   execute(source, ["buf", "generate", "--template", JSON.stringify(plan)]);
+  for (const [name, text] of read(scratch)) {
+    const from = join(source, name.replace(/_pb\.ts$/, ".proto"));
+    const mark = `// Generated from ${from} by tools/gen-proto.ts; do not edit.\n\n`;
+    writeFileSync(join(scratch, name), mark + text);
+  }
   execute(".", ["oxfmt", scratch]);
   return read(scratch);
 }

@@ -113,6 +113,7 @@ async function run(loaded: LoadedConfig, stop: AbortSignal): Promise<void> {
   parts.defer(() => listening.endStreams());
   parts.defer(() => cni.stop());
   startup.ready();
+  node.startHubble();
 
   await new Promise<void>((resolve) =>
     stop.addEventListener("abort", () => resolve(), { once: true }),

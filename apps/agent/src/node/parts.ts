@@ -85,6 +85,8 @@ export type NodeOptions = {
 export type AgentNode = AsyncDisposable & {
   readonly routes: NodeParts;
   readonly commands: CniCommands;
+  /** Starts what nobody waits for: pods have the processor first. */
+  readonly startHubble: () => void;
 };
 
 /** Resolves when CNI commands can be served. */
@@ -301,7 +303,6 @@ export async function startNode(options: NodeOptions): Promise<AgentNode> {
   queue.start();
   await adoptRestored({ endpoints, interfaces, remove, log });
   policy.endpoints.start();
-  hubble.start();
 
   // What keeps it clean and tells of it
   parts.use(
@@ -359,6 +360,7 @@ export async function startNode(options: NodeOptions): Promise<AgentNode> {
 
   return {
     commands,
+    startHubble: () => hubble.start(),
     routes: {
       endpoints: endpoints.table,
       identities,

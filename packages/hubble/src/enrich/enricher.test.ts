@@ -167,7 +167,11 @@ describe("services", () => {
     assert.equal(serviceAt(enricher, "10.96.0.1", 443), "api");
     assert.equal(serviceAt(enricher, "10.96.0.1", 80), undefined);
     assert.equal(serviceAt(enricher, "10.96.0.2", 81), "all");
-    assert.equal(enricher.serviceOf(1)?.name, "api");
+    const service = enricher.serviceOf(1);
+    assert.equal(service?.name, "api");
+    enricher.apply(frontend(1, "10.96.0.1", 443, "api"));
+    assert.equal(enricher.serviceOf(1), service);
+    assert.equal(serviceAt(enricher, "10.96.0.1", 443), "api");
     assert.equal(enricher.serviceOf(9), undefined);
   });
 

@@ -14,7 +14,8 @@ const wholeAddress = portKey(0, 0);
 const any = { 4: "0.0.0.0", 6: "::" } as const;
 
 export class Services {
-  readonly #services = new Map<string, FlowService>();
+  /** With the number of their frontends. */
+  readonly #services = new Map<string, { readonly service: FlowService; frontends: number }>();
   readonly #byId = new Map<
     number,
     { readonly item: FrontendItem; readonly service: FlowService }
@@ -22,8 +23,9 @@ export class Services {
   readonly #byAddress = new Map<string, Map<number, Holder>>();
 
   set(item: FrontendItem): void {
-    this.delete(item.id);
+    // In this order, so that a frontend said again keeps its service's object.
     const service = this.#interned(item);
+    this.delete(item.id);
     this.#byId.set(item.id, { item, service });
     const ports = this.#byAddress.get(item.address) ?? new Map<number, Holder>();
     this.#byAddress.set(item.address, ports);
@@ -34,6 +36,7 @@ export class Services {
     const item = this.#byId.get(id)?.item;
     if (!item) return;
     this.#byId.delete(id);
+    this.#release(item);
     const ports = this.#byAddress.get(item.address);
     const key = portKey(item.port, item.protocol);
     // Another frontend may have taken the place before this one was told to go.
@@ -54,13 +57,22 @@ export class Services {
     return new Map([...nodePorts, ...own]);
   }
 
+  /** One object for each service as long as it has a frontend. */
   #interned({ namespace, name }: FrontendItem): FlowService {
     const key = `${namespace}/${name}`;
+    const known = this.#services.get(key) ?? {
+      service: Object.freeze({ name, namespace }),
+      frontends: 0,
+    };
+    known.frontends++;
+    this.#services.set(key, known);
+    return known.service;
+  }
+
+  #release({ namespace, name }: FrontendItem): void {
+    const key = `${namespace}/${name}`;
     const known = this.#services.get(key);
-    if (known) return known;
-    const service = Object.freeze({ name, namespace });
-    this.#services.set(key, service);
-    return service;
+    if (known && --known.frontends === 0) this.#services.delete(key);
   }
 }
 

@@ -90,9 +90,9 @@ function keepAlive(
   });
   const ping = () => {
     if (session.destroyed || session.closed) return;
-    if (streams === 0 && Date.now() - idleSince >= limits.idleTimeoutMs) return session.close();
     if (unanswered !== undefined) return;
     unanswered = setTimeout(limits.giveUp, limits.pingTimeoutMs);
+    if (streams === 0 && Date.now() - idleSince >= limits.idleTimeoutMs) return session.close();
     session.ping((error) => {
       if (error !== null) return;
       clearTimeout(unanswered);

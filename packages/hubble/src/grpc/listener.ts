@@ -48,6 +48,8 @@ export async function listenOn(
   server.prependListener(secure ? "secureConnection" : "connection", tagSocket);
   server.on("session", (session) => handlers.connections.add(session));
   server.on("sessionError", () => undefined);
+  // Those in the midst of a handshake are no sessions yet.
+  server.maxConnections = 2 * handlers.limits.maxConnections;
   server.on("stream", (stream, headers, _flags, rawHeaders) =>
     handlers.calls.serve(stream as ServerHttp2Stream, headers, rawHeaders),
   );

@@ -51,7 +51,7 @@ test("damage anywhere costs the blocks that it hits: what is found is what was s
   using origin = new Folder();
   const stored = await filled(origin, 3000);
   const names = readdirSync(origin.path).filter((name) => name.endsWith(".v1"));
-  for (let round = 0; round < 40; round++) {
+  for (let round = 0; round < 15; round++) {
     using folder = new Folder();
     for (const name of names) copyFileSync(join(origin.path, name), join(folder.path, name));
     for (let hit = 0; hit < 1 + (round % 5); hit++)

@@ -24,7 +24,7 @@ test("whatever was appended is found again, in both orders, with any filter, ove
   const open = () => folder.open({ blockFlows: 50 });
   try {
     history = await open();
-    for (let step = 0; step < 120; step++) {
+    for (let step = 0; step < 60; step++) {
       const flows = node.next(1 + Math.floor(random() * 60));
       history.append(flows);
       naive.push(...flows);
@@ -103,12 +103,12 @@ test("a flood of forwarded flows does not push out drops", async () => {
   using folder = new Folder();
   const node = new BusyNode({ seed: 1 });
   await using history = await folder.open({
-    maxBytes: 200_000,
-    dropsMaxBytes: 200_000,
+    maxBytes: 100_000,
+    dropsMaxBytes: 100_000,
     blockFlows: 500,
   });
   const drops: Flow[] = [];
-  for (let round = 0; round < 80; round++) {
+  for (let round = 0; round < 40; round++) {
     const flows = node.next(1000);
     drops.push(...flows.filter(({ verdict }) => verdict === Verdict.dropped));
     history.append(flows);
@@ -116,7 +116,7 @@ test("a flood of forwarded flows does not push out drops", async () => {
   }
   const { streams } = history.statistics();
   assert.ok(streams.flows.removedFlows > 10_000);
-  assert.ok(streams.flows.bytes <= 200_000, `${streams.flows.bytes}`);
+  assert.ok(streams.flows.bytes <= 100_000, `${streams.flows.bytes}`);
   assert.equal(streams.drops.removedFlows, 0);
   const dropped = matcher(({ verdict }) => verdict === Verdict.dropped);
   assert.deepEqual(await all(history, "oldest", { matcher: dropped }), drops);
@@ -272,7 +272,7 @@ test("files of newer versions are left alone", async () => {
   writeFileSync(join(folder.path, "notes.txt"), "mine");
   await using history = await folder.open({ maxBytes: 10_000, blockFlows: 50 });
   assert.equal(history.statistics().foreignFiles, 3);
-  history.append(new BusyNode({ seed: 1, firstSequence: 10 }).next(20_000));
+  history.append(new BusyNode({ seed: 1, firstSequence: 10 }).next(5000));
   await history.flush();
   assert.ok(history.statistics().removedFlows > 0);
   for (const name of [...names, "notes.txt"]) assert.ok(existsSync(join(folder.path, name)), name);

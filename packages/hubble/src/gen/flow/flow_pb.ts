@@ -1,3 +1,5 @@
+// Generated from packages/hubble/src/proto/flow/flow.proto by tools/gen-proto.ts; do not edit.
+
 // A flow: one thing that happened to a packet, a connection or a request, and all that is known of it.
 // Names and numbers are those of Cilium's package of the same name, so that its clients, dashboards and
 // filters work; the text is ours. Removed numbers are reserved.

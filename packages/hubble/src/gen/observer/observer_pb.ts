@@ -1,3 +1,5 @@
+// Generated from packages/hubble/src/proto/observer/observer.proto by tools/gen-proto.ts; do not edit.
+
 // Asking one node, or relay, for flows.
 // Names and numbers are those of Cilium's package of the same name; the text is ours.
 

@@ -1,3 +1,5 @@
+// Generated from packages/hubble/src/proto/peer/peer.proto by tools/gen-proto.ts; do not edit.
+
 // Where the Hubble servers of a cluster are.
 // Names and numbers are those of Cilium's package of the same name; the text is ours.
 

@@ -1,3 +1,5 @@
+// Generated from packages/hubble/src/proto/relay/relay.proto by tools/gen-proto.ts; do not edit.
+
 // What relay says of the nodes behind it, besides their flows.
 // Names and numbers are those of Cilium's package of the same name; the text is ours.
 

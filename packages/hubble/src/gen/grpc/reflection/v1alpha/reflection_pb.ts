@@ -1,3 +1,5 @@
+// Generated from packages/hubble/src/proto/grpc/reflection/v1alpha/reflection.proto by tools/gen-proto.ts; do not edit.
+
 // gRPC's own protocol for asking a server what it serves (grpcurl uses it). Names and numbers are public; the text is
 // ours. v1 and v1alpha differ in nothing but the name of the package.
 
