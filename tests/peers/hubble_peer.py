@@ -417,26 +417,42 @@ def health(channel, args):
 
 
 def reflect(channel, args):
-    """The services; with --symbol what the server's own descriptors say of it: fields with their numbers."""
+    """The services; with --symbol what the server's own descriptors say of it; with --compare whether they are right."""
     package = f"grpc.reflection.{args.version}"
     ask = channel.stream_stream(
         f"/{package}.ServerReflection/ServerReflectionInfo",
         lambda m: m.SerializeToString(),
         parser(f"{package}.ServerReflectionResponse"),
     )
-    question = {"file_containing_symbol": args.symbol} if args.symbol else {"list_services": ""}
+    wanted = "observer.Observer" if args.compare else args.symbol
+    question = {"file_containing_symbol": wanted} if wanted else {"list_services": ""}
     request = message(f"{package}.ServerReflectionRequest", question)
     (answer,) = list(ask(iter([request]), timeout=args.timeout))
     if answer.HasField("error_response"):
         refused = answer.error_response
         fail(grpc_code_name(refused.error_code), refused.error_message)
-    if not args.symbol:
+    if not wanted:
         show({"services": [each.name for each in answer.list_services_response.service]})
         return
-    # Only what the server sent: its descriptors must be complete.
-    theirs = descriptor_pool.DescriptorPool()
+    theirs = pool_of(answer.file_descriptor_response.file_descriptor_proto)
+    if args.compare:
+        show(compare(theirs))
+        return
+    try:
+        found = theirs.FindMessageTypeByName(args.symbol)
+        fields = {field.name: field.number for field in found.fields}
+        show({"file": found.file.name, "fields": fields})
+    except KeyError:
+        found = theirs.FindServiceByName(args.symbol)
+        methods = {each.name: each.input_type.full_name for each in found.methods}
+        show({"file": found.file.name, "methods": methods})
+
+
+def pool_of(serialized):
+    """Only what the server sent: its descriptors must be complete."""
+    made = descriptor_pool.DescriptorPool()
     files = {}
-    for data in answer.file_descriptor_response.file_descriptor_proto:
+    for data in serialized:
         file = descriptor_pb2.FileDescriptorProto.FromString(data)
         files[file.name] = file
     added = set()
@@ -447,18 +463,48 @@ def reflect(channel, args):
         added.add(name)
         for dependency in files[name].dependency:
             add(dependency)
-        theirs.Add(files[name])
+        made.Add(files[name])
 
     for name in files:
         add(name)
-    try:
-        found = theirs.FindMessageTypeByName(args.symbol)
-        fields = {field.name: field.number for field in found.fields}
-        show({"file": found.file.name, "fields": fields})
-    except KeyError:
-        found = theirs.FindServiceByName(args.symbol)
-        methods = {each.name: each.input_type.full_name for each in found.methods}
-        show({"file": found.file.name, "methods": methods})
+    return made
+
+
+def compare(theirs):
+    """Our messages and enums against the server's: each field's name, number, type and whether it repeats."""
+
+    def fields(found):
+        return {
+            field.name: (
+                field.number,
+                field.type,
+                field.label == F.LABEL_REPEATED,
+                field.containing_oneof and field.containing_oneof.name,
+            )
+            for field in found.fields
+        }
+
+    nested = {"FlowFilterExperimental": "FlowFilter.Experimental", "GetFlowsExperimental": "GetFlowsRequest.Experimental"}
+    differences = []
+    compared = 0
+    for package, messages in (("flow", FLOW), ("observer", OBSERVER), ("relay", RELAY)):
+        for name in messages:
+            ours = fields(pool.FindMessageTypeByName(f"{package}.{name}"))
+            there = fields(theirs.FindMessageTypeByName(f"{package}.{nested.get(name, name)}"))
+            # Deprecated kinds of agent events: theirs alone.
+            for gone in ("service_upsert", "service_delete"):
+                there.pop(gone, None)
+            compared += len(ours)
+            if ours != there:
+                differences.append({name: [sorted(set(ours.items()) ^ set(there.items()), key=str)]})
+    for package, enums in (("flow", FLOW_ENUMS), ("relay", RELAY_ENUMS)):
+        for name, ours in enums.items():
+            name = {"TunnelProtocol": "Tunnel.Protocol"}.get(name, name)
+            there = {each.name: each.number for each in theirs.FindEnumTypeByName(f"{package}.{name}").values}
+            compared += len(ours)
+            if ours != there:
+                differences.append({name: sorted(set(ours.items()) ^ set(there.items()))})
+    return {"compared": compared, "differences": differences}
 
 
 def serve(args):
@@ -473,8 +519,8 @@ def serve(args):
             yield message("observer.GetFlowsResponse", response)
         if request.follow:
             gone = threading.Event()
-            context.add_callback(gone.set)
-            gone.wait()
+            if context.add_callback(gone.set):
+                gone.wait()
             print(json.dumps({"cancelled": True}), flush=True)
 
     def status(request, context):
@@ -553,6 +599,7 @@ def arguments():
     checked.add_argument("--watch", action="store_true")
     asked = command("reflect", reflect)
     asked.add_argument("--symbol")
+    asked.add_argument("--compare", action="store_true", help="the server's descriptors with the public numbers here")
     asked.add_argument("--version", default="v1", choices=["v1", "v1alpha"])
     served = command("serve", None)
     served.add_argument("--flow", default="{}", help="a flow.Flow as JSON")

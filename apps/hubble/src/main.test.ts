@@ -433,6 +433,10 @@ test("what cannot work says what it is and what to do, with status 1", async () 
       "observe --verdict dropt",
       /^error: option '--verdict <filter>' argument 'dropt' is invalid. One of FORWARDED/,
     ],
+    [
+      "observe --tls-allow-insecure=true",
+      /^error: there is no --tls-allow-insecure here\nCertificates are always verified/,
+    ],
     ["observe --input-file /nonexistent", /^error: cannot read \/nonexistent: ENOENT/],
     [
       "observe --nose",

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import type { ServerOptions } from "node:https";
 import { parseListenAddress } from "@tsilium/runtime";
 import { flag, type Key, loadKeys, text, type ValuesOf, words } from "@tsilium/runtime/config.ts";
-import { isLoopback } from "./http/guard.ts";
+import { isEverywhere, isLoopback } from "./http/guard.ts";
 
 export const keys = {
   relay: text("localhost:4245", "relay, or one node's server: unix:///path or host:port"),
@@ -54,6 +54,8 @@ function contradictions(config: UiConfig): readonly string[] {
       problems.push(
         `listen: ${config.listen} is not on loopback: give listen-tls-cert-file with listen-tls-client-ca-files, or token-file`,
       );
+    if (isEverywhere(host ?? "") && config.host.length === 0)
+      problems.push(`listen: ${config.listen} has no name: give host, as browsers will write it`);
   } catch (error) {
     problems.push(`listen: ${(error as Error).message}`);
   }

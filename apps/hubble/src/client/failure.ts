@@ -46,7 +46,7 @@ function explain(error: ConnectError, address: string): Explanation {
 
 function unreachable(error: ConnectError, address: string): Explanation {
   const { code, text } = rootOf(error);
-  const said = printable(text);
+  const said = printable(openSslReason(text));
   const failed = `cannot reach ${address}`;
   const byCode = connectionFaults(failed, address)[code];
   if (byCode) return byCode;
@@ -112,6 +112,11 @@ function connectionFaults(failed: string, address: string): Readonly<Record<stri
     UNABLE_TO_VERIFY_LEAF_SIGNATURE: untrusted,
     CERT_SIGNATURE_FAILURE: untrusted,
   };
+}
+
+/** "40D3...:error:0A00045C:SSL routines:ssl3_read_bytes:tlsv13 alert certificate required:..." -> what it says. */
+function openSslReason(text: string): string {
+  return /:SSL routines:[^:]*:([^:]+):/.exec(text)?.[1] ?? text;
 }
 
 /** Nothing was named, and no lab's relay was found. */

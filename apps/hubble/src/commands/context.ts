@@ -1,6 +1,7 @@
 // What the command line says, collected while it is parsed: options may stand before and behind the words of a command
 // (`hubble --server X observe`, `hubble observe --server X`), and of filters the order counts.
 import { type Command, Option } from "commander";
+import { CommandError } from "../../../cli/src/failure.ts";
 import type { FilterUse } from "../filters/filters-of.ts";
 import { type ConfigKey, configKeys } from "../config/keys.ts";
 
@@ -25,7 +26,37 @@ export function addConfigOptions(
 ): Command {
   for (const key of configKeys as readonly ConfigKey[])
     if (key.group === group) addConfigOption(command, context, key);
+  if (group === "Server") addRefusedOptions(command);
   return command;
+}
+
+/** Flags of Cilium's `hubble` that we have not, with what to do in their place. */
+const refusedFlags = [
+  [
+    "-P, --port-forward",
+    "Forward the port yourself: kubectl -n kube-system port-forward service/hubble-relay 4245:443",
+  ],
+  [
+    "--tls-allow-insecure",
+    "Certificates are always verified: name the authority with --tls-ca-cert-files, and the name in the certificate with --tls-server-name.",
+  ],
+  [
+    "--basic-auth-username <string>",
+    "Servers know clients by their certificates: --tls-client-cert-file",
+  ],
+  [
+    "--basic-auth-password <string>",
+    "Servers know clients by their certificates: --tls-client-cert-file",
+  ],
+] as const;
+
+function addRefusedOptions(command: Command): void {
+  for (const [flags, instead] of refusedFlags) {
+    const option = new Option(flags).hideHelp().argParser(() => {
+      throw new CommandError(`there is no ${option.long} here`, instead);
+    });
+    command.addOption(option);
+  }
 }
 
 /** As addConfigOptions(), for words that only stand before commands which have these options: not in their help. */

@@ -32,7 +32,7 @@ export async function readConfigFile(path: string): Promise<Readonly<Record<stri
   throw new CommandError(`${path} is no mapping of keys to values`, wellFormed);
 }
 
-/** Writes the whole file, readable by its owner alone: there may be a password in it. */
+/** Writes the whole file, readable by its owner alone. */
 export async function writeConfigFile(
   path: string,
   content: Readonly<Record<string, unknown>>,

@@ -24,7 +24,7 @@ type Asked = {
 
 /** undefined: let it through. */
 export function refusal(guard: Guard, { method, headers, isData }: Asked): Refusal | undefined {
-  if (method !== "GET" && method !== "HEAD")
+  if (method !== "GET" && (method !== "HEAD" || isData))
     return { status: 405, why: "this server is for reading: GET only" };
   const host = headers.host?.toLowerCase() ?? "";
   if (!guard.hosts.has(host))
@@ -46,7 +46,8 @@ export function hostsOf(
   { host, port }: { readonly host: string; readonly port: number },
   names: readonly string[],
 ): ReadonlySet<string> {
-  const own = isLoopback(host) ? ["127.0.0.1", "localhost", "[::1]"] : [bracketed(host)];
+  const isHere = isLoopback(host) || isEverywhere(host);
+  const own = isHere ? ["127.0.0.1", "localhost", "[::1]"] : [bracketed(host)];
   const defaultPorts = port === 80 || port === 443;
   return new Set(
     [...own, ...names.map((name) => bracketed(name.toLowerCase()))].flatMap((name) =>
@@ -57,6 +58,11 @@ export function hostsOf(
 
 export function isLoopback(host: string): boolean {
   return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
+}
+
+/** Every address of the machine: what browsers call it has to be said. */
+export function isEverywhere(host: string): boolean {
+  return host === "" || host === "::" || host === "0.0.0.0";
 }
 
 function bracketed(host: string): string {

@@ -194,10 +194,42 @@ export const dropReasons: Readonly<Record<number, DropReasonText>> = {
 export function dropReasonTitle(code: number): string {
   const name = dropReasons[code]?.name;
   if (name === undefined) return `Reason ${code}`;
-  const words = name.replace(/^DROP_/, "").replaceAll("_", " ").toLowerCase();
-  return (words[0] as string).toUpperCase() + words.slice(1).replace(/\b(ip|ct|tcp|icmpv6|icmpv4|nat|mac|vlan|vni|dsr|ttl|lb|fib|clusterip|l2|l3|l4)\b/g, (word) => acronyms[word] ?? word.toUpperCase());
+  const text = name
+    .replace(/^DROP_/, "")
+    .toLowerCase()
+    .split("_")
+    .map((word) => written[word] ?? word)
+    .join(" ");
+  return (text[0] as string).toUpperCase() + text.slice(1);
 }
 
-const acronyms: Readonly<Record<string, string>> = { icmpv6: "ICMPv6", icmpv4: "ICMPv4", clusterip: "ClusterIP" };
+const written: Readonly<Record<string, string>> = {
+  ack: "ACK",
+  clusterip: "ClusterIP",
+  ct: "CT",
+  dsr: "DSR",
+  edt: "EDT",
+  ep: "endpoint",
+  fib: "FIB",
+  icmpv4: "ICMPv4",
+  icmpv6: "ICMPv6",
+  ip: "IP",
+  ipv6: "IPv6",
+  l2: "L2",
+  l3: "L3",
+  l4: "L4",
+  lb: "LB",
+  mac: "MAC",
+  nat: "NAT",
+  nat46: "NAT46",
+  nat64: "NAT64",
+  sid: "SID",
+  snat: "SNAT",
+  srv6: "SRv6",
+  tcp: "TCP",
+  ttl: "TTL",
+  vlan: "VLAN",
+  vni: "VNI",
+};
 
 export const dropReasonNames: readonly string[] = Object.values(dropReasons).map(({ name }) => name);

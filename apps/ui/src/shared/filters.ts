@@ -103,13 +103,16 @@ function ofEnd({ name, help, example }: FilterWord, end: "from" | "to"): FilterW
   return { name: `${end}-${name}`, help: `${plain} ${of}`, example };
 }
 
+/** More than anybody types. */
+const mostFilters = 100;
+
 /** Filters of a URL's query: "pod=shop/web&not.port=53". Other parameters are passed over. */
 export function filtersOf(query: URLSearchParams): readonly Filter[] {
   const found: Filter[] = [];
   for (const [parameter, value] of query) {
     const not = parameter.startsWith("not.");
     const word = not ? parameter.slice(4) : parameter;
-    if (byName.has(word) && value !== "") found.push({ word, value, not });
+    if (byName.has(word) && value !== "" && found.length < mostFilters) found.push({ word, value, not });
   }
   return found;
 }
@@ -125,8 +128,11 @@ export function hubbleCommand(
 ): string {
   const parts = ["hubble observe"];
   for (const { word, value, not } of filters) {
-    if (not) parts.push("--not");
-    if (word === "encrypted") parts.push(value === "true" ? "--encrypted" : "--unencrypted");
+    const isNo = word === "reply" && value === "false";
+    if (not !== isNo) parts.push("--not");
+    if (word === "reply") parts.push("--reply");
+    else if (word === "encrypted")
+      parts.push(value === "true" ? "--encrypted" : "--unencrypted");
     else parts.push(`--${word} ${shellQuoted(value)}`);
   }
   if (time.since) parts.push(`--since ${shellQuoted(time.since)}`);

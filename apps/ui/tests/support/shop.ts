@@ -32,7 +32,7 @@ export function shopScene(): Scene {
       report: workload("analytics", "report", { pods: 1, kind: "CronJob", subnet: 8 }),
       coredns: workload("kube-system", "coredns", { pods: 2, subnet: 10 }),
       world: reserved("world", 2, "203.0.113.10"),
-      stripe: reserved("world", 2, "198.51.100.7", "api.payments.example."),
+      stripe: reserved("world", 2, "198.51.100.7", "api.payments.example"),
       apiserver: reserved("kube-apiserver", 7, "172.18.0.1"),
       host: reserved("host", 1, "172.18.0.2"),
     }),

@@ -10,7 +10,7 @@ export type Typed =
   | { readonly kind: "text"; readonly text: string; readonly not: boolean };
 
 export function understood(typed: string): Typed {
-  const match = /^(-|!|not[ .]|--not )?(?:--)?([^:= ]+)(?:[:=]|\s+)?(.*)$/i.exec(typed.trimStart());
+  const match = /^(--not |not[ .]|!|-(?!-))?(?:--)?([^:= ]+)(?:[:=]|\s+)?(.*)$/i.exec(typed.trimStart());
   const [, sign, name = "", value = ""] = match ?? [];
   const not = sign !== undefined;
   const hasEnd = match !== null && typed.trimStart().length > (sign?.length ?? 0) + name.length;

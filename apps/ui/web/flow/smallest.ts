@@ -12,7 +12,7 @@ type Suggestion =
     }
   | { readonly kind: "none"; readonly reason: string };
 
-export function smallestRuleFor({ timeMs: _, ...seen }: SeenFlow): Suggestion {
+export function smallestRuleFor(seen: SeenFlow): Suggestion {
   const flow: Flow = {
     ...emptyFlow,
     ...seen,

@@ -10,10 +10,11 @@ import { NamespacePicker } from "../filter/namespaces.tsx";
 import { SavedFilters } from "../filter/saved-filters.tsx";
 import { addFilter } from "../filter/place-filters.ts";
 import { FlowDetails } from "../flow/details.tsx";
+import { endName, infoText, portText, verdictName } from "../flow/words.ts";
 import { TimePicker } from "../time/picker.tsx";
 import { Popover, useKeys } from "../ui/controls.tsx";
 import { Icon } from "../ui/icons.tsx";
-import { classes, count, rate, short } from "../ui/text.ts";
+import { classes, count, rate, short, visible } from "../ui/text.ts";
 import { columns, savedColumns, saveColumns } from "./columns.tsx";
 import { useSelectedFlow } from "./selected.ts";
 import { FlowTable } from "./table.tsx";
@@ -82,11 +83,20 @@ export function FlowsPage(): ReactNode {
           onSelect={select}
           isCompact={false}
         />
+        <p className="visually-hidden" role="status">
+          {flow ? spoken(flow) : ""}
+        </p>
         {flow && <FlowDetails flow={flow} onClose={() => select(undefined)} />}
       </div>
       <FeedBar feed={feed} onToggle={toggle} isPast={query.has("until")} />
     </div>
   );
+}
+
+/** What screen readers say when a flow is selected. */
+function spoken(flow: SeenFlow): string {
+  const [from, to] = [endName(flow, "source"), endName(flow, "destination")];
+  return `${visible(from.name)} to ${visible(to.name)}, ${portText(flow)}, ${verdictName(flow).toLowerCase()}. ${visible(infoText(flow))}`;
 }
 
 /** The question asked most: what is dropped? */

@@ -249,7 +249,7 @@ const TableRow = memo(function TableRow({
     <div
       role="row"
       aria-rowindex={index + 2}
-      aria-selected={isSelected}
+      {...(isSelected ? { "aria-current": true as const } : {})}
       className={classes("table-row", `row-${verdictTone(flow)}`, isSelected && "is-selected")}
       style={isNarrow ? place : { ...place, gridTemplateColumns: template }}
       onClick={() => onSelect(flow)}

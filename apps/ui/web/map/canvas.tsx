@@ -40,6 +40,8 @@ export function MapCanvas(props: CanvasProps): ReactNode {
   );
 }
 
+/** Room for what lies on the map. */
+const fitPadding = { top: "52px", right: "24px", bottom: "24px", left: "60px" } as const;
 /** Pixels on the screen within which the pointer is on a line. */
 const reach = 6;
 
@@ -52,7 +54,7 @@ function Canvas({ view, onPick, onFold, onTidy, more }: CanvasProps): ReactNode 
   const nodes = useMemo(() => flowNodes(graph, layout), [graph, layout]);
   const isStill = useMedia("(prefers-reduced-motion: reduce)");
   const durationMs = isStill ? 0 : 250;
-  useFitOnce(layout, () => flow.fitView({ padding: 0.08, maxZoom: 1 }));
+  useFitOnce(layout, () => flow.fitView({ padding: fitPadding, maxZoom: 1 }));
   useZoomLevel(frame);
   const actions = useMemo<MapActions>(
     () => ({ view, pick: (id) => onPick({ kind: "card", id }), fold: onFold }),
@@ -119,7 +121,7 @@ function Canvas({ view, onPick, onFold, onTidy, more }: CanvasProps): ReactNode 
       if (next !== undefined) focusCard(next);
     } else if (event.key === "+" || event.key === "=") void flow.zoomIn({ duration: durationMs });
     else if (event.key === "-") void flow.zoomOut({ duration: durationMs });
-    else if (event.key === "0") void flow.fitView({ padding: 0.08, duration: durationMs });
+    else if (event.key === "0") void flow.fitView({ padding: fitPadding, maxZoom: 1, duration: durationMs });
   };
   return (
     <MapContext value={actions}>
@@ -161,7 +163,7 @@ function Canvas({ view, onPick, onFold, onTidy, more }: CanvasProps): ReactNode 
           <IconButton
             icon="fit"
             label="Show all (0)"
-            onClick={() => void flow.fitView({ padding: 0.08, duration: durationMs })}
+            onClick={() => void flow.fitView({ padding: fitPadding, maxZoom: 1, duration: durationMs })}
           />
           <IconButton icon="tidy" label="Arrange anew" onClick={onTidy} />
           {more}

@@ -97,6 +97,7 @@ const labelZoom = 0.55;
 const leastLabelZoom = 0.25;
 const arrowZoom = 0.3;
 const mostLabels = 80;
+const manyLines = 250;
 
 class Painter implements Disposable {
   readonly #canvas: HTMLCanvasElement;
@@ -234,18 +235,21 @@ class Painter implements Disposable {
     const { pairs } = this.#view.counts.get();
     const picked = this.#view.picked.get();
     const hovered = this.#view.hovered.get();
+    // Very many lines are a tangle: thinner and paler it is one that can be looked through.
+    const isTangle = this.#curves.current.length > manyLines;
     for (const curve of this.#curves.current) {
       const counts = pairs.get(curve.id);
       const isPicked = concerns(picked, curve);
       const isHovered = concerns(hovered, curve);
-      let tone: Tone = !counts || total(counts) === 0 ? "idle" : "flow";
+      let tone: Tone = !counts || total(counts) === 0 || isTangle ? "idle" : "flow";
       if (counts && counts.audit > 0) tone = "audit";
       if (counts && counts.dropped + counts.error > 0) tone = "drop";
       if (picked && !isPicked && !isHovered) tone = "faint";
       if ((isPicked || isHovered) && tone !== "drop" && tone !== "audit") tone = "picked";
       const amount = counts ? total(counts) : 0;
-      const width = (amount === 0 ? 1 : 1.2 + Math.min(2.4, Math.log10(amount + 1) * 0.7)) + (isPicked || isHovered ? 0.8 : 0);
-      const rounded = Math.round(width * 2) / 2;
+      const busy = Math.min(2.4, Math.log10(amount + 1) * 0.7);
+      const width = amount === 0 ? 1 : isTangle ? 0.9 + busy / 4 : 1.2 + busy;
+      const rounded = Math.round((width + (isPicked || isHovered ? 0.8 : 0)) * 2) / 2;
       const key = `${tone} ${rounded}`;
       const style = styles.get(key);
       if (style) style.pairs.push(curve);

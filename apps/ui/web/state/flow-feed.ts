@@ -194,7 +194,7 @@ export class FlowFeed {
     // A past range that was broken off is told from its beginning.
     if (!this.#follow) this.#rows.clear();
     this.#repeated = this.#newestNs > 0n ? this.#recentUuids() : undefined;
-    this.#change({ state: "live" });
+    this.#change({ state: this.#follow ? "live" : "loading" });
   }
 
   #recentUuids(): Set<string> {

@@ -1,4 +1,5 @@
 // Where the wire and the model differ.
+import manifest from "../../package.json" with { type: "json" };
 
 /** Model: -1 none, 0 to an endpoint. Wire: 0 none, 101 to an endpoint. */
 export function observationPointToWire(point: number): number {
@@ -12,7 +13,7 @@ export function observationPointFromWire(point: number): number {
 }
 
 /** flow.Emitter of our flows. */
-export const emitter = { name: "Tsilium", version: "0.1.0" } as const;
+export const emitter = { name: "Tsilium", version: manifest.version } as const;
 
 /** The flow.IPVersion of a flow that does not say it. */
 export function ipVersionOf(version: number, address: string): 1 | 2 {

@@ -2,6 +2,7 @@
 import { type ClientHttp2Stream, type IncomingHttpHeaders, constants } from "node:http2";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Http2SessionManager } from "@connectrpc/connect-node";
+import manifest from "../../package.json" with { type: "json" };
 import { untilAborted } from "./abort.ts";
 import { classified } from "./failures.ts";
 import { FrameReader, framed } from "./frame.ts";
@@ -68,7 +69,7 @@ function open(
 const requestHeaders = {
   "content-type": "application/grpc+proto",
   te: "trailers",
-  "user-agent": "tsilium-hubble/0.1.0",
+  "user-agent": `tsilium-hubble/${manifest.version}`,
 } as const;
 
 /** Listens from the start, so that nothing is missed; tells afterwards how the call ended. */

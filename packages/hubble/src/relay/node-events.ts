@@ -10,9 +10,8 @@ const mostNames = 1000;
 export class NodeEvents {
   /** By node, what was told last. */
   readonly #last = new Map<string, string>();
-  #pending = new Map<string, { state: number; message: string; names: string[] }>();
-
   readonly #onReport: () => void;
+  #pending = new Map<string, { state: number; message: string; names: string[] }>();
 
   /** @param onReport something is to be told */
   constructor(onReport: () => void) {
@@ -22,8 +21,10 @@ export class NodeEvents {
   /** @param message why, for people */
   report(name: string, state: number, message = ""): void {
     const told = `${state} ${message}`;
-    if (this.#last.get(name) === told) return;
-    this.#last.set(name, told);
+    // Of one that is away, why it is not back yet is no news.
+    const news = state === NodeState.NODE_ERROR ? told : String(state);
+    if (this.#last.get(name) === news) return;
+    this.#last.set(name, news);
     if (state === NodeState.NODE_GONE) this.#last.delete(name);
     const same = this.#pending.get(told);
     if (same) same.names.push(name);

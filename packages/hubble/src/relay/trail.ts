@@ -1,6 +1,6 @@
 // What was last received from a peer, so that a stream that broke is gone on with where it stood: the peer is asked for
 // flows since a moment before, and those that were sent on already are left out.
-import { peekResponse } from "../codec/index.ts";
+import { CodecError, peekResponse } from "../codec/index.ts";
 import { Reader } from "../codec/reader.ts";
 import type { Message } from "./source.ts";
 
@@ -48,12 +48,22 @@ export class Trail {
 
 const uuidTag = (34 << 3) | 2;
 
-/** A flow's uuid, or all of it where it has none. */
+/** A flow's uuid, or all of it where it has none that can be read. */
 function identityOf(bytes: Uint8Array): string {
-  const reader = new Reader(peekResponse(bytes).body);
-  for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
-    if (tag === uuidTag) return reader.string();
-    reader.skip(tag);
+  return uuidOf(bytes) ?? Buffer.from(bytes).toString("latin1");
+}
+
+function uuidOf(bytes: Uint8Array): string | undefined {
+  try {
+    const reader = new Reader(peekResponse(bytes).body);
+    for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
+      if (tag === uuidTag) return reader.string();
+      reader.skip(tag);
+    }
+    return undefined;
+  } catch (error) {
+    // Whoever reads the flow will tell: here it is passed on as it came.
+    if (error instanceof CodecError) return undefined;
+    throw error;
   }
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
 }

@@ -125,8 +125,9 @@ export class MapLayout {
         continue;
       }
       groups[key.slice("group ".length)] = box;
+      const cells = this.#inside.get(key) as ReadonlyMap<string, Cell>;
       for (const id of ids) {
-        const { column, row } = this.#inside.get(key)?.get(id) as Cell;
+        const { column, row } = cells.get(id) as Cell;
         items[id] = {
           ...card,
           x: box.x + group.padding + column * (card.width + gap.column),

@@ -1,0 +1,145 @@
+// The lab that flows are looked at in: pods that talk, services of every kind, and one namespace of it all.
+//
+//   node-1: client, near, on-host (the node's network)      node-2: far, on-far-host      world: an echo server
+import type { Lab } from "../harness.ts";
+import { echoPort, echoPod, loadBalancerPool, service } from "../services/service-objects.ts";
+import { type Family, nodeAddress, ServiceLab, worldAddresses } from "../services/service-lab.ts";
+import { type Names, namesOf } from "./names.ts";
+import type { SeenFlow } from "./seen.ts";
+import type { Senders } from "./traffic.ts";
+
+export const namespace = "flows";
+export const nodes = ["node-1", "node-2"] as const;
+
+/** Of pods in their node's network. */
+export const hostPort = 8090;
+/** Ports that pods serve for one service alone, so that its flows are told by them. */
+export const portsOf = { outside: 8081, balanced: 8082, perPacket: 8083 } as const;
+export const nodePorts = { outside: 30_081 } as const;
+
+const noProbe = { readinessProbe: undefined };
+
+export function flowObjects() {
+  const pod = (name: string, node: string, ports: readonly number[] = [], host = false) => {
+    const made = echoPod({ name, namespace, node });
+    const [container] = made.spec?.containers ?? [];
+    const declared = [host ? hostPort : echoPort, ...ports].flatMap((port) =>
+      (["TCP", "UDP"] as const).map((protocol) => ({ containerPort: port, protocol })),
+    );
+    return {
+      ...made,
+      spec: {
+        ...made.spec,
+        ...(host ? { hostNetwork: true } : {}),
+        // Probes would be flows too.
+        containers: [{ ...container, name: "echo", ports: declared, ...noProbe }],
+      },
+    };
+  };
+  const ports = (targetPort: number, nodePort?: number) =>
+    (["TCP", "UDP"] as const).map((protocol) => ({
+      name: protocol.toLowerCase(),
+      port: 80,
+      protocol,
+      targetPort,
+      ...(nodePort === undefined ? {} : { nodePort }),
+    }));
+  const serving = (name: string, targetPort: number, spec: object) =>
+    service(name, namespace, { selector: { app: "far" }, ports: ports(targetPort), ...spec });
+  return [
+    loadBalancerPool("flows", { cidr: "198.51.100.0/24" }, { cidr: "2001:db8:51::/112" }),
+    pod("client", "node-1"),
+    pod("near", "node-1"),
+    pod("far", "node-2", Object.values(portsOf)),
+    pod("on-host", "node-1", [], true),
+    pod("on-far-host", "node-2", [], true),
+    serving("web", echoPort, {}),
+    serving("outside", portsOf.outside, {
+      type: "NodePort",
+      ports: ports(portsOf.outside, nodePorts.outside),
+    }),
+    serving("balanced", portsOf.balanced, { type: "LoadBalancer", allocateLoadBalancerNodePorts: false }),
+    service("nobody", namespace, { selector: { app: "nobody" } }),
+  ];
+}
+
+export class FlowLab implements AsyncDisposable {
+  readonly cluster: ServiceLab;
+  names: Names;
+
+  private constructor(cluster: ServiceLab, names: Names) {
+    this.cluster = cluster;
+    this.names = names;
+  }
+
+  static async up(purpose: string, set: Readonly<Record<string, string>> = {}): Promise<FlowLab> {
+    const cluster = await ServiceLab.up({ purpose, namespaces: [namespace], set });
+    try {
+      await cluster.apply(...flowObjects());
+      const flows = new FlowLab(cluster, await namesOf(cluster.lab, nodes, namespace));
+      await flows.rename();
+      return flows;
+    } catch (error) {
+      await cluster[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  get lab(): Lab {
+    return this.cluster.lab;
+  }
+
+  /** Looks again who is who. */
+  async rename(): Promise<void> {
+    const services = await this.cluster.services(namespace);
+    const own = Object.entries(services).flatMap(([name, { clusterIps, loadBalancerIps }]) => [
+      ...clusterIps.map((address) => [address, `${name}.service`]),
+      ...loadBalancerIps.map((address) => [address, `${name}.balancer`]),
+    ]);
+    const dns = await this.cluster.services("kube-system");
+    const more = (dns["kube-dns"]?.clusterIps ?? []).map((address) => [address, "kube-dns.service"]);
+    this.names = await namesOf(
+      this.lab,
+      nodes,
+      namespace,
+      Object.fromEntries([...own, ...more]) as Record<string, string>,
+    );
+  }
+
+  /** The address that has this name. */
+  address(name: string, family: Family): string {
+    if (name === "world") return worldAddresses[family];
+    if (name.startsWith("node-")) return nodeAddress(name, family);
+    for (const [address, known] of this.names.addresses)
+      if (known === name && address.includes(":") === (family === 6)) return address;
+    throw new Error(`nobody is called ${name} in IPv${family}`);
+  }
+
+  /** For rows: the address by family. */
+  readonly to = (name: string) => (family: Family) => this.address(name, family);
+
+  readonly senders: Senders = {
+    client: (name) => {
+      if (name === "world") return this.cluster.inWorld();
+      return name.startsWith("node-") ? this.cluster.onNode(name) : this.cluster.inPod(namespace, name);
+    },
+    run: (name, command) => {
+      if (name === "world") return this.lab.worldExec(command);
+      return name.startsWith("node-")
+        ? this.lab.nodeExec(name, command)
+        : this.lab.exec(namespace, name, command);
+    },
+  };
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.cluster[Symbol.asyncDispose]();
+  }
+}
+
+/** What the lab itself sends: its DNS asks the API server, and is probed. */
+export function isOfTheLab(flow: SeenFlow): boolean {
+  const tcp = flow.l4?.TCP;
+  const ports = [tcp?.source_port, tcp?.destination_port];
+  const ofDns = [flow.source, flow.destination].some((end) => end?.namespace === "kube-system");
+  return ofDns && tcp !== undefined && !ports.includes(53);
+}

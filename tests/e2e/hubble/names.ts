@@ -1,0 +1,90 @@
+// Who is who in a lab: addresses and identities in words, and what flows have to say of each pod.
+import type { Lab } from "../harness.ts";
+import { nodeAddress, worldAddresses } from "../services/service-lab.ts";
+
+export type PodName = {
+  readonly namespace: string;
+  readonly name: string;
+  readonly node: string;
+  readonly endpointId: number;
+  readonly identity: number;
+  /** Of its workload; flows tell it on the pod's own node. */
+  readonly workload: { readonly name: string; readonly kind: string };
+};
+
+/** As of one moment: pods that come later, or change, are not in it. */
+export type Names = {
+  /** By "namespace/name". */
+  readonly pods: ReadonlyMap<string, PodName>;
+  /** Address -> "client", "node-1", "router-1", "world", and what was given beside. */
+  readonly addresses: ReadonlyMap<string, string>;
+  /** Number -> labels. */
+  readonly identities: ReadonlyMap<number, readonly string[]>;
+};
+
+type EndpointRow = {
+  readonly id: number;
+  readonly identity: { readonly id: number; readonly labels: readonly string[] };
+  readonly addressing: { readonly ipv4?: string; readonly ipv6?: string };
+  readonly pod?: { readonly namespace: string; readonly name: string };
+};
+
+/**
+ * @param namespace whose pods are called by their names alone
+ * @param more further addresses with names
+ */
+export async function namesOf(
+  lab: Lab,
+  nodes: readonly string[],
+  namespace: string,
+  more: Readonly<Record<string, string>> = {},
+): Promise<Names> {
+  const pods = new Map<string, PodName>();
+  const addresses = new Map<string, string>(Object.entries(more));
+  const identities = new Map<number, readonly string[]>();
+  for (const family of [4, 6] as const) addresses.set(worldAddresses[family], "world");
+  for (const node of nodes) {
+    const rows = await lab.json<EndpointRow[]>("--node", node, "endpoint", "list");
+    for (const { id, identity, addressing, pod } of rows) {
+      if (!pod) continue;
+      const name = pod.namespace === namespace ? pod.name : `${pod.namespace}/${pod.name}`;
+      pods.set(`${pod.namespace}/${pod.name}`, {
+        ...pod,
+        node,
+        endpointId: id,
+        identity: identity.id,
+        workload: { name: pod.name, kind: "Pod" },
+      });
+      for (const address of [addressing.ipv4, addressing.ipv6])
+        if (address !== undefined) addresses.set(address, name);
+    }
+    const known = await lab.json<{ id: number; labels: string[] }[]>(
+      "--node",
+      node,
+      "identity",
+      "list",
+    );
+    for (const { id, labels } of known) identities.set(id, labels);
+    for (const family of [4, 6] as const) {
+      addresses.set(nodeAddress(node, family), node);
+      addresses.set(await routerOf(lab, node, family), node.replace("node", "router"));
+    }
+  }
+  return { pods, addresses, identities };
+}
+
+/** The address by which a node routes its pods' packets. */
+async function routerOf(lab: Lab, node: string, family: 4 | 6): Promise<string> {
+  const show = ["ip", "-j", `-${family}`, "address", "show", "tsi_host", "scope", "global"];
+  const [link] = JSON.parse((await lab.nodeExec(node, show)).stdout) as {
+    addr_info: { local: string }[];
+  }[];
+  return link?.addr_info[0]?.local ?? "";
+}
+
+/** "world-ipv4", "host"; of others their labels, or "identity 7" when nobody knows it. */
+export function identityText(names: Names, identity: number): string {
+  const labels = names.identities.get(identity);
+  if (!labels) return `identity ${identity}`;
+  return labels.map((label) => label.replace(/^reserved:/, "")).join("+");
+}

@@ -1,0 +1,144 @@
+// Rows of traffic and the flows that must come of it: sent side by side, and sorted out again by their ports.
+import assert from "node:assert/strict";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Lab } from "../harness.ts";
+import type { Client, Outcome, Request } from "../services/requests.ts";
+import type { Family } from "../services/service-lab.ts";
+import { lineOf, type LineOptions } from "./lines.ts";
+import { observe, type SeenFlow } from "./seen.ts";
+
+export type Row = {
+  readonly what: string;
+  /** Who sends: a name that `clients` of a batch knows. */
+  readonly from: string;
+  readonly send: Send;
+  /** Of what comes of the request: "ok" if left out. */
+  readonly comesTo?: Outcome["kind"];
+  /** Ports besides the client's that only this row's flows have: behind SNAT the client has another. */
+  readonly ports?: readonly number[];
+  /** ICMP between these belongs to it: names of addresses. */
+  readonly icmp?: readonly string[];
+  /** For IPv4; "ICMPv4" and "world-ipv4" stand for the other family's too. */
+  readonly flows: readonly string[];
+};
+
+export type Send =
+  | {
+      readonly kind: "ask";
+      readonly protocol: Request["protocol"];
+      readonly to: (family: Family) => string;
+      readonly port: number;
+      readonly timeoutMs?: number;
+    }
+  | { readonly kind: "run"; readonly command: (family: Family) => readonly string[] };
+
+export function ask(
+  protocol: Request["protocol"],
+  to: (family: Family) => string,
+  port: number,
+  timeoutMs?: number,
+): Send {
+  return { kind: "ask", protocol, to, port, ...(timeoutMs === undefined ? {} : { timeoutMs }) };
+}
+
+/** One echo request. */
+export function ping(to: (family: Family) => string, ...options: readonly string[]): Send {
+  return {
+    kind: "run",
+    command: (family) => ["ping", "-n", "-c", "1", "-W", "2", ...options, to(family)],
+  };
+}
+
+export type Senders = {
+  client(name: string): Client;
+  run(name: string, command: readonly string[]): Promise<unknown>;
+};
+
+export type Batch = {
+  readonly lab: Lab;
+  readonly family: Family;
+  readonly rows: readonly Row[];
+  readonly senders: Senders;
+  readonly line: Omit<LineOptions, "ports">;
+  /** Of the first row; each has one of its own. */
+  readonly firstPort: number;
+  /** Flows of others than the rows, to be left out. */
+  readonly others: (flow: SeenFlow) => boolean;
+};
+
+/** Sends all, and fails unless just the wanted flows are seen, each once. */
+export async function assertFlows(batch: Batch): Promise<void> {
+  const since = new Date().toISOString();
+  await sendAll(batch);
+  const wanted = batch.rows.map((row) => table(row, row.flows.map((line) => of(line, batch.family))));
+  let found = await tablesSince(batch, since);
+  for (const deadline = Date.now() + 5_000; Date.now() < deadline; await sleep(200)) {
+    if (JSON.stringify(found) === JSON.stringify(wanted)) break;
+    found = await tablesSince(batch, since);
+  }
+  assert.deepEqual(found, wanted);
+}
+
+async function sendAll(batch: Batch): Promise<void> {
+  const bySender = Map.groupBy(batch.rows.keys(), (at) => batch.rows[at]?.from ?? "");
+  const problems = await Promise.all(
+    [...bySender].map(([sender, numbers]) => sendFrom(batch, sender, numbers)),
+  );
+  assert.deepEqual(problems.flat(), [], "what requests came to");
+}
+
+async function sendFrom(batch: Batch, sender: string, numbers: readonly number[]): Promise<string[]> {
+  const { family, rows, senders, firstPort } = batch;
+  const problems: string[] = [];
+  const asked = numbers.filter((at) => rows[at]?.send.kind === "ask");
+  const requests = asked.flatMap((at): Request[] => {
+    const send = rows[at]?.send;
+    if (send?.kind !== "ask") return [];
+    const { protocol, to, port, timeoutMs = 3000 } = send;
+    return [{ protocol, address: to(family), port, timeoutMs, fromPort: firstPort + at }];
+  });
+  const outcomes = requests.length > 0 ? await senders.client(sender).ask(requests) : [];
+  for (const [at, outcome] of outcomes.entries()) {
+    const row = rows[asked[at] as number] as Row;
+    if (outcome.kind !== (row.comesTo ?? "ok"))
+      problems.push(`${row.what}: ${JSON.stringify(outcome)}`);
+  }
+  for (const at of numbers) {
+    const send = rows[at]?.send;
+    if (send?.kind === "run") await senders.run(sender, send.command(family));
+  }
+  return problems;
+}
+
+/** A row's flows, and last those of no row. */
+async function tablesSince(batch: Batch, since: string): Promise<string[]> {
+  const flows = await observe(batch.lab, "--since", since);
+  const own = flows.filter((flow) => !batch.others(flow));
+  const ofRow = Map.groupBy(own, (flow) => batch.rows.findIndex((row, at) => isOf(flow, row, at, batch)));
+  const tables = batch.rows.map((row, at) => {
+    const ports = new Map([[batch.firstPort + at, "c"]]);
+    return table(row, (ofRow.get(at) ?? []).map((flow) => lineOf(flow, { ...batch.line, ports })));
+  });
+  const rest = (ofRow.get(-1) ?? []).map((flow) => lineOf(flow, { ...batch.line, ports: new Map() }));
+  return rest.length === 0 ? tables : [...tables, ["of no row", ...rest].join("\n  ")];
+}
+
+function isOf(flow: SeenFlow, row: Row, at: number, batch: Batch): boolean {
+  const ports = flow.l4?.TCP ?? flow.l4?.UDP;
+  if (ports) {
+    const own = [batch.firstPort + at, ...(row.ports ?? [])];
+    return own.some((port) => port === ports.source_port || port === ports.destination_port);
+  }
+  const ends = [flow.IP?.source, flow.IP?.destination].map((address) =>
+    batch.line.names.addresses.get(address ?? ""),
+  );
+  return row.icmp !== undefined && ends.every((end) => end !== undefined && row.icmp?.includes(end));
+}
+
+function table({ what }: Row, lines: readonly string[]): string {
+  return [what, ...lines].join("\n  ");
+}
+
+function of(line: string, family: Family): string {
+  return family === 4 ? line : line.replaceAll("ICMPv4", "ICMPv6").replaceAll("world-ipv4", "world-ipv6");
+}
