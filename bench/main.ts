@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { benchVisibility } from "./hubble/cost.ts";
 import { benchHistory } from "./hubble/history.ts";
+import { benchRelay } from "./hubble/relay.ts";
 import { benchFlowThroughput } from "./hubble/throughput.ts";
 import { benchPath } from "./path/path.ts";
 import { benchPods } from "./pods/pods.ts";
@@ -62,6 +63,7 @@ const benches = new Map<string, () => Section[] | Promise<Section[]>>([
   ["services/sockets", () => benchSockets(servicesOf(1, 50_000), timing)],
   ["hubble/cost", () => benchVisibility(timing)],
   ["hubble/throughput", benchFlowThroughput],
+  ["hubble/relay", benchRelay],
   ["hubble/history", () => benchHistory(Number(values.flows))],
 ]);
 

@@ -512,16 +512,18 @@ def serve(args):
     flow = json.loads(args.flow)
 
     def flows(request, context):
+        gone = threading.Event()
+        context.add_callback(gone.set)
+        # At once: a generator whose client is gone is not asked for more, and never gets to its end.
+        if request.follow:
+            context.add_callback(lambda: print(json.dumps({"cancelled": True}), flush=True))
         if request.since.seconds == 13:
             context.abort(grpc.StatusCode.OUT_OF_RANGE, "unlucky: 100% é")
         for number in range(request.number):
             response = {"flow": {**flow, "Summary": str(number)}, "node_name": "python"}
             yield message("observer.GetFlowsResponse", response)
         if request.follow:
-            gone = threading.Event()
-            if context.add_callback(gone.set):
-                gone.wait()
-            print(json.dumps({"cancelled": True}), flush=True)
+            gone.wait()
 
     def status(request, context):
         return message("observer.ServerStatusResponse", {"version": "python", "seen_flows": "7"})

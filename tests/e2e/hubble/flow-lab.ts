@@ -14,8 +14,17 @@ export const nodes = ["node-1", "node-2"] as const;
 /** Of pods in their node's network. */
 export const hostPort = 8090;
 /** Ports that pods serve for one service alone, so that its flows are told by them. */
-export const portsOf = { outside: 8081, balanced: 8082, perPacket: 8083 } as const;
-export const nodePorts = { outside: 30_081 } as const;
+export const portsOf = { outside: 8081, balanced: 8082 } as const;
+export const nodePorts = { outside: 30_081, inside: 30_082 } as const;
+/** Of `web` and `nobody`: one for each row of traffic, since the flow of a socket tells nothing of its client's port. */
+export const servicePorts = {
+  podTcp: 81,
+  podUdp: 82,
+  podConnected: 83,
+  node: 84,
+  nobodyTcp: 85,
+  nobodyUdp: 86,
+} as const;
 
 const noProbe = { readinessProbe: undefined };
 
@@ -36,16 +45,17 @@ export function flowObjects() {
       },
     };
   };
-  const ports = (targetPort: number, nodePort?: number) =>
+  const both = (port: number, targetPort: number, nodePort?: number) =>
     (["TCP", "UDP"] as const).map((protocol) => ({
-      name: protocol.toLowerCase(),
-      port: 80,
+      name: `${protocol.toLowerCase()}-${port}`,
+      port,
       protocol,
       targetPort,
       ...(nodePort === undefined ? {} : { nodePort }),
     }));
-  const serving = (name: string, targetPort: number, spec: object) =>
-    service(name, namespace, { selector: { app: "far" }, ports: ports(targetPort), ...spec });
+  const serving = (name: string, spec: object) =>
+    service(name, namespace, { selector: { app: "far" }, ...spec });
+  const everyPort = Object.values(servicePorts).flatMap((port) => both(port, echoPort));
   return [
     loadBalancerPool("flows", { cidr: "198.51.100.0/24" }, { cidr: "2001:db8:51::/112" }),
     pod("client", "node-1"),
@@ -53,13 +63,15 @@ export function flowObjects() {
     pod("far", "node-2", Object.values(portsOf)),
     pod("on-host", "node-1", [], true),
     pod("on-far-host", "node-2", [], true),
-    serving("web", echoPort, {}),
-    serving("outside", portsOf.outside, {
-      type: "NodePort",
-      ports: ports(portsOf.outside, nodePorts.outside),
+    serving("web", { ports: everyPort }),
+    serving("outside", { type: "NodePort", ports: both(80, portsOf.outside, nodePorts.outside) }),
+    serving("inside", { type: "NodePort", ports: both(80, echoPort, nodePorts.inside) }),
+    serving("balanced", {
+      type: "LoadBalancer",
+      allocateLoadBalancerNodePorts: false,
+      ports: both(80, portsOf.balanced),
     }),
-    serving("balanced", portsOf.balanced, { type: "LoadBalancer", allocateLoadBalancerNodePorts: false }),
-    service("nobody", namespace, { selector: { app: "nobody" } }),
+    service("nobody", namespace, { selector: { app: "nobody" }, ports: everyPort }),
   ];
 }
 
@@ -97,7 +109,10 @@ export class FlowLab implements AsyncDisposable {
       ...loadBalancerIps.map((address) => [address, `${name}.balancer`]),
     ]);
     const dns = await this.cluster.services("kube-system");
-    const more = (dns["kube-dns"]?.clusterIps ?? []).map((address) => [address, "kube-dns.service"]);
+    const more = (dns["kube-dns"]?.clusterIps ?? []).map((address) => [
+      address,
+      "kube-dns.service",
+    ]);
     this.names = await namesOf(
       this.lab,
       nodes,
@@ -121,7 +136,9 @@ export class FlowLab implements AsyncDisposable {
   readonly senders: Senders = {
     client: (name) => {
       if (name === "world") return this.cluster.inWorld();
-      return name.startsWith("node-") ? this.cluster.onNode(name) : this.cluster.inPod(namespace, name);
+      return name.startsWith("node-")
+        ? this.cluster.onNode(name)
+        : this.cluster.inPod(namespace, name);
     },
     run: (name, command) => {
       if (name === "world") return this.lab.worldExec(command);

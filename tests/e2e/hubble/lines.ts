@@ -3,7 +3,7 @@
 //
 //   node-1 FORWARDED to-overlay new: client:c -> far:8080 TCP SYN, egress
 //   node-2 DROPPED POLICY_DENIED: world-ipv4@world:c -> far:8080 TCP SYN, ingress, denied by NetworkPolicy nobody
-import { identityText, type Names } from "./names.ts";
+import { identityText, type Names, workloadOf } from "./names.ts";
 import type { SeenEnd, SeenFlow, SeenPolicy } from "./seen.ts";
 
 export type LineOptions = {
@@ -60,7 +60,12 @@ const tracePoints: Readonly<Record<number, string>> = {
 };
 const socketPoints: Readonly<Record<number, string>> = { 1: "pre-xlate-fwd", 2: "post-xlate-fwd" };
 /** flow.FlowType that each type of event must say. */
-const flowTypes: Readonly<Record<number, string>> = { 1: "L3_L4", 4: "L3_L4", 5: "L3_L4", 8: "SOCK" };
+const flowTypes: Readonly<Record<number, string>> = {
+  1: "L3_L4",
+  4: "L3_L4",
+  5: "L3_L4",
+  8: "SOCK",
+};
 
 function eventText(flow: SeenFlow): string {
   const { type, sub_type: subType = 0 } = flow.event_type;
@@ -68,7 +73,9 @@ function eventText(flow: SeenFlow): string {
   switch (type) {
     case 1: {
       const number = flow.drop_reason === subType ? "" : ` (${flow.drop_reason} is not ${subType})`;
-      return `${flow.drop_reason_desc ?? "no reason"}${number}${wrong}`;
+      const reason = `${flow.drop_reason_desc ?? "no reason"}${number}`;
+      // A call that was refused; no packet.
+      return flow.Type === "SOCK" ? `connect ${reason}` : `${reason}${wrong}`;
     }
     case 4: {
       const point = tracePoints[subType] ?? `point ${subType}`;
@@ -79,9 +86,7 @@ function eventText(flow: SeenFlow): string {
     case 5:
       return `policy-verdict:${subType}${wrong}`;
     case 8:
-      return flow.verdict === "DROPPED"
-        ? `refused ${flow.drop_reason_desc}${wrong}`
-        : `${socketPoints[subType] ?? `point ${subType}`}${wrong}`;
+      return `${socketPoints[subType] ?? `point ${subType}`}${wrong}`;
     default:
       return `type ${type}:${subType}`;
   }
@@ -98,8 +103,10 @@ function endText(end: SeenEnd | undefined, place: End): string {
 }
 
 function whoIs(end: SeenEnd | undefined, { names, namespace }: LineOptions): string {
-  if (end?.pod_name !== undefined)
-    return end.namespace === namespace ? end.pod_name : `${end.namespace}/${end.pod_name}`;
+  if (end?.pod_name !== undefined) {
+    const { name } = workloadOf(end.pod_name);
+    return end.namespace === namespace ? name : `${end.namespace}/${name}`;
+  }
   return end?.identity === undefined ? "" : identityText(names, end.identity);
 }
 
@@ -151,7 +158,10 @@ function policiesText(
 ): string[] {
   if (!policies || policies.length === 0) return [];
   const texts = policies.map((policy) => {
-    const where = policy.namespace === undefined || policy.namespace === namespace ? "" : `${policy.namespace}/`;
+    const where =
+      policy.namespace === undefined || policy.namespace === namespace
+        ? ""
+        : `${policy.namespace}/`;
     return `${policy.kind} ${where}${policy.name}${pathText(policy)}`;
   });
   return [`${word} ${texts.join(" and ")}`];

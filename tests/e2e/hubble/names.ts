@@ -16,7 +16,7 @@ export type PodName = {
 export type Names = {
   /** By "namespace/name". */
   readonly pods: ReadonlyMap<string, PodName>;
-  /** Address -> "client", "node-1", "router-1", "world", and what was given beside. */
+  /** Address -> "client", "kube-system/kube-dns" of a Deployment's pod, "node-1", "router-1", "world", and what was given beside. */
   readonly addresses: ReadonlyMap<string, string>;
   /** Number -> labels. */
   readonly identities: ReadonlyMap<number, readonly string[]>;
@@ -47,13 +47,14 @@ export async function namesOf(
     const rows = await lab.json<EndpointRow[]>("--node", node, "endpoint", "list");
     for (const { id, identity, addressing, pod } of rows) {
       if (!pod) continue;
-      const name = pod.namespace === namespace ? pod.name : `${pod.namespace}/${pod.name}`;
+      const workload = workloadOf(pod.name).name;
+      const name = pod.namespace === namespace ? workload : `${pod.namespace}/${workload}`;
       pods.set(`${pod.namespace}/${pod.name}`, {
         ...pod,
         node,
         endpointId: id,
         identity: identity.id,
-        workload: { name: pod.name, kind: "Pod" },
+        workload: workloadOf(pod.name),
       });
       for (const address of [addressing.ipv4, addressing.ipv6])
         if (address !== undefined) addresses.set(address, name);
@@ -71,6 +72,14 @@ export async function namesOf(
     }
   }
   return { pods, addresses, identities };
+}
+
+/** A Deployment's pod is called "NAME-HASH-RANDOM". */
+export function workloadOf(pod: string): { readonly name: string; readonly kind: string } {
+  const [, deployment] = /^(.+)-[bcdfghjklmnpqrstvwxz2456789]{6,10}-[a-z0-9]{5}$/.exec(pod) ?? [];
+  return deployment === undefined
+    ? { name: pod, kind: "Pod" }
+    : { name: deployment, kind: "Deployment" };
 }
 
 /** The address by which a node routes its pods' packets. */

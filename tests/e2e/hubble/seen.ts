@@ -50,6 +50,8 @@ export type SeenFlow = {
   readonly trace_observation_point?: string;
   readonly trace_reason?: string;
   readonly sock_xlate_point?: string;
+  /** A uint64: text in protobuf's JSON. */
+  readonly socket_cookie?: string;
   readonly interface?: { readonly index: number; readonly name?: string };
   readonly Summary?: string;
   readonly egress_allowed_by?: readonly SeenPolicy[];

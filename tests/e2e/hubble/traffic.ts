@@ -70,7 +70,12 @@ export type Batch = {
 export async function assertFlows(batch: Batch): Promise<void> {
   const since = new Date().toISOString();
   await sendAll(batch);
-  const wanted = batch.rows.map((row) => table(row, row.flows.map((line) => of(line, batch.family))));
+  const wanted = batch.rows.map((row) =>
+    table(
+      row,
+      row.flows.map((line) => of(line, batch.family)),
+    ),
+  );
   let found = await tablesSince(batch, since);
   for (const deadline = Date.now() + 5_000; Date.now() < deadline; await sleep(200)) {
     if (JSON.stringify(found) === JSON.stringify(wanted)) break;
@@ -87,7 +92,11 @@ async function sendAll(batch: Batch): Promise<void> {
   assert.deepEqual(problems.flat(), [], "what requests came to");
 }
 
-async function sendFrom(batch: Batch, sender: string, numbers: readonly number[]): Promise<string[]> {
+async function sendFrom(
+  batch: Batch,
+  sender: string,
+  numbers: readonly number[],
+): Promise<string[]> {
   const { family, rows, senders, firstPort } = batch;
   const problems: string[] = [];
   const asked = numbers.filter((at) => rows[at]?.send.kind === "ask");
@@ -114,25 +123,43 @@ async function sendFrom(batch: Batch, sender: string, numbers: readonly number[]
 async function tablesSince(batch: Batch, since: string): Promise<string[]> {
   const flows = await observe(batch.lab, "--since", since);
   const own = flows.filter((flow) => !batch.others(flow));
-  const ofRow = Map.groupBy(own, (flow) => batch.rows.findIndex((row, at) => isOf(flow, row, at, batch)));
+  const ofRow = sorted(own, batch);
   const tables = batch.rows.map((row, at) => {
     const ports = new Map([[batch.firstPort + at, "c"]]);
-    return table(row, (ofRow.get(at) ?? []).map((flow) => lineOf(flow, { ...batch.line, ports })));
+    return table(
+      row,
+      (ofRow.get(at) ?? []).map((flow) => lineOf(flow, { ...batch.line, ports })),
+    );
   });
-  const rest = (ofRow.get(-1) ?? []).map((flow) => lineOf(flow, { ...batch.line, ports: new Map() }));
+  const rest = (ofRow.get(-1) ?? []).map((flow) =>
+    lineOf(flow, { ...batch.line, ports: new Map() }),
+  );
   return rest.length === 0 ? tables : [...tables, ["of no row", ...rest].join("\n  ")];
 }
 
-function isOf(flow: SeenFlow, row: Row, at: number, batch: Batch): boolean {
-  const ports = flow.l4?.TCP ?? flow.l4?.UDP;
-  if (ports) {
-    const own = [batch.firstPort + at, ...(row.ports ?? [])];
-    return own.some((port) => port === ports.source_port || port === ports.destination_port);
-  }
+/** Row (-1: none) -> its flows. */
+function sorted(flows: readonly SeenFlow[], batch: Batch): Map<number, SeenFlow[]> {
+  const rowOfCookie = new Map<string, number>();
+  return Map.groupBy(flows, (flow) => {
+    const at = rowOf(flow, batch);
+    const { socket_cookie: cookie } = flow;
+    if (cookie === undefined) return at;
+    // Towards the backend there is no port that is the row's.
+    if (at >= 0) rowOfCookie.set(cookie, at);
+    return rowOfCookie.get(cookie) ?? -1;
+  });
+}
+
+function rowOf(flow: SeenFlow, { rows, firstPort, line }: Batch): number {
+  const l4 = flow.l4?.TCP ?? flow.l4?.UDP;
+  const ports = [l4?.source_port ?? 0, l4?.destination_port ?? 0];
+  const byClient = ports.map((port) => port - firstPort).find((at) => rows[at] !== undefined);
+  if (byClient !== undefined) return byClient;
+  if (l4) return rows.findIndex((row) => ports.some((port) => row.ports?.includes(port)));
   const ends = [flow.IP?.source, flow.IP?.destination].map((address) =>
-    batch.line.names.addresses.get(address ?? ""),
+    line.names.addresses.get(address ?? ""),
   );
-  return row.icmp !== undefined && ends.every((end) => end !== undefined && row.icmp?.includes(end));
+  return rows.findIndex(({ icmp }) => icmp && ends.every((end) => end && icmp.includes(end)));
 }
 
 function table({ what }: Row, lines: readonly string[]): string {
@@ -140,5 +167,7 @@ function table({ what }: Row, lines: readonly string[]): string {
 }
 
 function of(line: string, family: Family): string {
-  return family === 4 ? line : line.replaceAll("ICMPv4", "ICMPv6").replaceAll("world-ipv4", "world-ipv6");
+  return family === 4
+    ? line
+    : line.replaceAll("ICMPv4", "ICMPv6").replaceAll("world-ipv4", "world-ipv6");
 }

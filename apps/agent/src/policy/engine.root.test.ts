@@ -239,3 +239,24 @@ test("a worker that dies in the middle of its work is replaced by one that ends 
   bench.settle();
   assert.deepEqual(bench.node.counts(), before);
 });
+
+test("what events may name from now on is told once, with the policies that changed, and named the same when asked", () => {
+  using bench = new Bench();
+  bench.want(1).tell(...cluster, networkPolicy("web", fromApp("cart")), synced);
+  const { news } = bench.engine.report();
+  const names = (news?.rules ?? []).map(({ name }) => name);
+  const web = { kind: "NetworkPolicy", namespace: "shop", name: "web" };
+  assert.ok(names.some((name) => name.kind === "rule" && name.path === "spec.ingress[0]"));
+  assert.deepEqual(
+    names.filter(({ kind }) => kind === "default-deny"),
+    [{ kind: "default-deny", by: [{ ref: web, path: "spec" }] }],
+  );
+  assert.deepEqual(news?.policies, [{ ref: web, revision: 1, rules: 1, gone: false }]);
+  for (const { number, name } of news?.rules ?? [])
+    assert.deepEqual(bench.engine.world.compiler.ruleName(number), name);
+  assert.equal(bench.engine.report().news, undefined);
+  bench.tell(policyGone("web"));
+  assert.deepEqual(bench.engine.report().news?.policies, [
+    { ref: web, revision: 2, rules: 0, gone: true },
+  ]);
+});

@@ -1,6 +1,6 @@
 // The smallest rule, from a flow as the page has it. A file of its own, fetched when it is first needed.
 import { emptyFlow, type Flow } from "@tsilium/hubble/model.ts";
-import { smallestRule } from "../../../../packages/policy/src/suggest/smallest-rule.ts";
+import { smallestRule } from "@tsilium/policy/suggest/index.ts";
 import type { SeenFlow } from "../../src/shared/seen-flow.ts";
 
 type Suggestion =

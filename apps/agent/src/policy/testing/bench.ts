@@ -151,7 +151,7 @@ export class Bench implements Disposable {
 
   #start(open: (kernel: PolicyKernel) => PolicyKernel = (kernel) => kernel): PolicyEngine {
     const now = () => performance.now();
-    return new PolicyEngine({ kernel: open(this.node.open()), settings, now });
+    return new PolicyEngine({ kernel: open(this.node.open()), settings, tellsNews: true, now });
   }
 }
 
