@@ -24,7 +24,7 @@ test("filters are the server's, losses come with the flows", async () => {
   harness.observer.add(testFlows(1, 40));
   using reader = new LineReader(
     harness.port,
-    "/api/flows?verdict=DROPPED&from-pod=shop/web&not.uuid=00000000-0000-4000-8000-000000000020&follow=true",
+    "/api/flows?verdict=DROPPED&from-pod=shop/web&not.uuid=00000000-0000-4000-8000-000000000020&follow=true&number=99",
   );
   await reader.until(() => reader.uuids().length >= 3);
   harness.observer.lost({ source: 1, count: 12, cpu: 0, firstNs: 1n, lastNs: 2_000_000n });
@@ -70,11 +70,12 @@ test("when relay goes away the page is told; when it is back flows go on, none t
 
 test("a browser that does not read costs a bounded queue, and what it misses is counted", async () => {
   await using harness = await startHarness();
-  using reader = new LineReader(harness.port, "/api/flows?follow=true");
-  await reader.until(() => reader.lines.length > 0);
+  harness.observer.add(testFlows(1, 500));
+  using reader = new LineReader(harness.port, "/api/flows?follow=true&number=500");
+  await reader.until(() => reader.uuids().length === 500);
   reader.pause();
   const all = 60_000;
-  for (let at = 1; at <= all; at += 500) {
+  for (let at = 501; at <= all; at += 500) {
     harness.observer.add(testFlows(at, 500));
     // At the pace of agents: what the flow server itself may lose is not the matter here.
     await sleep(2);

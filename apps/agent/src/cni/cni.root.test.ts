@@ -7,9 +7,11 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { CniOptions } from "../testing/node.ts";
 import { Runtime } from "../testing/runtime.ts";
 
+// Hubble opens files as it sees flows, and descriptors are counted here.
+const config = { "enable-hubble": "false" };
 let runtime: Runtime;
 before(async () => {
-  runtime = await Runtime.up();
+  runtime = await Runtime.up({ config });
 });
 after(() => runtime[Symbol.asyncDispose]());
 // What a failed test left must not fail the next.
@@ -212,7 +214,10 @@ test("a plugin that is killed while it adds leaves nothing", async () => {
 });
 
 test("a full pod CIDR is said so, changes nothing, and takes pods again when one leaves", async () => {
-  await using crowded = await Runtime.up({ pools: { "cluster-pool-ipv4-mask-size": "29" } });
+  await using crowded = await Runtime.up({
+    config,
+    pools: { "cluster-pool-ipv4-mask-size": "29" },
+  });
   const first = await crowded.pod();
   await crowded.add(first);
   // Eight addresses: network, broadcast, router, and one is taken.
