@@ -12,7 +12,7 @@ import { PolicyMetrics, type PolicyReadings } from "../apps/agent/src/policy/met
 import { ServiceMetrics, type ServiceReadings } from "../apps/agent/src/services/metrics.ts";
 import { keys as operatorKeys } from "../apps/operator/src/config/config.ts";
 import { Metrics as OperatorMetrics } from "../apps/operator/src/metrics.ts";
-import type { Key, Keys } from "../packages/runtime/src/config.ts";
+import { defaultText, type Key, type Keys } from "../packages/runtime/src/config.ts";
 
 const docs = join(import.meta.dirname, "../docs");
 
@@ -88,19 +88,16 @@ function keyTable(entries: readonly (readonly [string, Key<unknown>])[]): string
     entries.map(([name, key]) => [
       `\`${name}\``,
       key.kind,
-      defaultText(key),
+      markedDefault(key),
       key.environment ? `${key.help} (also \`$${key.environment}\`)` : key.help,
     ]),
   );
 }
 
-/** A default as one would write it; nothing for an empty one, whose meaning the help says. */
-function defaultText({ kind, fallback, follows }: Key<unknown>): string {
-  if (follows !== undefined) return `as \`${follows}\``;
-  if (fallback === undefined || fallback === "") return "";
-  if (Array.isArray(fallback)) return fallback.length === 0 ? "" : `\`${fallback.join(",")}\``;
-  if (kind === "duration" && fallback !== 0) return `\`${Number(fallback) / 1000}s\``;
-  return `\`${String(fallback)}\``;
+function markedDefault(key: Key<unknown>): string {
+  if (key.follows !== undefined) return `as \`${key.follows}\``;
+  const text = defaultText(key);
+  return text === "" ? "" : `\`${text}\``;
 }
 
 function agentRegistry(): Registry {

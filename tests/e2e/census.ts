@@ -13,7 +13,7 @@ export type Census = {
   readonly pins: number;
   readonly endpoints: number;
   readonly allocations: number;
-  /** Without connections to the API server: those are a pool, which breathes. */
+  /** Without connections to the API server, which are a pool that breathes, and Hubble's history, which grows. */
   readonly agentDescriptors: number;
   /** Maps, programs and links that the agent has open. */
   readonly agentKernelObjects: Readonly<Record<string, number>>;
@@ -90,8 +90,9 @@ async function countListed(lab: Lab, node: string): Promise<Record<keyof typeof 
 
 function countDescriptors(pid: number): number {
   const pooled = apiServerSockets(pid);
-  return readdirSync(`/proc/${pid}/fd`).filter((fd) => !pooled.has(target(`/proc/${pid}/fd/${fd}`)))
-    .length;
+  return readdirSync(`/proc/${pid}/fd`)
+    .map((fd) => target(`/proc/${pid}/fd/${fd}`))
+    .filter((path) => !pooled.has(path) && !/\/node-\d+\/hubble\//.test(path)).length;
 }
 
 /** "socket:[INODE]" of every connection to the API server's port, 6443. */

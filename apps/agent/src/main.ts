@@ -125,8 +125,12 @@ function load(): LoadedConfig {
   const args = process.argv.slice(2);
   if (args.includes("--help")) {
     process.stdout.write(
-      `tsilium agent: connects the pods of this node\n\n${describeKeys(keys)}\n`,
+      `tsilium agent: connects the pods of this node (docs/configuration.md)\n\n${describeKeys(keys)}\n`,
     );
+    process.exit(0);
+  }
+  if (args.includes("--version")) {
+    process.stdout.write(`${version}\n`);
     process.exit(0);
   }
   try {

@@ -4,6 +4,7 @@ import {
   choice,
   duration,
   flag,
+  type Key,
   type Keys,
   loadKeys,
   text,
@@ -14,8 +15,12 @@ import {
 
 export const keys = {
   "cluster-name": text("default", "name of the cluster, part of names in certificates"),
-  "listen-address": words("where clients connect: host:port, unix:///path (mode 0600), or both"),
-  "peer-service": words(
+  "listen-address": several(
+    ":4245",
+    "where clients connect: host:port, unix:///path (mode 0600), or both",
+  ),
+  "peer-service": several(
+    "unix:///var/run/tsilium/hubble.sock",
     "servers that tell of the nodes, tried one after the other: unix:///path or host:port",
   ),
   "dial-timeout": duration(
@@ -59,14 +64,19 @@ export function loadConfig(
     shared: true,
     contradictions,
   });
-  return {
-    ...values,
-    "listen-address": orDefault(values["listen-address"], ":4245"),
-    "peer-service": orDefault(values["peer-service"], "unix:///var/run/tsilium/hubble.sock"),
-  };
+  return values;
 }
 
-const orDefault = (list: readonly string[], value: string) => (list.length > 0 ? list : [value]);
+/** Words; without any the usual one counts, since relay without is none. */
+function several(usual: string, help: string): Key<readonly string[]> {
+  const listed = words(help);
+  const fallback = [usual];
+  const parse = (written: string) => {
+    const found = listed.parse(written);
+    return found.length > 0 ? found : fallback;
+  };
+  return { ...listed, fallback, parse };
+}
 
 /** Of equal flags the last would count: those that are lists become one. */
 function joinLists(args: readonly string[]): string[] {
@@ -91,7 +101,6 @@ function contradictions(config: RelayConfig): string[] {
   const tcp = (addresses: readonly string[]) => addresses.some((each) => !each.startsWith("unix:"));
   const missing = (names: readonly (keyof typeof keys)[]) =>
     names.filter((name) => config[name].toString() === "").map((name) => `${name} is missing`);
-  const listens = orDefault(config["listen-address"], ":4245");
   return [
     ...(config["disable-client-tls"]
       ? []
@@ -100,7 +109,7 @@ function contradictions(config: RelayConfig): string[] {
           "tls-hubble-client-key-file",
           "tls-hubble-server-ca-files",
         ]).map((each) => `${each} (or disable-client-tls)`)),
-    ...(config["disable-server-tls"] || !tcp(listens)
+    ...(config["disable-server-tls"] || !tcp(config["listen-address"])
       ? []
       : missing([
           "tls-relay-server-cert-file",

@@ -8,9 +8,13 @@ import { keys, loadConfig, type RelayConfig } from "./config.ts";
 import { peerTlsOf, socketsOf } from "./sockets.ts";
 
 const { version } = manifest;
+const usage = `Hubble relay: one endpoint for the flows of all nodes (docs/hubble-relay.md)
+
+usage: relay [--key value]...        keys may also be in the environment: TSILIUM_LISTEN_ADDRESS=:4245
+`;
 
 if (process.argv.includes("--help")) {
-  console.log(`usage: relay [--key value]...\n${describeKeys(keys)}`);
+  console.log(`${usage}\n${describeKeys(keys)}`);
 } else if (process.argv.includes("--version")) {
   console.log(version);
 } else {
@@ -40,7 +44,7 @@ function readConfig(args: readonly string[]): RelayConfig | undefined {
     return loadConfig(args, process.env);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    for (const problem of error.problems) console.error(problem);
+    for (const problem of error.problems) console.error(`relay: ${problem}`);
     return undefined;
   }
 }

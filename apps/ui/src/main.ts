@@ -9,8 +9,13 @@ import { keys, listenTls, loadConfig, readToken, type UiConfig } from "./config.
 import { loadAssets } from "./http/assets.ts";
 import { type Ui, startUi } from "./ui.ts";
 
+const usage = `Hubble UI: a page of the cluster's flows, for browsers
+
+usage: ui [--key value]...        keys may also be in the environment: TSILIUM_RELAY=unix:///run/relay.sock
+`;
+
 if (process.argv.includes("--help")) {
-  console.log(`usage: ui [--key value]...\n${describeKeys(keys)}`);
+  console.log(`${usage}\n${describeKeys(keys)}`);
 } else {
   process.exitCode = await run(process.argv.slice(2));
 }

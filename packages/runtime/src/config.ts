@@ -2,6 +2,7 @@
 export {
   ConfigError,
   type ConfigSource,
+  defaultText,
   describeKeys,
   type Keys,
   loadKeys,
@@ -15,6 +16,7 @@ export {
   cidr,
   cidrs,
   duration,
+  durationText,
   flag,
   flagAs,
   type Key,

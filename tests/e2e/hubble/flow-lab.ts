@@ -1,12 +1,13 @@
 // The lab that flows are looked at in: pods that talk, services of every kind, and one namespace of it all.
 //
 //   node-1: client, near, on-host (the node's network)      node-2: far, on-far-host      world: an echo server
+import type { KubeObject, Pod, PodSpec } from "@tsilium/kube";
 import type { Lab } from "../harness.ts";
 import { echoPort, echoPod, loadBalancerPool, service } from "../services/service-objects.ts";
 import { type Family, nodeAddress, ServiceLab, worldAddresses } from "../services/service-lab.ts";
 import { type Names, namesOf } from "./names.ts";
 import type { SeenFlow } from "./seen.ts";
-import type { Senders } from "./traffic.ts";
+import type { Place, Senders } from "./traffic.ts";
 
 export const namespace = "flows";
 export const nodes = ["node-1", "node-2"] as const;
@@ -14,8 +15,8 @@ export const nodes = ["node-1", "node-2"] as const;
 /** Of pods in their node's network. */
 export const hostPort = 8090;
 /** Ports that pods serve for one service alone, so that its flows are told by them. */
-export const portsOf = { outside: 8081, balanced: 8082 } as const;
-export const nodePorts = { outside: 30_081, inside: 30_082 } as const;
+export const portsOf = { outside: 8081, balanced: 8082, guarded: 8084 } as const;
+export const nodePorts = { outside: 30_081, inside: 30_082, guarded: 30_084 } as const;
 /** Of `web` and `nobody`: one for each row of traffic, since the flow of a socket tells nothing of its client's port. */
 export const servicePorts = {
   podTcp: 81,
@@ -26,25 +27,22 @@ export const servicePorts = {
   nobodyUdp: 86,
 } as const;
 
-const noProbe = { readinessProbe: undefined };
+/** An echo pod that nobody probes: probes would be flows too. */
+export function pod(
+  name: string,
+  node: string,
+  morePorts: readonly number[] = [],
+  spec: Partial<PodSpec> = {},
+): Pod {
+  const made = echoPod({ name, namespace, node });
+  const ports = [spec.hostNetwork ? hostPort : echoPort, ...morePorts].flatMap((containerPort) =>
+    (["TCP", "UDP"] as const).map((protocol) => ({ containerPort, protocol })),
+  );
+  const containers = [{ name: "echo", image: "tsilium.io/echo", ports }];
+  return { ...made, spec: { ...made.spec, ...spec, containers } };
+}
 
-export function flowObjects() {
-  const pod = (name: string, node: string, ports: readonly number[] = [], host = false) => {
-    const made = echoPod({ name, namespace, node });
-    const [container] = made.spec?.containers ?? [];
-    const declared = [host ? hostPort : echoPort, ...ports].flatMap((port) =>
-      (["TCP", "UDP"] as const).map((protocol) => ({ containerPort: port, protocol })),
-    );
-    return {
-      ...made,
-      spec: {
-        ...made.spec,
-        ...(host ? { hostNetwork: true } : {}),
-        // Probes would be flows too.
-        containers: [{ ...container, name: "echo", ports: declared, ...noProbe }],
-      },
-    };
-  };
+function flowObjects(): KubeObject[] {
   const both = (port: number, targetPort: number, nodePort?: number) =>
     (["TCP", "UDP"] as const).map((protocol) => ({
       name: `${protocol.toLowerCase()}-${port}`,
@@ -60,9 +58,9 @@ export function flowObjects() {
     loadBalancerPool("flows", { cidr: "198.51.100.0/24" }, { cidr: "2001:db8:51::/112" }),
     pod("client", "node-1"),
     pod("near", "node-1"),
-    pod("far", "node-2", Object.values(portsOf)),
-    pod("on-host", "node-1", [], true),
-    pod("on-far-host", "node-2", [], true),
+    pod("far", "node-2", [portsOf.outside, portsOf.balanced]),
+    pod("on-host", "node-1", [], { hostNetwork: true }),
+    pod("on-far-host", "node-2", [], { hostNetwork: true }),
     serving("web", { ports: everyPort }),
     serving("outside", { type: "NodePort", ports: both(80, portsOf.outside, nodePorts.outside) }),
     serving("inside", { type: "NodePort", ports: both(80, echoPort, nodePorts.inside) }),
@@ -132,6 +130,11 @@ export class FlowLab implements AsyncDisposable {
 
   /** For rows: the address by family. */
   readonly to = (name: string) => (family: Family) => this.address(name, family);
+
+  get place(): Place {
+    const { lab, senders, names } = this;
+    return { lab, senders, line: { names, namespace }, others: isOfTheLab };
+  }
 
   readonly senders: Senders = {
     client: (name) => {

@@ -91,9 +91,12 @@ async function routerOf(lab: Lab, node: string, family: 4 | 6): Promise<string> 
   return link?.addr_info[0]?.local ?? "";
 }
 
-/** "world-ipv4", "host"; of others their labels, or "identity 7" when nobody knows it. */
+/** "world-ipv4", "host"; of pods "app=far"; or "identity 7" when nobody knows it. */
 export function identityText(names: Names, identity: number): string {
   const labels = names.identities.get(identity);
   if (!labels) return `identity ${identity}`;
-  return labels.map((label) => label.replace(/^reserved:/, "")).join("+");
+  const app = labels.find((label) => /^k8s:(k8s-)?app=/.test(label));
+  return (
+    app?.replace("k8s:", "") ?? labels.map((label) => label.replace("reserved:", "")).join("+")
+  );
 }

@@ -49,7 +49,7 @@ function checkSettings(name: string, settings: Settings): void {
   const flags = agentFlags(lab, lab.node(1), { ...labSettings, ...settings });
   try {
     loadConfig(
-      Object.entries(flags).flatMap(([key, value]) => [`--${key}`, value]),
+      Object.entries(flags).map(([key, value]) => `--${key}=${value}`),
       {},
     );
   } catch (error) {

@@ -43,6 +43,22 @@ export class Collection {
     return () => this.#listeners.delete(listener);
   }
 
+  /** Resolves when everything has been listed once, or after so long. */
+  async synced(withinMs: number): Promise<void> {
+    if (this.isSynced) return;
+    await new Promise<void>((resolve) => {
+      const done = () => {
+        clearTimeout(timer);
+        stop();
+        resolve();
+      };
+      const timer = setTimeout(done, withinMs);
+      const stop = this.subscribe((change) => {
+        if (change === "state" && this.isSynced) done();
+      });
+    });
+  }
+
   upsert(row: ObjectRow): void {
     this.rows.set(row.key, row);
     this.#tell({ kind: "upsert", row });

@@ -6,6 +6,8 @@ import type { Collections } from "./collections.ts";
 import type { EndpointRow, ServiceRow } from "./rows.ts";
 
 const most = 30;
+/** The first question starts the watch; an API server that is away is not waited for. */
+const patienceMs = 1_000;
 
 /** "suggest": values of a filter's `word` with `text` in them. */
 export function suggestRoute(relay: Relay, collections: Collections | undefined): JsonRoute {
@@ -30,6 +32,8 @@ async function namesFor(
   word: string,
   { relay, collections, signal }: Sources,
 ): Promise<readonly string[]> {
+  const collection = word === "service" ? "services" : "endpoints";
+  await collections?.get(collection).synced(patienceMs);
   const endpoints = () => rows<EndpointRow>(collections, "endpoints");
   switch (word) {
     case "namespace":

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { serveGrpc } from "@tsilium/hubble/grpc/index.ts";
+import type { Flow } from "@tsilium/hubble/model.ts";
 import { Observer, observerRoutes } from "@tsilium/hubble/observer/index.ts";
 import { createLog } from "@tsilium/runtime";
 import { startTestApi, type TestApi } from "@tsilium/testkit/api-server.ts";
@@ -22,6 +23,10 @@ export type TestCluster = AsyncDisposable & {
   add(fromMs: number, toMs: number, count: number): void;
   /** Traffic from now on; ends with the cluster, or when what is answered is called. */
   run(perSecond: number): () => void;
+  /** Flows as `add` would put them there. */
+  make(atMs: number, count: number): Flow[];
+  /** Flows are numbered from here on. */
+  skipTo(sequence: number): void;
   stopRelay(): Promise<void>;
   startRelay(): Promise<void>;
 };
@@ -107,6 +112,8 @@ export async function startCluster(options: TestClusterOptions): Promise<TestClu
     folder,
     add,
     run,
+    make: (atMs, count) => traffic.between(atMs - 1, atMs, count),
+    skipTo: (sequence) => traffic.skipTo(sequence),
     stopRelay,
     startRelay,
     [Symbol.asyncDispose]: () => started.disposeAsync(),

@@ -104,6 +104,10 @@ export class Traffic {
     this.#sequence = firstSequence;
   }
 
+  skipTo(sequence: number): void {
+    this.#sequence = sequence;
+  }
+
   /** About `count` flows between two times, UNIX milliseconds, in order. */
   between(fromMs: number, toMs: number, count: number): Flow[] {
     const flows: Flow[] = [];

@@ -20,7 +20,9 @@ export function FlowDetails({
   onClose: () => void;
 }): ReactNode {
   const panel = useRef<HTMLElement>(null);
-  useEffect(() => panel.current?.scrollTo({ top: 0 }), [flow.uuid]);
+  useEffect(() => {
+    panel.current?.scrollTo({ top: 0 });
+  }, [flow.uuid]);
   return (
     <aside className="panel flow-details" ref={panel} aria-label="The selected flow">
       <header className="panel-head">

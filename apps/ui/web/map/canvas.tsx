@@ -13,7 +13,6 @@ import {
   useEffect,
   useMemo,
   useRef,
-  useState,
 } from "react";
 import { useStore } from "../state/store.ts";
 import { IconButton, useMedia } from "../ui/controls.tsx";
@@ -54,7 +53,7 @@ function Canvas({ view, onPick, onFold, onTidy, more }: CanvasProps): ReactNode 
   const nodes = useMemo(() => flowNodes(graph, layout), [graph, layout]);
   const isStill = useMedia("(prefers-reduced-motion: reduce)");
   const durationMs = isStill ? 0 : 250;
-  useFitOnce(layout, () => flow.fitView({ padding: fitPadding, maxZoom: 1 }));
+  useFits(view, layout, () => flow.fitView({ padding: fitPadding, maxZoom: 1 }));
   useZoomLevel(frame);
   const actions = useMemo<MapActions>(
     () => ({ view, pick: (id) => onPick({ kind: "card", id }), fold: onFold }),
@@ -207,18 +206,24 @@ function placed({ x, y, width, height }: Box) {
   };
 }
 
-/** Shows all when the first cards are there; after that the map stays where the user has it. */
-function useFitOnce(layout: LayoutResult, fit: () => Promise<boolean>): void {
-  const [isFitted, setFitted] = useState(false);
+/** Shows all when the first cards are there, or when it is asked for; else the map stays where the user has it. */
+function useFits(view: MapView, layout: LayoutResult, fit: () => Promise<boolean>): void {
+  const fitted = useRef(0);
+  const latest = useRef(fit);
+  useEffect(() => {
+    latest.current = fit;
+  });
   const hasItems = Object.keys(layout.items).length > 0;
   useEffect(() => {
-    if (isFitted || !hasItems) return undefined;
+    const asked = view.fits.get();
+    if (fitted.current === asked || !hasItems) return undefined;
+    // React Flow has the cards a moment later.
     const timer = setTimeout(() => {
-      void fit();
-      setFitted(true);
+      fitted.current = asked;
+      void latest.current();
     }, 60);
     return () => clearTimeout(timer);
-  }, [isFitted, hasItems, fit]);
+  }, [view, layout, hasItems]);
 }
 
 /**

@@ -109,7 +109,10 @@ function LoadedMap({ feed, filters }: { feed: MapFeed; filters: string }): React
               view={view}
               onPick={pick}
               onFold={fold}
-              onTidy={() => layout.ask("anew")}
+              onTidy={() => {
+                view.fits.set(view.fits.get() + 1);
+                layout.ask("anew");
+              }}
               more={
                 <IconButton
                   icon="collapse"
@@ -331,11 +334,13 @@ function useFolded(view: MapView): {
     if (isDecided || graph.cards.length === 0) return;
     if (graph.cards.length <= manyCards || open.length < 2) return;
     setDecided(true);
+    view.fits.set(view.fits.get() + 1);
     setNames(new Set([...names, ...open]));
   });
   const setFolded = useCallback(
     (namespace: string, isFolded: boolean) => {
       setDecided(true);
+      if (namespace === "*") view.fits.set(view.fits.get() + 1);
       setNames((before) => {
         const next =
           namespace === "*"

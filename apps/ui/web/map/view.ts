@@ -24,6 +24,8 @@ export class MapView {
   });
   readonly picked = new Store<Picked | undefined>(undefined);
   readonly hovered = new Store<Picked | undefined>(undefined);
+  /** Grows when the map is to be shown as a whole, once it has its next places. */
+  readonly fits = new Store<number>(1);
   /** The card that the keyboard is at. */
   readonly focused = new Store<string | undefined>(undefined);
 }

@@ -47,10 +47,15 @@ export function CopyButton({ text, label = "Copy" }: { text: string; label?: str
     );
   };
   return (
-    <button type="button" className="button small" onClick={copy}>
-      <Icon name={isDone ? "check" : "copy"} size={14} />
-      <span role="status">{isDone ? "Copied" : label}</span>
-    </button>
+    <>
+      <button type="button" className="button small" aria-label={label} onClick={copy}>
+        <Icon name={isDone ? "check" : "copy"} size={14} />
+        {isDone ? "Copied" : label}
+      </button>
+      <span className="visually-hidden" role="status">
+        {isDone ? "Copied" : ""}
+      </span>
+    </>
   );
 }
 

@@ -25,6 +25,7 @@ export class DynamicFlowLogs implements AsyncDisposable {
   /** The file's text, or why there is none. */
   #text: string | undefined;
   #unreadable: string | undefined;
+  #problem: string | undefined;
   #timer: NodeJS.Timeout | undefined;
   #reading: Promise<void> = Promise.resolve();
   #stopped = false;
@@ -59,6 +60,11 @@ export class DynamicFlowLogs implements AsyncDisposable {
       this.#choose();
     });
     return this.#reading;
+  }
+
+  /** Why what the file says now is not in force; undefined: it is. */
+  get problem(): string | undefined {
+    return this.#problem;
   }
 
   get status(): {
@@ -96,8 +102,10 @@ export class DynamicFlowLogs implements AsyncDisposable {
       await this.#apply(parseFlowLogs(text));
       const digest = createHash("sha256").update(text).digest();
       this.#applied = { hash: digest.readUIntBE(0, 6), atMs: this.#now() };
+      this.#problem = undefined;
       log.info({ path, flowLogs: [...this.#entries.keys()] }, "flow logs configured");
     } catch (error) {
+      this.#problem = `flow logs are not changed: ${path}: ${(error as Error).message}`;
       log.warn({ path, error }, "flow logs are not changed");
     }
   }

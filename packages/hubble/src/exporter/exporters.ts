@@ -29,6 +29,8 @@ export type ExportersOptions = {
 export type Exporters = AsyncDisposable & {
   note(flow: Flow): void;
   noteLost(lost: LostEvents, nodeName: string): void;
+  /** What cannot be written or read now, a sentence each. */
+  problems(): string[];
 };
 
 /** Bytes that may wait for who reads standard output. */
@@ -70,6 +72,12 @@ export async function startExporters(options: ExportersOptions): Promise<Exporte
       fixed?.noteLost(lost, nodeName);
       dynamic?.noteLost(lost, nodeName);
     },
+    problems: () => [
+      ...(dynamic?.problem === undefined ? [] : [dynamic.problem]),
+      ...statsOf(fixed, dynamic).flatMap(([name, { error }]) =>
+        error === undefined ? [] : [`flow log ${name} cannot be written: ${error}`],
+      ),
+    ],
     [Symbol.asyncDispose]: async () => {
       await Promise.all([fixed?.[Symbol.asyncDispose](), dynamic?.[Symbol.asyncDispose]()]);
     },
@@ -92,18 +100,24 @@ function openDynamic(config: FlowLogConfig, openSink: (config: SinkConfig) => Si
   return makeFlowLog({ allow, deny, fieldMask, sink: openSink(config) });
 }
 
+/** Every flow log's name, and how it is. */
+function statsOf(
+  fixed: FlowLog | undefined,
+  dynamic: DynamicFlowLogs | undefined,
+): (readonly [string, SinkStats])[] {
+  return [
+    ...(fixed ? [[staticName, fixed.sink.stats] as const] : []),
+    ...(dynamic?.status.logs ?? []).map(({ name, flowLog }) => [name, flowLog.sink.stats] as const),
+  ];
+}
+
 function addMetrics(
   registry: Registry,
   fixed: FlowLog | undefined,
   dynamic: DynamicFlowLogs | undefined,
 ): void {
   const registers = [registry];
-  const stats = (): [string, SinkStats][] => [
-    ...(fixed ? [[staticName, fixed.sink.stats] as [string, SinkStats]] : []),
-    ...(dynamic?.status.logs ?? []).map(
-      ({ name, flowLog }) => [name, flowLog.sink.stats] as [string, SinkStats],
-    ),
-  ];
+  const stats = () => statsOf(fixed, dynamic);
   for (const [what, help] of [
     ["written", "Flows and losses written to a flow log, or waiting for it"],
     ["lost", "Flows and losses that could not be written, and were more than may wait"],

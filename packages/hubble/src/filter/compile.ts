@@ -52,10 +52,10 @@ export const matchAll: FlowMatcher = Object.freeze({ matches: () => true, mayMat
  * the reason; also for a field that this version does not know, whose absence would let through what was not wanted
  */
 export function compileFilters({ whitelist = [], blacklist = [] }: FilterLists): FlowMatcher {
-  checkSizes([...whitelist, ...blacklist]);
+  const share = celShare([...whitelist, ...blacklist]);
   if (whitelist.length === 0 && blacklist.length === 0) return matchAll;
-  const wanted = compileList("whitelist", whitelist);
-  const unwanted = compileList("blacklist", blacklist);
+  const wanted = compileList("whitelist", whitelist, share);
+  const unwanted = compileList("blacklist", blacklist, share);
   if (blacklist.length === 0) return { matches: wanted.matches, mayMatch: wanted.mayMatch };
   const mayMatch: FlowMatcher["mayMatch"] = (block) => !unwanted.matchesAll(block);
   if (whitelist.length === 0) return { matches: (flow) => !unwanted.matches(flow), mayMatch };
@@ -65,11 +65,11 @@ export function compileFilters({ whitelist = [], blacklist = [] }: FilterLists):
   };
 }
 
-function compileList(list: string, filters: readonly FlowFilter[]): Condition {
+function compileList(list: string, filters: readonly FlowFilter[], share: number): Condition {
   return anyOf(
     filters.map((filter, index) => {
       try {
-        return compileFilter(filter);
+        return compileFilter(filter, share);
       } catch (error) {
         throw error instanceof FilterError ? error.in(`${list}[${index}]`) : error;
       }
@@ -77,27 +77,36 @@ function compileList(list: string, filters: readonly FlowFilter[]): Condition {
   );
 }
 
-function checkSizes(filters: readonly FlowFilter[]): void {
+/**
+ * The part of a flow's budget for CEL that each expression of a request gets: a hundred dear ones would stall the thread
+ * for as long as it takes to read a hundred thousand flows. @throws FilterError for more than is taken
+ */
+function celShare(filters: readonly FlowFilter[]): number {
   let values = 0;
   let expressions = 0;
+  let cels = 0;
   for (const filter of filters) {
     for (const value of Object.values(filter)) if (Array.isArray(value)) values += value.length;
     const cel = filter.experimental?.celExpression ?? [];
     for (const list of [filter.dnsQuery, filter.httpPath, filter.httpUrl, cel])
       expressions += list.length;
+    cels += cel.length;
   }
   if (filters.length > mostFilters || values > mostValues || expressions > mostExpressions) {
     const value = `${filters.length} filters with ${values} values and ${expressions} expressions`;
     const reason = `at most ${mostFilters} filters with ${mostValues} values and ${mostExpressions} expressions are taken`;
     throw new FilterError({ field: "(all)", value, reason });
   }
+  return 1 / Math.max(1, cels);
 }
 
-/** Compiles one filter. A filter without fields matches everything. @throws FilterError */
-export function compileFilter(filter: FlowFilter): Condition {
+/**
+ * Compiles one filter. A filter without fields matches everything. @param share see `celShare` @throws FilterError
+ */
+export function compileFilter(filter: FlowFilter, share = 1): Condition {
   for (const { no } of filter.$unknown ?? [])
     throw new FilterError({ field: `(number ${no})`, value: "", reason: "not a known field" });
-  return allOf(Object.values(fields).flatMap((compile) => compile(filter) ?? []));
+  return allOf(Object.values(fields).flatMap((compile) => compile(filter, share) ?? []));
 }
 
 /** A field that is not empty becomes a condition. */
@@ -123,7 +132,9 @@ const httpField = <Value>(
   });
 
 /** Every field of flow.FlowFilter, by its name there (a test compares). */
-export const fields: Readonly<Record<string, (filter: FlowFilter) => Condition | undefined>> = {
+export const fields: Readonly<
+  Record<string, (filter: FlowFilter, celShare: number) => Condition | undefined>
+> = {
   source_ip: field(
     ({ sourceIp }) => sourceIp,
     (values) => onAddress("source_ip", values, ({ source }) => source),
@@ -245,8 +256,9 @@ export const fields: Readonly<Record<string, (filter: FlowFilter) => Condition |
     (values) => onHttpUrl("http_url", values),
   ),
   http_header: httpField("http_header", ({ httpHeader }) => httpHeader, onHttpHeader),
-  experimental: field(
-    ({ experimental }) => experimental?.celExpression ?? [],
-    (values) => onCel("experimental.cel_expression", values),
-  ),
+  experimental: ({ experimental }, share) => {
+    const expressions = experimental?.celExpression ?? [];
+    if (expressions.length === 0) return undefined;
+    return onCel("experimental.cel_expression", expressions, share);
+  },
 };

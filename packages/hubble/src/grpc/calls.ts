@@ -17,6 +17,8 @@ import type { ServerIncident } from "./server.ts";
 export type CallsOptions = Omit<StreamSurroundings, "onError"> & {
   readonly router: ConnectRouter;
   readonly streams: readonly StreamRoute[];
+  readonly maxStreamCalls: number;
+  readonly maxOtherCalls: number;
   readonly onIncident: (incident: ServerIncident) => void;
 };
 
@@ -26,6 +28,8 @@ export class Calls {
   readonly #options: CallsOptions;
   readonly #handlers: ReadonlyMap<string, Handler>;
   readonly #streams: ReadonlyMap<string, StreamRoute>;
+  /** Calls that are open. */
+  readonly #open = { streams: 0, others: 0 };
 
   constructor(options: CallsOptions) {
     this.#options = options;
@@ -54,6 +58,7 @@ export class Calls {
     if (refusal !== undefined) return refuse(stream, refusal);
     if (this.#options.shutdown.aborted) return refuse(stream, this.#options.shutdown.reason);
     const route = this.#streams.get(path);
+    if (!this.#admit(stream, route === undefined ? "others" : "streams")) return;
     if (route !== undefined) {
       const onError = (error: unknown) => this.#report(error, path);
       void serveStream(stream, headers, { ...this.#options, route, onError });
@@ -63,6 +68,18 @@ export class Calls {
     if (handler === undefined)
       return refuse(stream, new ConnectError(`no method ${path}`, Code.Unimplemented));
     this.#serveByRouter(handler, stream, { headers, rawHeaders });
+  }
+
+  /** False: refused. Many streams are no reason to leave questions unanswered, and the other way round. */
+  #admit(stream: ServerHttp2Stream, kind: "streams" | "others"): boolean {
+    const { maxStreamCalls, maxOtherCalls } = this.#options;
+    if (this.#open[kind] >= (kind === "streams" ? maxStreamCalls : maxOtherCalls)) {
+      refuse(stream, new ConnectError("too many calls at once", Code.ResourceExhausted));
+      return false;
+    }
+    this.#open[kind]++;
+    stream.once("close", () => this.#open[kind]--);
+    return true;
   }
 
   #serveByRouter(

@@ -1,11 +1,11 @@
 // The client's side of a call with one request and a stream of answers, not decoded.
 import { type ClientHttp2Stream, type IncomingHttpHeaders, constants } from "node:http2";
 import { Code, ConnectError } from "@connectrpc/connect";
-import type { Http2SessionManager } from "@connectrpc/connect-node";
 import manifest from "../../package.json" with { type: "json" };
 import { untilAborted } from "./abort.ts";
 import { classified } from "./failures.ts";
 import { FrameReader, framed } from "./frame.ts";
+import type { Sessions } from "./sessions.ts";
 import { statusOf, statusOfHttp } from "./status.ts";
 
 export type StreamCall = {
@@ -17,7 +17,7 @@ export type StreamCall = {
 
 /** @throws ConnectError */
 export async function* streamMessages(
-  sessions: Http2SessionManager,
+  sessions: Sessions,
   { path, request, signal, maxMessageBytes }: StreamCall,
 ): AsyncGenerator<readonly Uint8Array[]> {
   let stream: ClientHttp2Stream | undefined;
@@ -34,7 +34,7 @@ export async function* streamMessages(
     stream.end(framed(request));
     const frames = new FrameReader(maxMessageBytes);
     for await (const chunk of stream) {
-      sessions.notifyResponseByteRead(stream);
+      sessions.notifyResponseByteRead();
       const messages = frames.push(chunk as Uint8Array);
       if (messages.length > 0) yield messages;
     }
@@ -53,11 +53,7 @@ export async function* streamMessages(
 }
 
 /** A signal ends the waiting for a connection too. */
-function open(
-  sessions: Http2SessionManager,
-  path: string,
-  signal: AbortSignal,
-): Promise<ClientHttp2Stream> {
+function open(sessions: Sessions, path: string, signal: AbortSignal): Promise<ClientHttp2Stream> {
   const opening = sessions.request("POST", path, requestHeaders, {});
   const tooLate = (stream: ClientHttp2Stream) => {
     if (signal.aborted) stream.close(constants.NGHTTP2_CANCEL);

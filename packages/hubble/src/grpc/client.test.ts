@@ -159,6 +159,53 @@ test("an address that does not answer is UNAVAILABLE after the dial's timeout", 
   await assert.rejects(client.connect(), { code: Code.Unavailable });
 });
 
+test("a server that sends garbage harms one call and nobody else", async () => {
+  const garbage = createNetServer((socket) => {
+    socket.on("error", () => undefined);
+    socket.write(Buffer.alloc(1000, 0xa5));
+  });
+  await new Promise<void>((resolve) => garbage.listen(0, "127.0.0.1", resolve));
+  const { port } = garbage.address() as { port: number };
+  using client = connectTo(`127.0.0.1:${port}`);
+  for (let round = 0; round < 3; round++) {
+    await assert.rejects(status(client), { code: Code.Unavailable });
+    const reading = drain(client.streamRaw(flowsPath, flowsRequest({}), live()));
+    await assert.rejects(reading, { code: Code.Unavailable });
+    client.close();
+  }
+  // Errors that nobody listens to would come by now, and fail the test.
+  await sleep(50);
+  garbage.close();
+});
+
+test("a closed client's calls end with CANCELED, and a new call connects again", async () => {
+  const never = () => new Promise<never>(() => undefined);
+  await using server = await serveTest({
+    routes: (router) => router.service(Observer, { serverStatus: never, getNodes: () => ({}) }),
+  });
+  using client = connectTo(`unix://${server.socket}`);
+  const reading = drain(client.streamRaw(flowsPath, flowsRequest({ follow: true }), live()));
+  const asking = status(client);
+  await until(() => server.grpc.connections === 1);
+  await sleep(50);
+  client.close();
+  await assert.rejects(reading, { code: Code.Canceled });
+  await assert.rejects(asking, { code: Code.Canceled });
+  await until(() => server.grpc.connections === 0);
+  await createClient(Observer, client.transport).getNodes({});
+});
+
+test("a connection that died while nothing was asked is replaced at the next call", async () => {
+  await using server = await serveTest();
+  await using line = await wire(join(server.folder, "line.sock"), server.socket);
+  const pings = { pingIntervalMs: 50, pingTimeoutMs: 100 };
+  using client = connectTo(`unix://${server.folder}/line.sock`, pings);
+  assert.equal(await status(client), "test");
+  line.hang();
+  await sleep(100);
+  assert.equal(await status(client), "test");
+});
+
 const strange: readonly (readonly [string, (server: Http2Server) => void, Code])[] = [
   ["HTTP 404", (server) => respond(server, { ":status": 404 }), Code.Unimplemented],
   ["HTTP 503", (server) => respond(server, { ":status": 503 }), Code.Unavailable],

@@ -3,7 +3,6 @@
 import type { Transport } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { parseServerAddress } from "./address.ts";
-import { readTlsFiles } from "./certificates.ts";
 import { type ClientTls, dialer } from "./dial.ts";
 import { asUnavailable, mapFailures } from "./failures.ts";
 import { streamMessages } from "./client-stream.ts";
@@ -75,13 +74,12 @@ export function connectTo(address: string, options: ClientOptions = {}): GrpcCli
     },
     async connect() {
       try {
-        if (options.tls !== undefined) readTlsFiles(options.tls);
+        await sessions.connection();
       } catch (error) {
         throw asUnavailable(error);
       }
-      if ((await sessions.connect()) === "error") throw asUnavailable(sessions.error());
     },
-    close: () => sessions.abort(),
-    [Symbol.dispose]: () => sessions.abort(),
+    close: () => sessions.close(),
+    [Symbol.dispose]: () => sessions.close(),
   };
 }

@@ -31,7 +31,8 @@ export const mapFailures: Interceptor = (next) => async (request) => {
   } catch (error) {
     const failure = classified(error);
     // Nobody here cancelled it: that is how node:http2 tells that the connection broke.
-    const broken = failure.code === Code.Canceled && !request.signal.aborted;
+    const closed = chain(error).some((each) => (each as Error).name === "AbortError");
+    const broken = failure.code === Code.Canceled && !request.signal.aborted && !closed;
     throw broken ? new ConnectError("the connection was lost", Code.Unavailable) : failure;
   }
 };

@@ -7,25 +7,42 @@ import { Calls } from "./calls.ts";
 import { Connections, type ConnectionLimits } from "./connections.ts";
 import { Health, healthRoutes } from "./health.ts";
 import { type Listener, type SocketOptions, listenOn } from "./listener.ts";
+import { PendingBytes } from "./pending.ts";
 import { reflectionRoutes } from "./reflection.ts";
 import type { StreamRoute } from "./stream-route.ts";
 
 export type Limits = ConnectionLimits & {
-  /** Of one message, either way. */
+  /** Of one answer. */
   readonly maxMessageBytes: number;
+  /** Of a request of `streams`; others are small. */
+  readonly maxRequestBytes: number;
+  /** Of all requests of `streams` that are still arriving. */
+  readonly maxPendingBytes: number;
+  /** Calls at once, of all connections: of `streams`, and of others. */
+  readonly maxStreamCalls: number;
+  readonly maxOtherCalls: number;
   /** For a request to arrive. */
   readonly requestTimeoutMs: number;
 };
 
 const defaultLimits: Limits = {
   maxMessageBytes: 4 * 1024 * 1024,
+  maxRequestBytes: 1024 * 1024,
+  maxPendingBytes: 64 * 1024 * 1024,
+  maxStreamCalls: 1000,
+  maxOtherCalls: 1000,
   requestTimeoutMs: 30_000,
   maxConnections: 256,
-  maxStreams: 100,
+  // As many as there may be calls: relay has one connection to a node for all of its clients, and calls that had to wait
+  // there would look like a node that hangs.
+  maxStreams: 2000,
   idleTimeoutMs: 10 * 60_000,
   pingIntervalMs: 30_000,
   pingTimeoutMs: 20_000,
 };
+
+/** Questions of the router are names at the most. */
+const smallRequestBytes = 65_536;
 
 /** Something that went wrong and ended in an answer, or with a connection; nothing of it is secret. */
 export type ServerIncident = { readonly message: string; readonly error: unknown };
@@ -72,6 +89,7 @@ export async function serveGrpc(options: ServeOptions): Promise<GrpcServer> {
     ...limits,
     router,
     streams: options.streams ?? [],
+    pending: new PendingBytes(limits.maxPendingBytes),
     shutdown: shutdown.signal,
     onIncident,
   });
@@ -124,7 +142,7 @@ function makeRouter(
     connect: false,
     // Nothing gains from compression on these links, and a small request must not become a large one.
     acceptCompression: [],
-    readMaxBytes: limits.maxMessageBytes,
+    readMaxBytes: smallRequestBytes,
     writeMaxBytes: limits.maxMessageBytes,
     shutdownSignal: shutdown,
     interceptors: [accidents(onIncident)],

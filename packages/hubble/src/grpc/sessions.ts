@@ -1,75 +1,64 @@
-// The connections of a client: connect's manager, which makes, keeps and replaces them, and asks the server whether it
-// lives; besides, sockets of servers that have stopped to read are closed, which node:http2 would keep.
-import type { ClientHttp2Session, ClientHttp2Stream, OutgoingHttpHeaders } from "node:http2";
-import type { Socket } from "node:net";
-import { Http2SessionManager } from "@connectrpc/connect-node";
-import type { Dialer } from "./dial.ts";
-import { rawSocketOf, tagSocket } from "./raw-socket.ts";
+// The connection of a client: made when it is needed, shared by all calls, made anew when it broke. Also connect's
+// session manager.
+import type { ClientHttp2Stream, OutgoingHttpHeaders } from "node:http2";
+import { ClientConnection, type ConnectionOptions, clientClosed } from "./connection.ts";
 
-export type SessionsOptions = Dialer & {
-  readonly pingIntervalMs: number;
-  readonly pingTimeoutMs: number;
-};
+/** A connection that breaks in the moment of a request is replaced; not for ever. */
+const maxAttempts = 3;
 
-/** Flows come in thousands: room for what a busy moment of this process leaves unread. */
-const streamWindow = 1024 * 1024;
-const connectionWindow = 4 * 1024 * 1024;
-/** For the last bytes to be written. */
-const lingerMs = 1000;
+export class Sessions {
+  /** Of URLs. */
+  readonly authority: string;
+  readonly #options: ConnectionOptions;
+  /** The last one takes the calls; others end theirs. */
+  readonly #connections: ClientConnection[] = [];
 
-export class Sessions extends Http2SessionManager {
-  readonly #sockets = new Map<ClientHttp2Session, Socket>();
-
-  constructor({ url, createConnection, pingIntervalMs, pingTimeoutMs }: SessionsOptions) {
-    super(
-      url,
-      { pingIntervalMs, pingTimeoutMs },
-      {
-        createConnection: () => {
-          this.#closeDead();
-          return tagSocket(createConnection());
-        },
-        settings: { enablePush: false, initialWindowSize: streamWindow },
-      },
-    );
+  constructor(options: ConnectionOptions) {
+    this.#options = options;
+    this.authority = options.url;
   }
 
-  override async request(
+  /** Resolves to a connection that lives. @throws what kept it from being made */
+  async connection(): Promise<ClientConnection> {
+    for (;;) {
+      const last = this.#connections.at(-1);
+      const connection = last?.usable ? last : this.#dial();
+      await connection.ready;
+      if (await connection.verify()) return connection;
+    }
+  }
+
+  #dial(): ClientConnection {
+    const living = this.#connections.filter(({ closed }) => !closed);
+    const connection = new ClientConnection(this.#options);
+    this.#connections.splice(0, this.#connections.length, ...living, connection);
+    return connection;
+  }
+
+  /** @throws what kept the connection from being made, or node:http2's error */
+  async request(
     method: string,
     path: string,
     headers: OutgoingHttpHeaders,
-    options: Parameters<Http2SessionManager["request"]>[3],
+    options: object,
   ): Promise<ClientHttp2Stream> {
-    const stream = await super.request(method, path, headers, options);
-    const { session } = stream;
-    if (session !== undefined && !session.destroyed) this.#adopt(session as ClientHttp2Session);
-    stream.once("close", () => this.#closeDead());
-    return stream;
-  }
-
-  override abort(reason?: Error): void {
-    super.abort(reason);
-    this.#closeDead();
-  }
-
-  #adopt(session: ClientHttp2Session): void {
-    const socket = rawSocketOf(session);
-    if (socket === undefined || this.#sockets.has(session)) return;
-    session.setLocalWindowSize(connectionWindow);
-    // Told to its calls. The manager listens no more once it has given the session up, and an error that nobody listens
-    // to would end the process.
-    session.on("error", () => undefined);
-    this.#sockets.set(session, socket);
-    socket.once("close", () => this.#sockets.delete(session));
-  }
-
-  #closeDead(): void {
-    for (const [session, socket] of this.#sockets) {
-      if (!session.destroyed) continue;
-      this.#sockets.delete(session);
-      const linger = setTimeout(() => socket.destroy(), lingerMs);
-      linger.unref();
-      socket.once("close", () => clearTimeout(linger));
+    for (let attempt = 1; ; attempt++) {
+      const connection = await this.connection();
+      try {
+        return connection.request({ ...headers, ":method": method, ":path": path }, options);
+      } catch (error) {
+        if (connection.usable || attempt === maxAttempts) throw error;
+      }
     }
+  }
+
+  /** connect tells of bytes that it read. */
+  notifyResponseByteRead(): void {
+    for (const connection of this.#connections) connection.heard();
+  }
+
+  /** Ends every connection and call. */
+  close(): void {
+    for (const connection of this.#connections.splice(0)) connection.giveUp(clientClosed());
   }
 }

@@ -9,8 +9,10 @@ import {
 import { Code, ConnectError } from "@connectrpc/connect";
 import { untilAborted } from "./abort.ts";
 import { FrameReader } from "./frame.ts";
+import type { PendingBytes } from "./pending.ts";
 import { Http2ServerStream, type ServerStream } from "./server-stream.ts";
 import { parseTimeout } from "./status.ts";
+import { isHeavy } from "./weight.ts";
 
 export type StreamRoute = {
   /** "/observer.Observer/GetFlows" */
@@ -33,19 +35,24 @@ export function stream<I extends DescMessage, O extends DescMessage>(
   };
 }
 
+/** More than a request has that means anything: 1,000 filters with 10,000 values weigh 35,000. */
+const mostWeight = 50_000;
+
 function parse<I extends DescMessage>(schema: I, bytes: Uint8Array): MessageShape<I> {
   try {
-    return fromBinary(schema, bytes);
+    if (!isHeavy(schema, bytes, mostWeight)) return fromBinary(schema, bytes);
   } catch (cause) {
     const message = `the request is no ${schema.typeName}`;
     throw new ConnectError(message, Code.InvalidArgument, undefined, undefined, cause);
   }
+  throw new ConnectError("the request has too many parts", Code.ResourceExhausted);
 }
 
 export type StreamSurroundings = {
-  readonly maxMessageBytes: number;
+  readonly maxRequestBytes: number;
   /** For the request to arrive. */
   readonly requestTimeoutMs: number;
+  readonly pending: PendingBytes;
   /** Aborted, with a ConnectError, when the server shuts down. */
   readonly shutdown: AbortSignal;
   /** Of errors that are no ConnectErrors. */
@@ -95,14 +102,16 @@ export async function serveStream(
 /** The one message of the request. @throws ConnectError */
 async function readRequest(
   from: ServerHttp2Stream,
-  { maxMessageBytes, requestTimeoutMs }: StreamSurroundings,
+  { maxRequestBytes, requestTimeoutMs, pending }: StreamSurroundings,
 ): Promise<Uint8Array> {
-  const frames = new FrameReader(maxMessageBytes);
+  using held = pending.request();
+  const frames = new FrameReader(maxRequestBytes);
   const late = setTimeout(() => from.close(8), requestTimeoutMs);
   let request: Uint8Array | undefined;
   try {
     // Not destroyed by an error: the answer to it must get through.
     for await (const chunk of from.iterator({ destroyOnReturn: false })) {
+      held.add((chunk as Uint8Array).length);
       for (const message of frames.push(chunk as Uint8Array)) {
         if (request !== undefined)
           throw new ConnectError("more than one request", Code.Unimplemented);

@@ -13,8 +13,8 @@ export async function listenOnUnix(server: Server, path: string): Promise<() => 
   if (await isServed(path)) {
     throw Object.assign(new Error(`${path}: another process serves it`), { code: "EADDRINUSE" });
   }
-  // A short name: socket paths have 107 bytes.
-  const folder = mkdtempSync(join(dirname(path), "."));
+  // In the same folder, for renaming; a short name, for socket paths have 107 bytes.
+  const folder = mkdtempSync(`${dirname(path)}/.h`);
   try {
     const made = join(folder, "s");
     await listening(server, made);

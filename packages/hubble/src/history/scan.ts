@@ -28,7 +28,7 @@ export type Found = { readonly flows: readonly Flow[]; readonly frontier: number
 
 const mostAtOnce = 256;
 const sliceMs = 4;
-const rowsPerLook = 256;
+const rowsPerLook = 64;
 
 /** @throws AbortError */
 export async function* scan(snapshot: Snapshot, options: ScanOptions): AsyncGenerator<Found> {

@@ -8,7 +8,7 @@ import { MetricsConfigError } from "./error.ts";
 /** A metric as configured, before anybody has looked whether there is such a metric or option. */
 export type MetricConfig = {
   readonly name: string;
-  /** By name in lower case; "" for an option without a value. */
+  /** By name in lower case, since case does not count; "" for an option without a value. */
   readonly options: ReadonlyMap<string, string>;
 };
 

@@ -18,13 +18,13 @@ export type Context = {
 
 /** Options in lower case that every metric has. */
 export const contextOptions: readonly string[] = [
-  "sourcecontext",
-  "sourceegresscontext",
-  "sourceingresscontext",
-  "destinationcontext",
-  "destinationegresscontext",
-  "destinationingresscontext",
-  "labelscontext",
+  "sourceContext",
+  "sourceEgressContext",
+  "sourceIngressContext",
+  "destinationContext",
+  "destinationEgressContext",
+  "destinationIngressContext",
+  "labelsContext",
 ];
 
 const ends: readonly End[] = ["source", "destination"];

@@ -103,7 +103,8 @@ function create(
   if (other)
     throw new MetricsConfigError(`hubble-metrics: ${name} and ${other.name} exclude each other`);
   const known = [...contextOptions, ...kind.options];
-  const unknown = [...options.keys()].find((key) => !known.includes(key));
+  const isKnown = new Set(known.map((option) => option.toLowerCase()));
+  const unknown = [...options.keys()].find((key) => !isKnown.has(key));
   if (unknown !== undefined)
     throw new MetricsConfigError(
       `hubble-metrics: ${name}: "${unknown}" is no option: wanted ${known.join(", ")}`,

@@ -56,7 +56,7 @@ test("the help names every key, its kind and its default", () => {
 test("a key that follows another has its value until it is set itself", () => {
   const { values, sources } = load(true, ["--faster=false"]);
   assert.deepEqual([values.fast, values.faster, sources.faster], [true, false, "flag"]);
-  assert.match(describeKeys(keys), /hurry more \(default fast\)/);
+  assert.match(describeKeys(keys), /hurry more \(default as fast\)/);
 });
 
 test("numbers of a list and CIDRs are read, and others refused with what is wanted", () => {

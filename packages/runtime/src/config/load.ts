@@ -3,7 +3,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { suggest } from "./suggest.ts";
-import type { Key } from "./values.ts";
+import { durationText, type Key } from "./values.ts";
 
 /** Every key that a process knows. */
 export type Keys = Readonly<Record<string, Key<unknown>>>;
@@ -75,19 +75,21 @@ export function loadKeys<K extends Keys>(keys: K, options: LoadOptions<K>): Load
 
 /** Text for --help. */
 export function describeKeys(keys: Keys): string {
-  const lines = Object.entries(keys).map(
-    ([name, key]) =>
-      `  --${name} ${key.kind}\n        ${key.help} (default ${key.follows ?? showValue(key.fallback)})`,
-  );
+  const lines = Object.entries(keys).map(([name, key]) => {
+    const fallback = defaultText(key);
+    const end = fallback === "" ? "" : ` (default ${fallback})`;
+    return `  --${name} ${key.kind}\n        ${key.help}${end}`;
+  });
   return ["  --config-dir folder\n        one file per key, as a mounted ConfigMap", ...lines].join(
     "\n",
   );
 }
 
-/** A value as the configuration writes it. */
-function showValue(value: unknown): string {
-  if (value === undefined || value === "") return '""';
-  return Array.isArray(value) ? value.join(",") : String(value);
+/** A default as the configuration writes it; "" for an empty one, whose meaning the help says. */
+export function defaultText({ kind, fallback, follows }: Key<unknown>): string {
+  if (follows !== undefined) return `as ${follows}`;
+  if (kind === "duration") return durationText(fallback as number);
+  return Array.isArray(fallback) ? fallback.join(",") : String(fallback ?? "");
 }
 
 function apply<K extends Keys>(

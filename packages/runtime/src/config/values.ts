@@ -171,3 +171,22 @@ export function duration(fallbackMs: number, help: string): Key<number> {
     },
   };
 }
+
+/** As `duration` reads it, largest units first: 90000 -> "1m30s". */
+export function durationText(ms: number): string {
+  if (ms === 0) return "0";
+  const units = [
+    ["h", 3_600_000],
+    ["m", 60_000],
+    ["s", 1000],
+    ["ms", 1],
+  ] as const;
+  let rest = ms;
+  return units
+    .map(([unit, size]) => {
+      const amount = Math.floor(rest / size);
+      rest -= amount * size;
+      return amount === 0 ? "" : `${amount}${unit}`;
+    })
+    .join("");
+}

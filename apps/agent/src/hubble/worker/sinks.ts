@@ -122,7 +122,7 @@ export class Sinks implements AsyncDisposable {
       ...(historyProblem === undefined ? [] : [historyProblem]),
       ...(this.#exporters instanceof Error
         ? [`flows are not exported: ${this.#exporters.message}`]
-        : []),
+        : this.#exporters.problems()),
       ...(this.#metricsServer instanceof Error
         ? [`metrics are not served: ${this.#metricsServer.message}`]
         : []),

@@ -9,23 +9,27 @@ import { CelFailure } from "./value.ts";
 
 /** Cilium's limit, in characters. */
 const longestExpression = 4_096;
-/** What one flow may cost, in units of about 20 ns; Cilium's number. An expression that needs more has no value. */
+/**
+ * What one flow may cost, in units of about 20 ns; Cilium's number, but for all expressions of a request together. One that
+ * needs more has no value.
+ */
 const budget = 100_000;
 
 let schema: Schema | undefined;
 
 /**
  * One of the expressions is true, asked in turn. One that has no value for the flow (a list's element that is not there, a
- * cost over the budget) ends the asking: no match, as in Cilium. @throws FilterError
+ * cost over the budget) ends the asking: no match, as in Cilium. @param share of the budget that each expression may use
+ * @throws FilterError
  */
-export function onCel(field: string, expressions: readonly string[]): Condition {
+export function onCel(field: string, expressions: readonly string[], share = 1): Condition {
   const codes = expressions.map((expression) => compileExpression(field, expression));
   const frame: Frame = { flow: undefined as unknown as Flow, variables: [], left: 0 };
   return onFlow(100 * codes.length, (flow) => {
     try {
       frame.flow = flow;
       return codes.some((code) => {
-        frame.left = budget;
+        frame.left = budget * share;
         return code(frame) === true;
       });
     } catch (error) {

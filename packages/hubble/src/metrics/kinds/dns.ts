@@ -2,7 +2,7 @@ import { type Flow, Verdict } from "../../model.ts";
 import { family, type MetricKind } from "./kind.ts";
 
 export const dns: MetricKind = {
-  options: ["query", "ignoreaaaa"],
+  options: ["query", "ignoreAAAA"],
   create: (options) => {
     const { context } = options;
     const query = options.options.has("query") ? ["query"] : [];
