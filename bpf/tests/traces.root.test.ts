@@ -79,7 +79,8 @@ const answer = (family: Family, flags: "ACK" | ["SYN", "ACK"] | ["FIN", "ACK"]) 
 function age(ticks: number): void {
   for (const name of ["tsi_ct4", "tsi_ct6", "tsi_ct4_new", "tsi_ct6_new"]) {
     const map = node.map(name);
-    for (const [key, value] of [...map.entries()]) {
+    const entries = [...map.entries()];
+    for (const [key, value] of entries) {
       const entry = decode(abi.conntrackEntry, value);
       const older = (told: number) => (told === 0 ? 0 : (told - ticks + 65_536) % 65_536);
       const { originTold, replyTold } = entry;

@@ -10,8 +10,7 @@ export function visibleGlobalOptions(this: Help, command: Command): Option[] {
 /** After a wrong use every command names its own help. */
 export function pointToHelp(command: Command): void {
   const words = lineage(command).join(" ");
-  const what = command.commands.length > 0 ? "lists its commands" : "says how it is used";
-  command.showHelpAfterError(`(${words} --help ${what})`);
+  command.showHelpAfterError(`(${words} --help says how it is used)`);
   command.commands.forEach(pointToHelp);
 }
 

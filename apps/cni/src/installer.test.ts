@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, test } from "node:test";
+import { afterEach, beforeEach, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import {
   type CniInstallation,
@@ -15,52 +15,55 @@ import {
 let folder: string;
 let installation: CniInstallation;
 
-beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), "tsilium-cni-"));
-  writeFileSync(join(folder, "plugin"), "#!binary");
-  installation = {
-    plugin: join(folder, "plugin"),
-    binDir: join(folder, "bin"),
-    confDir: join(folder, "net.d"),
-    agentSocket: "/run/agent.sock",
-    deleteQueue: "/run/deleteQueue",
-    exclusive: true,
-  };
-});
-afterEach(() => rmSync(folder, { recursive: true }));
+// Hooks outside of a suite would run around every test of the process that shares it.
+describe("the installer", () => {
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), "tsilium-cni-"));
+    writeFileSync(join(folder, "plugin"), "#!binary");
+    installation = {
+      plugin: join(folder, "plugin"),
+      binDir: join(folder, "bin"),
+      confDir: join(folder, "net.d"),
+      agentSocket: "/run/agent.sock",
+      deleteQueue: "/run/deleteQueue",
+      exclusive: true,
+    };
+  });
+  afterEach(() => rmSync(folder, { recursive: true }));
 
-test("the plugin is executable and the conflist names the agent's socket", () => {
-  installCni(installation);
-  assert.equal(statSync(join(folder, "bin/tsilium-cni")).mode & 0o777, 0o755);
-  const list = JSON.parse(readFileSync(join(folder, "net.d", conflistName), "utf8"));
-  assert.deepEqual(list.plugins, [
-    { type: "tsilium-cni", agentSocket: "/run/agent.sock", deleteQueue: "/run/deleteQueue" },
-  ]);
-});
+  test("the plugin is executable and the conflist names the agent's socket", () => {
+    installCni(installation);
+    assert.equal(statSync(join(folder, "bin/tsilium-cni")).mode & 0o777, 0o755);
+    const list = JSON.parse(readFileSync(join(folder, "net.d", conflistName), "utf8"));
+    assert.deepEqual(list.plugins, [
+      { type: "tsilium-cni", agentSocket: "/run/agent.sock", deleteQueue: "/run/deleteQueue" },
+    ]);
+  });
 
-test("other configurations are set aside and come back at uninstall", () => {
-  installCni(installation);
-  writeFileSync(join(folder, "net.d/10-other.conflist"), "{}");
-  installCni(installation);
-  assert.deepEqual(readdirSync(join(folder, "net.d")), [
-    conflistName,
-    "10-other.conflist.tsilium_bak",
-  ]);
-  uninstallCni(installation.confDir);
-  assert.deepEqual(readdirSync(join(folder, "net.d")), ["10-other.conflist"]);
-});
+  test("other configurations are set aside and come back at uninstall", () => {
+    installCni(installation);
+    writeFileSync(join(folder, "net.d/10-other.conflist"), "{}");
+    installCni(installation);
+    assert.deepEqual(readdirSync(join(folder, "net.d")), [
+      conflistName,
+      "10-other.conflist.tsilium_bak",
+    ]);
+    uninstallCni(installation.confDir);
+    assert.deepEqual(readdirSync(join(folder, "net.d")), ["10-other.conflist"]);
+  });
 
-test("a conflist that somebody removes comes back", async () => {
-  installCni(installation);
-  const stop = new AbortController();
-  keepCniInstalled(installation, stop.signal);
-  rmSync(join(folder, "net.d", conflistName));
-  for (
-    let tries = 0;
-    tries < 100 && !readdirSync(join(folder, "net.d")).includes(conflistName);
-    tries++
-  )
-    await sleep(20);
-  stop.abort();
-  assert.deepEqual(readdirSync(join(folder, "net.d")), [conflistName]);
+  test("a conflist that somebody removes comes back", async () => {
+    installCni(installation);
+    const stop = new AbortController();
+    keepCniInstalled(installation, stop.signal);
+    rmSync(join(folder, "net.d", conflistName));
+    for (
+      let tries = 0;
+      tries < 100 && !readdirSync(join(folder, "net.d")).includes(conflistName);
+      tries++
+    )
+      await sleep(20);
+    stop.abort();
+    assert.deepEqual(readdirSync(join(folder, "net.d")), [conflistName]);
+  });
 });

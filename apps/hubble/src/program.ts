@@ -16,7 +16,8 @@ export function createProgram(context: Context): Command {
   const program = new Command("hubble")
     .description("Hubble: every flow in the cluster, seen, kept and explained")
     .enablePositionalOptions()
-    .configureHelp({ sortSubcommands: true });
+    .configureHelp({ sortSubcommands: true })
+    .addHelpText("after", firstSteps);
   registerObserve(program, context);
   registerStatus(program, context);
   registerList(program, context);
@@ -31,3 +32,16 @@ export function createProgram(context: Context): Command {
   pointToHelp(program);
   return program;
 }
+
+const firstSteps = `
+It asks --server, else HUBBLE_SERVER, else what the configuration file says, else the relay of the lab that TSILIUM_LAB
+names (or "lab"), else localhost:4245.
+
+Examples:
+  hubble status                                       is the server well, are all nodes there?
+  hubble observe --follow                             what happens now
+  hubble observe --verdict DROPPED --since 10m        what was denied, and by which policy
+  hubble observe --pod shop/web --last 50 -o jsonpb   all that is known of each flow, for scripts
+
+\`hubble observe --help\` has all filters and formats.
+`;

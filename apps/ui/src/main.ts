@@ -31,7 +31,10 @@ async function run(args: readonly string[]): Promise<number> {
     const { host = "" } = parseListenAddress(config.listen);
     const scheme = config["listen-tls-cert-file"] === "" ? "http" : "https";
     const shownHost = host.includes(":") ? `[${host}]` : host;
-    log.info({ url: `${scheme}://${shownHost}:${port}/`, relay: config.relay }, "the page is served");
+    log.info(
+      { url: `${scheme}://${shownHost}:${port}/`, relay: config.relay },
+      "the page is served",
+    );
     if (scheme === "http" && config["token-file"] !== "" && !/^(127\.|localhost|::1)/.test(host))
       log.warn("the token travels in clear: give listen-tls-cert-file");
     const reason = await stopSignal();

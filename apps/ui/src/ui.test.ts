@@ -238,3 +238,11 @@ test("with a token, data is for those who know it; the page asks for it", async 
   const authorization = "Bearer 0123456789abcdef";
   assert.equal((await get(harness.port, "/api/status", { authorization })).status, 200);
 });
+
+test("the newest flows before now are so many, oldest first", async () => {
+  await using harness = await startHarness();
+  harness.observer.add(testFlows(1, 40));
+  const answer = await get(harness.port, "/api/flows-before?number=7&verdict=FORWARDED");
+  const { flows } = JSON.parse(answer.body) as { flows: { uuid: string }[] };
+  assert.deepEqual(numbers(flows.map(({ uuid }) => uuid)), [32, 33, 34, 35, 36, 37, 38, 39].slice(-7));
+});

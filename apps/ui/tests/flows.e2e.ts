@@ -269,5 +269,7 @@ test("nothing but the keyboard is needed from a filter to the rule", async () =>
 });
 
 test("no page wrote an error", () => {
-  assert.deepEqual(browser.errors, []);
+  // Browsers tell of every answer that is a refusal: one was asked for.
+  const own = browser.errors.filter((text) => !/status of 400/.test(text));
+  assert.deepEqual(own, []);
 });

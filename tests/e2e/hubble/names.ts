@@ -29,6 +29,8 @@ type EndpointRow = {
   readonly pod?: { readonly namespace: string; readonly name: string };
 };
 
+type IdentityRow = { readonly id: number; readonly labels: readonly string[] };
+
 /**
  * @param namespace whose pods are called by their names alone
  * @param more further addresses with names
@@ -43,33 +45,32 @@ export async function namesOf(
   const addresses = new Map<string, string>(Object.entries(more));
   const identities = new Map<number, readonly string[]>();
   for (const family of [4, 6] as const) addresses.set(worldAddresses[family], "world");
-  for (const node of nodes) {
-    const rows = await lab.json<EndpointRow[]>("--node", node, "endpoint", "list");
-    for (const { id, identity, addressing, pod } of rows) {
+  const rowsOf = async (node: string) => ({
+    node,
+    endpoints: lab.json<EndpointRow[]>("--node", node, "endpoint", "list"),
+    identities: lab.json<IdentityRow[]>("--node", node, "identity", "list"),
+    routers: Promise.all([routerOf(lab, node, 4), routerOf(lab, node, 6)]),
+  });
+  for (const each of await Promise.all(nodes.map(rowsOf))) {
+    const { node } = each;
+    for (const { id, identity, addressing, pod } of await each.endpoints) {
       if (!pod) continue;
-      const workload = workloadOf(pod.name).name;
-      const name = pod.namespace === namespace ? workload : `${pod.namespace}/${workload}`;
+      const workload = workloadOf(pod.name);
+      const name =
+        pod.namespace === namespace ? workload.name : `${pod.namespace}/${workload.name}`;
       pods.set(`${pod.namespace}/${pod.name}`, {
         ...pod,
         node,
         endpointId: id,
         identity: identity.id,
-        workload: workloadOf(pod.name),
+        workload,
       });
       for (const address of [addressing.ipv4, addressing.ipv6])
         if (address !== undefined) addresses.set(address, name);
     }
-    const known = await lab.json<{ id: number; labels: string[] }[]>(
-      "--node",
-      node,
-      "identity",
-      "list",
-    );
-    for (const { id, labels } of known) identities.set(id, labels);
-    for (const family of [4, 6] as const) {
-      addresses.set(nodeAddress(node, family), node);
-      addresses.set(await routerOf(lab, node, family), node.replace("node", "router"));
-    }
+    for (const { id, labels } of await each.identities) identities.set(id, labels);
+    for (const family of [4, 6] as const) addresses.set(nodeAddress(node, family), node);
+    for (const router of await each.routers) addresses.set(router, node.replace("node", "router"));
   }
   return { pods, addresses, identities };
 }

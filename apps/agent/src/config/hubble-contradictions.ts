@@ -43,7 +43,8 @@ function badExport(config: AgentConfig): string[] {
 function badMetrics(config: AgentConfig): string[] {
   try {
     createFlowMetrics(config["hubble-metrics"], new Registry());
-    const isServed = config["hubble-metrics"].length === 0 || config["hubble-metrics-server"] !== "";
+    const isServed =
+      config["hubble-metrics"].length === 0 || config["hubble-metrics-server"] !== "";
     return isServed ? [] : ["hubble-metrics needs hubble-metrics-server, such as :9965"];
   } catch (error) {
     if (error instanceof MetricsConfigError) return [error.message];

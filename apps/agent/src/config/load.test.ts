@@ -205,8 +205,46 @@ const rows: readonly (readonly [string, string[], string])[] = [
   ],
   [
     "headers that are kept and headers that are not",
-    ["--hubble-redact-http-headers-allow=a", "--hubble-redact-http-headers-deny=b"],
+    [
+      "--hubble-redact-enabled",
+      "--hubble-redact-http-headers-allow=a",
+      "--hubble-redact-http-headers-deny=b",
+    ],
     "hubble-redact-http-headers-allow and hubble-redact-http-headers-deny exclude each other",
+  ],
+  [
+    "secrets to be left out and nothing that does it",
+    ["--hubble-redact-http-urlquery", "--hubble-redact-http-headers-deny=b"],
+    "hubble-redact-http-urlquery needs hubble-redact-enabled\nhubble-redact-http-headers-deny needs hubble-redact-enabled",
+  ],
+  [
+    "metrics of flows that nobody could read",
+    ["--hubble-metrics=tcp"],
+    "hubble-metrics needs hubble-metrics-server, such as :9965",
+  ],
+  [
+    "an option of metrics that there is not",
+    ["--hubble-metrics=dns:rcode", "--hubble-metrics-server=:9965"],
+    'hubble-metrics: dns: "rcode" is no option: wanted sourceContext, sourceEgressContext, sourceIngressContext, destinationContext, destinationEgressContext, destinationIngressContext, labelsContext, query, ignoreAAAA',
+  ],
+  [
+    "a history that would keep nothing",
+    ["--hubble-history-max-age=0s"],
+    "hubble-history-max-age: wanted more than 0, or hubble-history=false",
+  ],
+  [
+    "paths that begin nowhere",
+    ["--hubble-export-file-path=flows.log", "--hubble-socket-path=hubble.sock"],
+    'hubble-socket-path: wanted an absolute path, got "hubble.sock"\nhubble-export-file-path: wanted an absolute path or stdout, got "flows.log"',
+  ],
+  [
+    "filters and fields of exported flows that there are not",
+    [
+      '--hubble-export-allowlist={"source_ip":["10.0.0.0/33"]}',
+      "--hubble-export-denylist={verdict",
+      "--hubble-export-fieldmask=time,nosuch",
+    ],
+    'hubble-export-allowlist: invalid filter whitelist[0].source_ip "10.0.0.0/33": not a CIDR prefix\nhubble-export-denylist: not a filter in JSON: {verdict\nhubble-export-fieldmask: flow.Flow has no field "nosuch"',
   ],
   [
     "an address that is none",

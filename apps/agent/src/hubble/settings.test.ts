@@ -19,6 +19,9 @@ test("what is switched off is not there", () => {
 });
 
 test("options of metrics keep their commas", () => {
-  const { metrics } = read("--hubble-metrics=drop:labelsContext=source_ip,source_pod tcp");
+  const { metrics } = read(
+    "--hubble-metrics=drop:labelsContext=source_ip,source_pod tcp",
+    "--hubble-metrics-server=:9965",
+  );
   assert.deepEqual(metrics.words, ["drop:labelsContext=source_ip,source_pod", "tcp"]);
 });

@@ -26,7 +26,7 @@ function explain(error: ConnectError, address: string): Explanation {
     case Code.Unimplemented:
       return [
         `${address} does not know this call${said === "" ? "" : `: ${said}`}`,
-        "Some calls are for nodes' own servers, not for relay (name one with --server), and some for later versions.",
+        "Relay knows flows, nodes and namespaces; ask a node's own server for the rest: --server unix:///var/run/tsilium/hubble.sock, in a lab unix:///var/run/tsilium/lab/NAME/node-1/hubble.sock",
       ];
     case Code.InvalidArgument:
       return [

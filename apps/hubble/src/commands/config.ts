@@ -17,7 +17,7 @@ export function registerConfig(program: Command, context: Context): void {
     .command("config")
     .description("see and change settings")
     .addHelpText("after", precedence);
-  const key = () => new Argument("[key]", "of all: see `hubble config view`").choices(names);
+  const key = () => new Argument("[key]", "which setting").choices(names);
   command(config, "view", "all settings in force").action(async () => {
     await (await import("../config/actions.ts")).view(context);
   });

@@ -16,7 +16,7 @@ export type FlowQuery = {
 };
 
 /** As many as a page holds. */
-const mostFlows = 20_000;
+export const mostFlows = 20_000;
 
 /** @throws RequestError */
 export function flowQuery(query: URLSearchParams, nowMs: number): FlowQuery {

@@ -9,7 +9,7 @@ import type { Relay } from "../relay/relay.ts";
 import { followFlows } from "../relay/follow.ts";
 import { FlowEncoder, type WireFlow } from "../shared/seen-flow.ts";
 import type { FlowsLine, Lost, NodeStatus } from "../shared/stream.ts";
-import { type FlowQuery, flowQuery } from "./flow-query.ts";
+import { type FlowQuery, flowQuery, mostFlows } from "./flow-query.ts";
 
 /** Lines go out this often at most. */
 const flushMs = 50;
@@ -46,30 +46,67 @@ export function flowsRoute(relay: Relay): StreamRoute {
   };
 }
 
-/** "flows-before": one answer with the newest flows before a time. */
+/** "flows-before": one answer with the newest flows before a time, oldest first. */
 export function flowsBeforeRoute(relay: Relay): JsonRoute {
   return async (parameters, signal) => {
     const query = flowQuery(parameters, Date.now());
     if (query.number === 0) throw new RequestError(400, "number: how many?");
-    const { asked, isWanted } = narrowed(query, selectionOf(parameters));
+    const selection = selectionOf(parameters);
+    let read = await readBefore(relay, query, { selection, ask: query.number, signal });
+    // What is tested here thins out what relay tells: then it is asked for more, once.
+    if (selection && read.flows.length < query.number && read.told >= query.number)
+      read = await readBefore(relay, query, { selection, ask: mostFlows, signal });
+    // Relay tells the newest of each node: of all of them together only so many are without gaps.
+    const newest = read.flows.slice(-query.number);
     const encoder = new FlowEncoder();
-    const flows: WireFlow[] = [];
-    const lost: Lost[] = [];
-    await followFlows(relay, { ...asked, follow: false }, {
+    const flows = newest.map((flow) => encoder.encode(flow));
+    const firstMs = Number((newest[0]?.timeNs ?? 0n) / 1_000_000n);
+    const lost = read.lost.filter(({ timeMs }) => timeMs >= firstMs);
+    return { kind: "flows", told: encoder.takeTold(), flows, lost } satisfies FlowsLine;
+  };
+}
+
+type Read = { readonly flows: Flow[]; readonly lost: Lost[]; readonly told: number };
+
+async function readBefore(
+  relay: Relay,
+  query: FlowQuery,
+  {
+    selection,
+    ask,
+    signal,
+  }: {
+    readonly selection: Selection | undefined;
+    readonly ask: number;
+    readonly signal: AbortSignal;
+  },
+): Promise<Read> {
+  const { asked, isWanted } = narrowed(query, selection);
+  const flows: Flow[] = [];
+  const lost: Lost[] = [];
+  let told = 0;
+  await followFlows(
+    relay,
+    { ...asked, follow: false, number: ask },
+    {
       signal,
       withoutRelay: "fail",
       handlers: {
         flow: (flow) => {
-          if (isWanted(flow)) flows.push(encoder.encode(flow));
+          told++;
+          if (isWanted(flow)) flows.push(flow);
+          if (flows.length >= 4 * query.number) flows.splice(0, flows.length - query.number);
         },
-        lost: (event) => lost.push(event),
+        lost: (event) => {
+          if (lost.length < 1_000) lost.push(event);
+        },
         nodes: () => undefined,
         relay: () => undefined,
         batchDone: () => undefined,
       },
-    });
-    return { kind: "flows", told: encoder.takeTold(), flows, lost } satisfies FlowsLine;
-  };
+    },
+  );
+  return { flows, lost, told };
 }
 
 /** "flow": one flow by its uuid, looked for around its time; with it as `hubble observe -o jsonpb` has it. */

@@ -8,7 +8,7 @@ import { useStore } from "../state/store.ts";
 import { FilterBar } from "../filter/bar.tsx";
 import { NamespacePicker } from "../filter/namespaces.tsx";
 import { SavedFilters } from "../filter/saved-filters.tsx";
-import { addFilter } from "../filter/place-filters.ts";
+import { VerdictSwitch } from "../filter/verdict-switch.tsx";
 import { FlowDetails } from "../flow/details.tsx";
 import { endName, infoText, portText, verdictName } from "../flow/words.ts";
 import { TimePicker } from "../time/picker.tsx";
@@ -97,23 +97,6 @@ export function FlowsPage(): ReactNode {
 function spoken(flow: SeenFlow): string {
   const [from, to] = [endName(flow, "source"), endName(flow, "destination")];
   return `${visible(from.name)} to ${visible(to.name)}, ${portText(flow)}, ${verdictName(flow).toLowerCase()}. ${visible(infoText(flow))}`;
-}
-
-/** The question asked most: what is dropped? */
-function VerdictSwitch({ query }: { query: URLSearchParams }): ReactNode {
-  const isOnlyDrops = filtersOf(query).some(
-    ({ word, value, not }) => word === "verdict" && value === "DROPPED" && !not,
-  );
-  if (isOnlyDrops) return null;
-  return (
-    <button
-      type="button"
-      className="button tone-drop"
-      onClick={() => addFilter({ word: "verdict", value: "DROPPED", not: false })}
-    >
-      Only drops
-    </button>
-  );
 }
 
 function ColumnPicker({

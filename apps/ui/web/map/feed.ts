@@ -70,17 +70,24 @@ export class MapFeed {
     return openLineStream({
       name: "map",
       query: () => {
-        // The last spans may have been told in part only: they are told again as a whole.
-        const fromMs = Math.max(borderMs, this.model.newestMs - 2_000);
+        const fromMs = this.#goOnFromMs(borderMs);
         return this.#query({ since: new Date(fromMs).toISOString(), follow: "true" });
       },
       onConnect: () => {
         numbering = newNumbering();
-        this.model.forgetFrom(Math.max(borderMs, this.model.newestMs - 2_000));
+        this.model.forgetFrom(this.#goOnFromMs(borderMs));
       },
       onLines: (lines) => this.#take(lines, numbering),
       onRefused: (refusal) => this.#change({ refusal, isLoading: false }),
     });
+  }
+
+  /** The last spans may have been told in part only: they are told again as a whole. Who rested for long missed more than is shown. */
+  #goOnFromMs(borderMs: number): number {
+    const { span } = this;
+    const shownMs = span.kind === "live" ? span.spanMs : 0;
+    const firstMs = Math.floor((Date.now() - shownMs) / 1000) * 1000;
+    return Math.max(borderMs, this.model.newestMs - 2_000, firstMs);
   }
 
   #readPast(sinceMs: number, untilMs: number): () => void {

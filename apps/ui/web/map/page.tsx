@@ -11,6 +11,7 @@ import { rangeOf } from "../time/range.ts";
 import { IconButton, useKeys } from "../ui/controls.tsx";
 import { isTexts, readSaved, writeSaved } from "../ui/saved.ts";
 import { classes, count } from "../ui/text.ts";
+import { VerdictSwitch } from "../filter/verdict-switch.tsx";
 import { MapCanvas } from "./canvas.tsx";
 import { Connections } from "./connections.tsx";
 import { MapFeed, type MapSpan } from "./feed.ts";
@@ -95,6 +96,7 @@ function LoadedMap({ feed, filters }: { feed: MapFeed; filters: string }): React
       <div className="toolbar">
         <NamespacePicker />
         <FilterBar />
+        <VerdictSwitch query={query} />
         <TimePicker />
         <SavedFilters />
       </div>

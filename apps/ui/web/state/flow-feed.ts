@@ -1,10 +1,10 @@
 // The rows of a flow table: a bounded list that a stream fills. New rows come once per animation frame at most; while
 // the user reads further down they wait, so that nothing moves beneath the eyes.
-import { ask } from "../api/client.ts";
+import { type AnswerError, ask } from "../api/client.ts";
 import { openLineStream } from "../api/line-stream.ts";
 import { FlowDecoder, type SeenFlow } from "../../src/shared/seen-flow.ts";
 import type { FlowsLine, Line, Lost, NodeStatus } from "../../src/shared/stream.ts";
-import { noteRelay } from "./connection.ts";
+import { noteRelay, noteServer } from "./connection.ts";
 import { Ring } from "./ring.ts";
 
 export type Row = { readonly id: number } & (
@@ -36,6 +36,7 @@ export type FeedState = {
 
 const mostRows = 10_000;
 const pageSize = 500;
+const retryMs = 1_000;
 /** Flows of the past may be told again after a reconnect, from this long before the last one that was seen. */
 const overlapNs = 1_500_000_000n;
 
@@ -91,12 +92,9 @@ export class FlowFeed {
   }
 
   start(): () => void {
-    const stop = openLineStream({
-      name: "flows",
-      query: () => this.#nextQuery(),
-      onConnect: () => this.#onConnect(),
-      onLines: (lines) => this.#onLines(lines),
-      onRefused: (refusal) => this.#change({ state: "refused", refusal }),
+    let stop = () => undefined as void;
+    void this.#begin().then((isBegun) => {
+      if (isBegun && this.#follow && !this.#stopped.signal.aborted) stop = this.#goOn();
     });
     const idle = setInterval(() => this.#noteSilence(), 1_000);
     return () => {
@@ -105,6 +103,42 @@ export class FlowFeed {
       this.#stopped.abort();
       cancelAnimationFrame(this.#frame);
     };
+  }
+
+  /** The newest flows there are. False: there is nothing to go on with. */
+  async #begin(): Promise<boolean> {
+    const query = new URLSearchParams(this.#query);
+    query.set("number", String(pageSize));
+    for (;;) {
+      try {
+        const answer = await ask<FlowsLine>("flows-before", query, this.#stopped.signal);
+        noteServer("connected");
+        this.#take(answer, new FlowDecoder());
+        this.#change({ state: this.#follow ? "live" : "done" });
+        return true;
+      } catch (error) {
+        if (this.#stopped.signal.aborted) return false;
+        const { status, message } = error as AnswerError;
+        if (status === 401) return false;
+        if (status >= 400 && status < 500) {
+          this.#change({ state: "refused", refusal: message });
+          return false;
+        }
+        if (status === 0) noteServer("lost");
+        else noteRelay(message.replace(/^relay: /, ""));
+        await new Promise((resolve) => setTimeout(resolve, retryMs));
+      }
+    }
+  }
+
+  #goOn(): () => void {
+    return openLineStream({
+      name: "flows",
+      query: () => this.#nextQuery(),
+      onConnect: () => this.#onConnect(),
+      onLines: (lines) => this.#onLines(lines),
+      onRefused: (refusal) => this.#change({ state: "refused", refusal }),
+    });
   }
 
   pause(): void {
@@ -176,25 +210,19 @@ export class FlowFeed {
     return undefined;
   }
 
-  #nextQuery(): URLSearchParams | undefined {
+  /** From the newest flow on. However long it was away: no more than the list holds. */
+  #nextQuery(): URLSearchParams {
     const query = new URLSearchParams(this.#query);
-    if (!this.#follow) {
-      if (this.#state.state === "done") return undefined;
-      query.set("number", String(pageSize));
-      return query;
-    }
     query.set("follow", "true");
-    if (this.#newestNs > 0n) query.set("since", String(this.#newestNs - overlapNs));
-    else query.set("number", String(pageSize));
+    query.set("number", String(mostRows));
+    query.set("since", this.#newestNs > 0n ? String(this.#newestNs - overlapNs) : "10s");
     return query;
   }
 
   #onConnect(): void {
     this.#decoder = new FlowDecoder();
-    // A past range that was broken off is told from its beginning.
-    if (!this.#follow) this.#rows.clear();
-    this.#repeated = this.#newestNs > 0n ? this.#recentUuids() : undefined;
-    this.#change({ state: this.#follow ? "live" : "loading" });
+    this.#repeated = this.#recentUuids();
+    this.#change({ state: "live" });
   }
 
   #recentUuids(): Set<string> {
@@ -213,13 +241,12 @@ export class FlowFeed {
   #onLines(lines: readonly Line[]): void {
     for (const line of lines) {
       if (line.kind === "relay") noteRelay(line.connected ? "" : line.error);
-      else if (line.kind === "end") this.#change({ state: "done", hasAll: this.#state.hasAll });
-      else if (line.kind === "flows") this.#take(line);
+      else if (line.kind === "flows") this.#take(line, this.#decoder);
     }
   }
 
-  #take(line: FlowsLine): void {
-    for (const row of this.#rowsOf(line, this.#decoder)) {
+  #take(line: FlowsLine, decoder: FlowDecoder): void {
+    for (const row of this.#rowsOf(line, decoder)) {
       if (row.kind === "flow") {
         if (this.#repeated?.has(row.flow.uuid)) continue;
         const ns = BigInt(row.flow.timeNs);

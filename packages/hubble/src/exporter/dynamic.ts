@@ -105,7 +105,8 @@ export class DynamicFlowLogs implements AsyncDisposable {
       this.#problem = undefined;
       log.info({ path, flowLogs: [...this.#entries.keys()] }, "flow logs configured");
     } catch (error) {
-      this.#problem = `flow logs are not changed: ${path}: ${(error as Error).message}`;
+      const { message } = error as Error;
+      this.#problem = `flow logs are not changed: ${message.includes(path) ? message : `${path}: ${message}`}`;
       log.warn({ path, error }, "flow logs are not changed");
     }
   }
@@ -122,6 +123,8 @@ export class DynamicFlowLogs implements AsyncDisposable {
       const { message } = error as Error;
       if (message === this.#unreadable) return undefined;
       this.#unreadable = message;
+      // When it is back it is looked at, also where it says the same.
+      this.#text = undefined;
       throw error;
     }
   }

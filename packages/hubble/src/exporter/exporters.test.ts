@@ -320,3 +320,27 @@ test("metrics tell of every flow log", async () => {
     rmSync(folder, { recursive: true });
   }
 });
+
+test("a flow log that cannot be written, and a file of flow logs that cannot be read, are told of", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "tsilium-exporters-"));
+  try {
+    const path = join(folder, "flowlogs.yaml");
+    await using exporters = await startExporters(
+      fixed({ filePath: folder, flowLogsConfigPath: path }),
+    );
+    exporters.note(forwarded);
+    await until(() => exporters.problems().length === 2);
+    assert.deepEqual(exporters.problems(), [
+      `flow logs are not changed: ENOENT: no such file or directory, open '${path}'`,
+      `flow log static-exporter cannot be written: EISDIR: illegal operation on a directory, open '${folder}'`,
+    ]);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+async function until(is: () => boolean): Promise<void> {
+  const endsAtMs = performance.now() + 5_000;
+  while (!is() && performance.now() < endsAtMs)
+    await new Promise((resolve) => setTimeout(resolve, 10));
+}

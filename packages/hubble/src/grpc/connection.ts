@@ -17,7 +17,7 @@ export type ConnectionOptions = Dialer & {
 };
 
 // Flows come in thousands: room for what a busy moment of this process leaves unread.
-const streamWindow = 1024 * 1024;
+const streamWindow = 256 * 1024;
 const connectionWindow = 4 * 1024 * 1024;
 /** A connection without calls is closed after this. */
 const idleTimeoutMs = 15 * 60_000;
@@ -30,7 +30,7 @@ export class ClientConnection {
   readonly #session: ClientHttp2Session;
   #failure: Error | undefined;
   #calls = 0;
-  #heardAt = Date.now();
+  #heardAt = performance.now();
   #timer: NodeJS.Timeout | undefined;
   #pinging: Promise<boolean> | undefined;
 
@@ -66,7 +66,7 @@ export class ClientConnection {
     );
     await promise;
     this.#session.setLocalWindowSize(connectionWindow);
-    this.#heardAt = Date.now();
+    this.#heardAt = performance.now();
     if (this.#calls === 0) this.#socket.unref();
     this.#schedule(this.#options.pingIntervalMs);
   }
@@ -85,12 +85,12 @@ export class ClientConnection {
 
   /** The server is alive: it sent something. */
   heard(): void {
-    this.#heardAt = Date.now();
+    this.#heardAt = performance.now();
   }
 
   /** Whether it lives; asked only if nothing was heard for long. */
   async verify(): Promise<boolean> {
-    const silentMs = Date.now() - this.#heardAt;
+    const silentMs = performance.now() - this.#heardAt;
     return silentMs < this.#options.pingIntervalMs ? this.usable : this.#ping();
   }
 
@@ -109,10 +109,10 @@ export class ClientConnection {
 
   async #check(): Promise<void> {
     const { pingIntervalMs } = this.#options;
-    const silentMs = Date.now() - this.#heardAt;
+    const silentMs = performance.now() - this.#heardAt;
     if (this.#calls === 0 && silentMs > idleTimeoutMs) return this.giveUp(clientClosed());
     if (this.#calls > 0 && silentMs >= pingIntervalMs) await this.#ping();
-    const nextMs = this.#heardAt + pingIntervalMs - Date.now();
+    const nextMs = this.#heardAt + pingIntervalMs - performance.now();
     this.#schedule(nextMs > 0 ? nextMs : pingIntervalMs);
   }
 

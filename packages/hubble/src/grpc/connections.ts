@@ -79,20 +79,21 @@ function keepAlive(
   limits: ConnectionLimits & { readonly giveUp: () => void },
 ): () => void {
   let streams = 0;
-  let idleSince = Date.now();
+  let idleSince = performance.now();
   let unanswered: NodeJS.Timeout | undefined;
   session.on("stream", (stream) => {
     streams++;
     stream.once("close", () => {
       streams--;
-      idleSince = Date.now();
+      idleSince = performance.now();
     });
   });
   const ping = () => {
     if (session.destroyed || session.closed) return;
     if (unanswered !== undefined) return;
     unanswered = setTimeout(limits.giveUp, limits.pingTimeoutMs);
-    if (streams === 0 && Date.now() - idleSince >= limits.idleTimeoutMs) return session.close();
+    if (streams === 0 && performance.now() - idleSince >= limits.idleTimeoutMs)
+      return session.close();
     session.ping((error) => {
       if (error !== null) return;
       clearTimeout(unanswered);

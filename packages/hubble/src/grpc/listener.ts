@@ -74,7 +74,9 @@ function http2Options({ maxStreams }: Limits) {
   return {
     settings: { maxConcurrentStreams: maxStreams, maxHeaderListSize: 16_384 },
     maxHeaderListPairs: 64,
-    maxSessionMemory: 16,
+    // Megabytes. What waits for clients that do not read is bounded by the number of calls; all of relay's come by one
+    // connection, which must not be cut for it.
+    maxSessionMemory: 128,
   };
 }
 

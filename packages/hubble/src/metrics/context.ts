@@ -16,7 +16,7 @@ export type Context = {
   fill(values: string[], flow: Flow, swapped: boolean): void;
 };
 
-/** Options in lower case that every metric has. */
+/** Options that every metric has. */
 export const contextOptions: readonly string[] = [
   "sourceContext",
   "sourceEgressContext",

@@ -4,15 +4,23 @@
 //                    \--> InOrder  as they come; peers join, break and come back
 import type { GetFlowsRequest } from "../gen/observer/observer_pb.ts";
 import type { ConnectError, ServerStream } from "../grpc/index.ts";
+import type { PendingBytes } from "../grpc/pending.ts";
 import { InOrder } from "./in-order.ts";
 import type { Message } from "./source.ts";
 import { Newest } from "./newest.ts";
 import { NodeEvents, NodeState } from "./node-events.ts";
 import { Outlet } from "./outlet.ts";
 import type { Peer } from "./peer.ts";
-import { PeerStream, type PeerStreamOptions } from "./peer-stream.ts";
+import { PeerStream, type PeerStreamOptions, type Received } from "./peer-stream.ts";
 import type { PeerPool } from "./pool.ts";
-import { freshRequest, type Part, partsOf, peerRequest, resumeRequest } from "./request.ts";
+import {
+  freshRequest,
+  type Part,
+  partsOf,
+  peerRequest,
+  resumeRequest,
+  unbounded,
+} from "./request.ts";
 import type { Trail } from "./trail.ts";
 import { Bell } from "./waiting.ts";
 
@@ -24,6 +32,8 @@ export type FlowsOptions = {
   readonly sortBufferLenMax: number;
   readonly sortBufferDrainTimeoutMs: number;
   readonly retryTimeoutMs: number;
+  /** What all clients' newest flows may hold. */
+  readonly held: PendingBytes;
   readonly onPeerError: (peer: Peer, error: ConnectError) => void;
   /** Called for each message to the client. */
   readonly onSent: () => void;
@@ -39,10 +49,11 @@ const mostLosses = 1000;
 
 /** Answers one client. @throws ConnectError */
 export async function serveFlows(
-  request: GetFlowsRequest,
+  asked: GetFlowsRequest,
   stream: ServerStream,
   options: FlowsOptions,
 ): Promise<void> {
+  const request = unbounded(asked);
   const parts = partsOf(request);
   const bell = new Bell();
   const events = new NodeEvents(() => bell.ring());
@@ -71,16 +82,25 @@ type Call = {
 
 async function sendNewest(call: Call, part: Part, signal: AbortSignal): Promise<void> {
   const { request, options, outlet, trails } = call;
-  const flows = new Newest(part.limit);
+  using held = options.held.request();
+  const flows = new Newest(part.limit, held.add);
   const losses = new Newest(mostLosses);
   const asked = peerRequest(request, part);
+  /** Aborted when there is no room for what peers send. */
+  const full = new AbortController();
+  const take = ({ isFlow, timeNs, bytes }: Received) => {
+    try {
+      // Of a batch of many, few may stay.
+      (isFlow ? flows : losses).add({ timeNs, bytes: bytes.slice() });
+    } catch (error) {
+      full.abort(error);
+    }
+  };
   const answers = options.pool.peers.map(async (peer) => {
     const stream = peerStream(call, peer, {
       intake: {
         begin: () => undefined,
-        // Of a batch of many, few may stay.
-        take: ({ isFlow, timeNs, bytes }) =>
-          (isFlow ? flows : losses).add({ timeNs, bytes: bytes.slice() }),
+        take,
         room: () => undefined,
         end: () => undefined,
       },
@@ -88,12 +108,13 @@ async function sendNewest(call: Call, part: Part, signal: AbortSignal): Promise<
       persistent: false,
       endless: false,
     });
-    await stream.run(AbortSignal.any([signal, peer.signal]));
+    await stream.run(AbortSignal.any([signal, peer.signal, full.signal]));
     trails.set(peer.name, stream.trail);
   });
   await outlet.writeEvents();
   await Promise.all(answers);
   signal.throwIfAborted();
+  full.signal.throwIfAborted();
   await outlet.writeEvents();
   for (const { bytes } of withLosses(flows.sorted(), losses.sorted())) {
     const blocked = outlet.write(bytes);

@@ -6,13 +6,18 @@ type Kept = HeapMember & { readonly message: Message; readonly order: number };
 
 export class Newest {
   readonly #limit: number;
+  readonly #hold: (bytes: number) => void;
   readonly #kept = new Heap<Kept>();
   #order = 0;
   #epochNs: bigint | undefined;
 
-  /** @param limit how many are kept, at least 1 */
-  constructor(limit: number) {
+  /**
+   * @param limit how many are kept, at least 1
+   * @param hold told how many bytes more are kept, or fewer; when it throws, the message is not kept
+   */
+  constructor(limit: number, hold: (bytes: number) => void = () => undefined) {
     this.#limit = limit;
+    this.#hold = hold;
   }
 
   add(message: Message): void {
@@ -22,7 +27,9 @@ export class Newest {
     if (top && this.#kept.size >= this.#limit) {
       if (key < top.key) return;
       this.#kept.remove(top);
+      this.#hold(-top.message.bytes.length);
     }
+    this.#hold(message.bytes.length);
     this.#kept.push({ key, place: -1, message, order: this.#order++ });
   }
 

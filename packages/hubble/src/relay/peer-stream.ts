@@ -166,9 +166,10 @@ export class PeerStream {
 
   #report(error: ConnectError): void {
     const { peer, events, onError } = this.#options;
-    onError(peer, error);
+    // The client's fault, not the peer's: no reason to log it, let alone what the client wrote.
     if (fatalCodes.includes(error.code))
       throw new ConnectError(`${peer.name}: ${error.rawMessage}`, error.code);
+    onError(peer, error);
     const lost = error.code === Code.Unavailable || error.code === Code.DeadlineExceeded;
     if (lost) peer.suspect(error.rawMessage);
     else this.#failed = true;

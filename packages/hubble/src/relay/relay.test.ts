@@ -285,6 +285,16 @@ suite("relay", { concurrency: 6 }, () => {
     );
   });
 
+  test("the newest flows of all clients hold so much of relay's memory, and no more", async () => {
+    await using cluster = await TestCluster.start(2, { maxHeldBytes: 4000 });
+    for (const peer of cluster.nodes)
+      peer.add(...Array.from({ length: 100 }, (_, index) => at(index)[0] as bigint));
+    await assert.rejects(cluster.ask({ number: 100n }), { code: Code.ResourceExhausted });
+    // What it held is free again, and few flows of many are never too much.
+    for (let turn = 0; turn < 5; turn++)
+      assert.equal((await cluster.ask({ number: 5n })).filter((line) => /:/.test(line)).length, 5);
+  });
+
   test("filters and field masks reach the peers", async () => {
     await using cluster = await TestCluster.start(2);
     for (const peer of cluster.nodes) peer.add(...at(10));

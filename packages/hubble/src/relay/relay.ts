@@ -9,6 +9,7 @@ import {
   type SocketOptions,
   stream,
 } from "../grpc/index.ts";
+import { PendingBytes } from "../grpc/pending.ts";
 import { serveFlows } from "./flows.ts";
 import { RelayMetrics } from "./metrics.ts";
 import { observerRoutes } from "./observer.ts";
@@ -22,8 +23,12 @@ export type RelayOptions = Omit<PoolOptions, "log"> & {
   readonly sortBufferLenMax: number;
   readonly sortBufferDrainTimeoutMs: number;
   readonly limits?: Partial<Limits>;
+  /** What the newest flows of all clients may hold while peers answer and clients read: 256 MiB unless given. */
+  readonly maxHeldBytes?: number;
   readonly log: Logger;
 };
+
+const usualHeldBytes = 256 * 1024 * 1024;
 
 export type Relay = AsyncDisposable & {
   readonly server: GrpcServer;
@@ -40,6 +45,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
   const flowsOptions = {
     ...options,
     pool,
+    held: new PendingBytes(options.maxHeldBytes ?? usualHeldBytes),
     onPeerError: (
       peer: { readonly name: string },
       error: { readonly code: Code; message: string },

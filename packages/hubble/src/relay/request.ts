@@ -27,6 +27,16 @@ export function partsOf({ number, first, follow, since }: GetFlowsRequest): Part
   return [{ kind: countsBack ? "newest" : "inOrder", limit }];
 }
 
+/** What clients ask for as "the newest of all" is everything since the beginning: none is held back for others. */
+export function unbounded(request: GetFlowsRequest): GetFlowsRequest {
+  const { number, first, since } = request;
+  if (number !== everything || first || since !== undefined) return request;
+  return { ...request, number: 0n, since: timestampFromNs(0n) };
+}
+
+/** `hubble observe --all`, Cilium's too. */
+const everything = 0xffff_ffff_ffff_ffffn;
+
 /** They are held in memory until the last peer has answered. */
 const mostNewest = 1_000_000;
 

@@ -17,7 +17,7 @@ export type KindOptions = {
 };
 
 export type MetricKind = {
-  /** Options besides those for contexts, in lower case. */
+  /** Options besides those for contexts. */
   readonly options: readonly string[];
   /** Kinds whose families have the same names. */
   readonly excludes?: readonly string[];
