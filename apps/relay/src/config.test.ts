@@ -79,4 +79,17 @@ test("mistakes are named", () => {
     '--peer-servce: unknown key "peer-servce", did you mean "peer-service"?',
   ]);
   assert.equal(problems([...plain, "--peer-service"]).length, 1);
+  assert.deepEqual(
+    problems([
+      ...plain,
+      "--listen-address=foo",
+      "--peer-service=unix:relative",
+      "--health-listen-address=80",
+    ]),
+    [
+      'listen-address: wanted host:port or unix:///path, got "foo"',
+      'peer-service: wanted unix:///path or host:port, got "unix:relative"',
+      'health-listen-address: wanted host:port, got "80"',
+    ],
+  );
 });

@@ -1,5 +1,6 @@
 // Relay's configuration: the keys of Cilium's hubble-relay. Flags, then environment, then a folder with one file per
 // key, then defaults. Keys that are lists may be given several times on the command line.
+import { parseServerAddress } from "@tsilium/hubble/grpc/index.ts";
 import {
   choice,
   duration,
@@ -7,6 +8,7 @@ import {
   type Key,
   type Keys,
   loadKeys,
+  parseListenAddress,
   text,
   type ValuesOf,
   wholeNumber,
@@ -50,6 +52,9 @@ export const keys = {
     "least level logged",
   ),
 } satisfies Keys;
+
+/** A unix socket's address, with its path. */
+export const unixPath = /^unix:(?:\/\/)?(\/.+)$/;
 
 export type RelayConfig = ValuesOf<typeof keys>;
 
@@ -102,6 +107,7 @@ function contradictions(config: RelayConfig): string[] {
   const missing = (names: readonly (keyof typeof keys)[]) =>
     names.filter((name) => config[name].toString() === "").map((name) => `${name} is missing`);
   return [
+    ...badAddresses(config),
     ...(config["disable-client-tls"]
       ? []
       : missing([
@@ -116,5 +122,25 @@ function contradictions(config: RelayConfig): string[] {
           "tls-relay-server-key-file",
           "tls-relay-client-ca-files",
         ]).map((each) => `${each} (or disable-server-tls)`)),
+  ];
+}
+
+/** A sentence for each address that is none. */
+function badAddresses(config: RelayConfig): string[] {
+  const faults = (key: keyof RelayConfig, wanted: string, parse: (text: string) => unknown) =>
+    [config[key]].flat().flatMap((address) => {
+      try {
+        if (address !== "") parse(String(address));
+        return [];
+      } catch {
+        return [`${key}: wanted ${wanted}, got "${address}"`];
+      }
+    });
+  const listen = (text: string) => unixPath.test(text) || parseListenAddress(text);
+  return [
+    ...faults("listen-address", "host:port or unix:///path", listen),
+    ...faults("peer-service", "unix:///path or host:port", parseServerAddress),
+    ...faults("metrics-listen-address", "host:port", parseListenAddress),
+    ...faults("health-listen-address", "host:port", parseListenAddress),
   ];
 }

@@ -1,12 +1,12 @@
 // Where relay listens, and with which certificates.
 import type { SocketOptions } from "@tsilium/hubble/grpc/index.ts";
 import { parseListenAddress } from "@tsilium/runtime";
-import type { RelayConfig } from "./config.ts";
+import { type RelayConfig, unixPath } from "./config.ts";
 
 /** @throws Error for an address that is none */
 export function socketsOf(config: RelayConfig): SocketOptions[] {
   return config["listen-address"].map((address) => {
-    const path = /^unix:(?:\/\/)?(\/.+)$/.exec(address)?.[1];
+    const path = unixPath.exec(address)?.[1];
     if (path !== undefined) return { unix: path };
     const { host = "::", port } = parseListenAddress(address);
     if (config["disable-server-tls"]) return { host, port };

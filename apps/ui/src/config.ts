@@ -20,7 +20,9 @@ export const keys = {
   "token-file": text("", "file with a token that browsers have to know"),
   "listen-tls-cert-file": text("", "certificate of the page"),
   "listen-tls-key-file": text("", "its key"),
-  "listen-tls-client-ca-files": words("authorities of browsers' certificates, which they then need"),
+  "listen-tls-client-ca-files": words(
+    "authorities of browsers' certificates, which they then need",
+  ),
   "page-folder": text("", "the built page, if not beside this program"),
   "log-level": text("info", "least level that is logged"),
 } as const satisfies Readonly<Record<string, Key<unknown>>>;

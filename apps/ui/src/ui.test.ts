@@ -14,9 +14,15 @@ test("a page gets the last flows, then new ones as they come", async () => {
   await reader.until(() => reader.uuids().length >= 10);
   harness.observer.add(testFlows(31, 5));
   await reader.until(() => reader.uuids().length >= 15);
-  assert.deepEqual(numbers(reader.uuids()), testFlows(21, 15).map(({ sequence }) => sequence));
+  assert.deepEqual(
+    numbers(reader.uuids()),
+    testFlows(21, 15).map(({ sequence }) => sequence),
+  );
   const [first] = reader.lines.filter((line) => line.kind === "flows");
-  assert.deepEqual(first?.told?.endpoints?.map(({ podName }) => podName), ["web-1", "db-1"]);
+  assert.deepEqual(
+    first?.told?.endpoints?.map(({ podName }) => podName),
+    ["web-1", "db-1"],
+  );
 });
 
 test("filters are the server's, losses come with the flows", async () => {
@@ -40,7 +46,10 @@ test("a range of the past is told once and ended, and continued before its first
   const { timeNs } = testFlow(51);
   using reader = new LineReader(harness.port, `/api/flows?until=${timeNs}&number=20`);
   await reader.until(() => reader.isEnded);
-  assert.deepEqual(numbers(reader.uuids()), testFlows(32, 20).map(({ sequence }) => sequence));
+  assert.deepEqual(
+    numbers(reader.uuids()),
+    testFlows(32, 20).map(({ sequence }) => sequence),
+  );
   assert.deepEqual(reader.lines.at(-1), { kind: "end" });
   const before = await get(harness.port, `/api/flows-before?until=${testFlow(32).timeNs}&number=5`);
   const { flows } = JSON.parse(before.body) as { flows: { uuid: string }[] };
@@ -53,7 +62,8 @@ test("when relay goes away the page is told; when it is back flows go on, none t
   harness.observer.add(testFlows(1, 20, startNs));
   using reader = new LineReader(harness.port, "/api/flows?follow=true&number=100");
   await reader.until(() => reader.uuids().length >= 20);
-  const states = () => reader.lines.flatMap((line) => (line.kind === "relay" ? [line.connected] : []));
+  const states = () =>
+    reader.lines.flatMap((line) => (line.kind === "relay" ? [line.connected] : []));
   for (let round = 1; round <= 2; round++) {
     const told = states().length;
     await harness.stopRelay();
@@ -65,7 +75,10 @@ test("when relay goes away the page is told; when it is back flows go on, none t
     assert.equal(states().at(-1), true);
   }
   await sleep(100);
-  assert.deepEqual(numbers(reader.uuids()), testFlows(1, 60).map(({ sequence }) => sequence));
+  assert.deepEqual(
+    numbers(reader.uuids()),
+    testFlows(1, 60).map(({ sequence }) => sequence),
+  );
 });
 
 test("a browser that does not read costs a bounded queue, and what it misses is counted", async () => {
@@ -87,7 +100,8 @@ test("a browser that does not read costs a bounded queue, and what it misses is 
   const lost = () =>
     reader.lines.reduce(
       (sum, line) =>
-        sum + (line.kind === "flows" ? (line.lost ?? []).reduce((all, { count }) => all + count, 0) : 0),
+        sum +
+        (line.kind === "flows" ? (line.lost ?? []).reduce((all, { count }) => all + count, 0) : 0),
       0,
     );
   await reader.until(() => reader.uuids().length + skipped() + lost() >= all);
@@ -95,7 +109,10 @@ test("a browser that does not read costs a bounded queue, and what it misses is 
   assert.ok(skipped() > 0, "nothing was skipped: the queue took it all");
   assert.ok(reader.uuids().length < 40_000, `${reader.uuids().length} flows were held for it`);
   const got = numbers(reader.uuids());
-  assert.deepEqual(got, got.toSorted((a, b) => a - b));
+  assert.deepEqual(
+    got,
+    got.toSorted((a, b) => a - b),
+  );
   assert.equal(new Set(got).size, got.length);
 });
 
@@ -114,12 +131,18 @@ test("the map's counts are the flows', of the past and as they come", async () =
     }
     return sum;
   };
-  using past = new LineReader(harness.port, `/api/map?bucket=1000&since=${testFlow(1).timeNs}&until=${timeNs}`);
+  using past = new LineReader(
+    harness.port,
+    `/api/map?bucket=1000&since=${testFlow(1).timeNs}&until=${timeNs}`,
+  );
   await past.until(() => past.isEnded);
   assert.deepEqual(sums(past), [540, 60, 0, 0]);
   const [line] = past.lines.filter((each): each is MapLine => each.kind === "map");
   assert.deepEqual(line?.edges, [{ source: 0, destination: 1, protocol: "TCP", port: 5432 }]);
-  using live = new LineReader(harness.port, `/api/map?bucket=1000&since=${timeNs + 1n}&follow=true`);
+  using live = new LineReader(
+    harness.port,
+    `/api/map?bucket=1000&since=${timeNs + 1n}&follow=true`,
+  );
   await live.until(() => sums(live)[0] === 360);
   harness.observer.add(testFlows(1_001, 100));
   await live.until(() => sums(live)[0] === 450);
@@ -133,7 +156,10 @@ test("a node of the map lists its flows, with the page's filters on top", async 
   using reader = new LineReader(harness.port, `/api/flows?node=${node}&verdict=DROPPED&until=now`);
   await reader.until(() => reader.isEnded);
   assert.deepEqual(numbers(reader.uuids()), [10, 20, 30, 40, 50]);
-  using none = new LineReader(harness.port, `/api/flows?node=workload/shop/Deployment/other&until=now`);
+  using none = new LineReader(
+    harness.port,
+    `/api/flows?node=workload/shop/Deployment/other&until=now`,
+  );
   await none.until(() => none.isEnded);
   assert.deepEqual(none.uuids(), []);
 });
@@ -186,7 +212,11 @@ test("one flow is found again by its uuid, as hubble prints it", async () => {
 test("the status says how relay is, also when it is not there", async () => {
   await using harness = await startHarness();
   harness.observer.add(testFlows(1, 7));
-  type Said = { relay: { error: string; seenFlows: number }; nodes: { name: string }[]; kube: string };
+  type Said = {
+    relay: { error: string; seenFlows: number };
+    nodes: { name: string }[];
+    kube: string;
+  };
   const status = async () => JSON.parse((await get(harness.port, "/api/status")).body) as Said;
   const well = await status();
   assert.deepEqual(
@@ -200,8 +230,18 @@ test("the status says how relay is, also when it is not there", async () => {
 
 test("every answer has the headers that keep other pages out; none allows another origin", async () => {
   await using harness = await startHarness();
-  for (const path of ["/", "/map", "/flows?pod=a", "/assets/main-abcdefgh.js", "/api/status", "/api/nosuch", "/x.js"]) {
-    const { headers, status } = await get(harness.port, path, { origin: `http://127.0.0.1:${harness.port}` });
+  for (const path of [
+    "/",
+    "/map",
+    "/flows?pod=a",
+    "/assets/main-abcdefgh.js",
+    "/api/status",
+    "/api/nosuch",
+    "/x.js",
+  ]) {
+    const { headers, status } = await get(harness.port, path, {
+      origin: `http://127.0.0.1:${harness.port}`,
+    });
     assert.match(String(headers["content-security-policy"]), /default-src 'none'/, path);
     assert.doesNotMatch(String(headers["content-security-policy"]), /unsafe|\*|https?:/, path);
     assert.equal(headers["x-content-type-options"], "nosniff", path);
@@ -244,5 +284,8 @@ test("the newest flows before now are so many, oldest first", async () => {
   harness.observer.add(testFlows(1, 40));
   const answer = await get(harness.port, "/api/flows-before?number=7&verdict=FORWARDED");
   const { flows } = JSON.parse(answer.body) as { flows: { uuid: string }[] };
-  assert.deepEqual(numbers(flows.map(({ uuid }) => uuid)), [32, 33, 34, 35, 36, 37, 38, 39].slice(-7));
+  assert.deepEqual(
+    numbers(flows.map(({ uuid }) => uuid)),
+    [32, 33, 34, 35, 36, 37, 38, 39].slice(-7),
+  );
 });

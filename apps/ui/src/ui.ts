@@ -8,6 +8,7 @@ import type { Assets } from "./http/assets.ts";
 import { hostsOf } from "./http/guard.ts";
 import { type JsonRoute, UiServer } from "./http/server.ts";
 import { mapRoute } from "./map/map-route.ts";
+import { MapNames } from "./map/node-of.ts";
 import { Collections } from "./objects/collections.ts";
 import { objectsRoute } from "./objects/objects-route.ts";
 import { suggestRoute } from "./objects/suggest-route.ts";
@@ -38,18 +39,19 @@ export async function startUi(options: UiOptions): Promise<Ui> {
   if (client) parts.use(client);
   parts.defer(() => stopping.abort(new Error("stopped")));
   const relay = parts.use(new Relay(options.relay));
+  const mapNames = new MapNames();
   const collections = client && new Collections(client, stopping.signal);
   const server = parts.use(
     new UiServer({
       assets,
       streams: {
-        flows: flowsRoute(relay),
-        map: mapRoute(relay),
+        flows: flowsRoute(relay, mapNames),
+        map: mapRoute(relay, mapNames),
         objects: objectsRoute(collections),
       },
       answers: {
         flow: flowRoute(relay),
-        "flows-before": flowsBeforeRoute(relay),
+        "flows-before": flowsBeforeRoute(relay, mapNames),
         policy: policyRoute(client),
         status: statusRoute(relay, collections),
         suggest: suggestRoute(relay, collections),

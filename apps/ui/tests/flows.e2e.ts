@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { Page } from "playwright-core";
-import { startBrowser, type TestBrowser } from "./support/browser.ts";
+import { inPage, startBrowser, type TestBrowser } from "./support/browser.ts";
 import { startCluster, type TestCluster } from "./support/cluster.ts";
 import { shopScene } from "./support/shop.ts";
 
@@ -84,7 +84,10 @@ test("bare words are understood, and names of the cluster are suggested", async 
   await page.getByRole("option", { name: "to-port 5432", exact: true }).click();
   await settled(all(/:5432$/), 4);
   await page.keyboard.type("from-pod:cat");
-  await page.getByRole("option", { name: /from-pod shop\/catalog-/ }).first().waitFor();
+  await page
+    .getByRole("option", { name: /from-pod shop\/catalog-/ })
+    .first()
+    .waitFor();
   await page.keyboard.press("ArrowDown");
   await page.keyboard.press("ArrowDown");
   await page.keyboard.press("Enter");
@@ -131,7 +134,7 @@ test("a default deny leads to the policies that cause it, their YAML, and the sm
   await browser.context.grantPermissions(["clipboard-read", "clipboard-write"]);
   await panel.locator(".smallest").getByRole("button", { name: "Copy YAML" }).click();
   await panel.getByRole("status").filter({ hasText: "Copied" }).waitFor({ state: "attached" });
-  const copied = await page.evaluate(() => navigator.clipboard.readText());
+  const copied = await inPage<string>(page, "return navigator.clipboard.readText()");
   assert.match(copied, /^apiVersion: cilium\.io\/v2\nkind: CiliumNetworkPolicy/);
   await page.close();
 });
@@ -191,7 +194,7 @@ test("who scrolls down is left in peace, and gets older flows; new ones wait at 
   await open("/flows");
   await rows().first().waitFor();
   const list = page.getByRole("table", { name: "Flows, newest first" });
-  await list.evaluate((element) => element.scrollTo({ top: 5_000 }));
+  await inPage(page, `document.querySelector(".table-scroll").scrollTo({ top: 5000 })`);
   await page.waitForTimeout(200);
   const [before] = await rows().first().allTextContents();
   cluster.add(Date.now() - 100, Date.now(), 50);
@@ -200,7 +203,7 @@ test("who scrolls down is left in peace, and gets older flows; new ones wait at 
   assert.equal((await rows().first().allTextContents())[0], before);
   const count = async () => Number(await list.getAttribute("aria-rowcount"));
   const known = await count();
-  await list.evaluate((element) => element.scrollTo({ top: element.scrollHeight }));
+  await inPage(page, `document.querySelector(".table-scroll").scrollTo({ top: 1e9 })`);
   const deadlineMs = Date.now() + 5_000;
   while ((await count()) < known + 400) {
     assert.ok(Date.now() < deadlineMs, `${await count()} rows`);
@@ -235,7 +238,7 @@ test("columns can be chosen and are remembered", async () => {
   await rows().first().waitFor();
   const heads = await page.getByRole("columnheader").allTextContents();
   assert.ok(heads.includes("Source address") && !heads.includes("Event"), heads.join());
-  await page.evaluate(() => localStorage.clear());
+  await inPage(page, "localStorage.clear()");
   await page.close();
 });
 

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { Page } from "playwright-core";
-import { startBrowser, type TestBrowser } from "./support/browser.ts";
+import { inPage, startBrowser, type TestBrowser } from "./support/browser.ts";
 import { startCluster, type TestCluster } from "./support/cluster.ts";
 import { Traffic, workload } from "./support/scene.ts";
 import { shopScene } from "./support/shop.ts";
@@ -33,9 +33,10 @@ async function open(path: string): Promise<void> {
 }
 
 async function cards(): Promise<string[]> {
-  const ids = await page
-    .locator("[data-card]")
-    .evaluateAll((elements) => elements.map((element) => element.getAttribute("data-card") ?? ""));
+  const ids = await inPage<string[]>(
+    page,
+    `return [...document.querySelectorAll("[data-card]")].map((card) => card.dataset.card)`,
+  );
   return ids.map(decodeURIComponent).toSorted();
 }
 
@@ -47,7 +48,14 @@ test("workloads appear in their namespaces; the world, the host and the API serv
   await card(/^frontend, Deployment/).waitFor();
   await still();
   const groups = await page.locator(".group-title").allTextContents();
-  assert.deepEqual(groups.toSorted(), ["analytics", "data", "ingress", "kube-system", "monitoring", "shop"]);
+  assert.deepEqual(groups.toSorted(), [
+    "analytics",
+    "data",
+    "ingress",
+    "kube-system",
+    "monitoring",
+    "shop",
+  ]);
   const found = await cards();
   for (const key of [
     "reserved///world",
@@ -58,7 +66,10 @@ test("workloads appear in their namespaces; the world, the host and the API serv
     "workload/analytics/CronJob/report",
   ])
     assert.ok(found.includes(key), `${key} is missing among ${found.join(" ")}`);
-  assert.match((await card(/^postgres/).getAttribute("aria-label")) ?? "", /flows a second, \d+ dropped/);
+  assert.match(
+    (await card(/^postgres/).getAttribute("aria-label")) ?? "",
+    /flows a second, \d+ dropped/,
+  );
   await page.close();
 });
 
@@ -82,12 +93,16 @@ test("a card leads to its connections and flows, one of those to its details", a
   for (const text of await panel().locator(".flow-card-ends").allTextContents())
     assert.match(text, /data\/postgres-/);
   await panel().getByRole("button", { name: "analytics/report" }).click();
-  await panel().getByRole("heading", { name: /analytics\/report.*data\/postgres/ }).waitFor();
+  await panel()
+    .getByRole("heading", { name: /analytics\/report.*data\/postgres/ })
+    .waitFor();
   await panel().locator(".table-row").first().click();
   const details = page.getByRole("complementary", { name: "The selected flow" });
   await details.getByText(/denied by default/).waitFor();
   await details.getByRole("button", { name: "Close (Esc)" }).click();
-  await panel().getByRole("heading", { name: /analytics\/report/ }).waitFor();
+  await panel()
+    .getByRole("heading", { name: /analytics\/report/ })
+    .waitFor();
   await page.goBack();
   await panel().getByRole("heading", { name: "data/postgres" }).waitFor();
   await page.close();
@@ -106,7 +121,9 @@ test("a line can be clicked: the pair's flows, and only those", async () => {
   // A little before its end the line is alone.
   await page.mouse.move(to.x - 6, to.y + to.height / 2);
   await page.mouse.click(to.x - 6, to.y + to.height / 2);
-  await panel().getByRole("heading", { name: /analytics\/report.*data\/kafka/ }).waitFor();
+  await panel()
+    .getByRole("heading", { name: /analytics\/report.*data\/kafka/ })
+    .waitFor();
   await panel().locator(".table-row").first().waitFor();
   for (const text of await panel().locator(".flow-card-ends").allTextContents())
     assert.match(text, /analytics\/report.*data\/kafka/);
@@ -123,7 +140,9 @@ test("the map is a table too", async () => {
   await table.getByRole("button", { name: "analytics/report" }).first().waitFor();
   const row = table.getByRole("row", { name: /shop\/frontend.*shop\/catalog.*TCP 9000/ });
   await row.getByRole("button").click();
-  await panel().getByRole("heading", { name: /shop\/frontend.*shop\/catalog/ }).waitFor();
+  await panel()
+    .getByRole("heading", { name: /shop\/frontend.*shop\/catalog/ })
+    .waitFor();
   await page.close();
 });
 
@@ -141,7 +160,7 @@ test("namespaces are folded into one card and unfolded again; that is remembered
   await card(/^data, 3 workloads/).waitFor();
   await card("Unfold all namespaces").click();
   await card(/^redis/).waitFor();
-  await page.evaluate(() => localStorage.clear());
+  await inPage(page, "localStorage.clear()");
   await page.close();
 });
 
@@ -149,11 +168,12 @@ test("who comes moves nobody", async () => {
   await open("/map?namespace=shop");
   await still();
   const places = () =>
-    page.locator("[data-card]").evaluateAll((elements) =>
-      elements.map((element) => {
-        const node = element.closest(".react-flow__node") as HTMLElement;
-        return `${element.getAttribute("data-card")} ${node.style.left} ${node.style.top}`;
-      }),
+    inPage<string[]>(
+      page,
+      `return [...document.querySelectorAll("[data-card]")].map((card) => {
+        const { left, top } = card.closest(".react-flow__node").style;
+        return [card.dataset.card, left, top].join(" ");
+      })`,
     );
   const before = await places();
   const { parties } = shopScene();
@@ -174,7 +194,10 @@ test("who comes moves nobody", async () => {
   await card(/^newcomer/).waitFor();
   await page.waitForTimeout(500);
   const after = await places();
-  assert.deepEqual(after.filter((place) => !place.includes("newcomer")).toSorted(), before.toSorted());
+  assert.deepEqual(
+    after.filter((place) => !place.includes("newcomer")).toSorted(),
+    before.toSorted(),
+  );
   await page.close();
 });
 
@@ -223,7 +246,8 @@ test("arrow keys go from card to card, Enter selects, Escape lets go", async () 
   await open("/map");
   await still();
   await page.getByRole("group", { name: /Service map/ }).focus();
-  const focused = () => page.evaluate(() => document.activeElement?.getAttribute("data-card"));
+  const focused = () =>
+    inPage<string | null>(page, `return document.activeElement.getAttribute("data-card")`);
   await page.keyboard.press("ArrowRight");
   await page.waitForTimeout(400);
   const first = await focused();

@@ -49,7 +49,10 @@ test("endpoints, identities and services are listed and lead to their flows", as
   ] as const;
   for (const [kind, row, url] of rows) {
     const page = await browser.open(`${cluster.url}/${kind}`);
-    await page.getByRole("row", { name: row }).getByRole("link", { name: /^Flows of/ }).click();
+    await page
+      .getByRole("row", { name: row })
+      .getByRole("link", { name: /^Flows of/ })
+      .click();
     await page.locator(".flow-table").waitFor();
     assert.match(page.url(), url);
     await page.close();
@@ -75,8 +78,7 @@ test("a table follows the API server", async () => {
 test("a column's head sorts, both ways", async () => {
   const page = await browser.open(`${cluster.url}/services`);
   await page.getByRole("row", { name: /kafka/ }).waitFor();
-  const names = () =>
-    page.locator(".table-row > [role=cell]:nth-child(2)").allTextContents();
+  const names = () => page.locator(".table-row > [role=cell]:nth-child(2)").allTextContents();
   const head = page.getByRole("columnheader", { name: "Service" });
   await head.getByRole("button").click();
   const up = await names();

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { Page } from "playwright-core";
-import { startBrowser, type TestBrowser } from "./support/browser.ts";
+import { inPage, startBrowser, type TestBrowser } from "./support/browser.ts";
 import { startCluster, type TestCluster } from "./support/cluster.ts";
 import { largeScene } from "./support/shop.ts";
 
@@ -32,19 +32,20 @@ after(async () => {
 type Frames = { readonly fps: number; readonly worstMs: number };
 
 function frames(ms: number): Promise<Frames> {
-  return page.evaluate(async (durationMs) => {
-    const begun = performance.now();
+  return inPage<Frames>(
+    page,
+    `const begun = performance.now();
     let last = begun;
     let count = 0;
     let worstMs = 0;
-    while (last - begun < durationMs) {
-      const at = await new Promise<number>((resolve) => requestAnimationFrame(() => resolve(performance.now())));
+    while (last - begun < ${ms}) {
+      const at = await new Promise((resolve) => requestAnimationFrame(() => resolve(performance.now())));
       worstMs = Math.max(worstMs, at - last);
       last = at;
       count++;
     }
-    return { fps: (count * 1000) / (last - begun), worstMs };
-  }, ms);
+    return { fps: (count * 1000) / (last - begun), worstMs };`,
+  );
 }
 
 /** `move` goes on as long as the frames are counted. */
@@ -68,7 +69,7 @@ async function measured(what: string, move?: () => Promise<void>): Promise<void>
 test("the whole map, and the flows beside it, at thirty frames a second and more", async () => {
   page = await browser.open(`${cluster.url}/map`);
   await page.getByRole("button", { name: "Unfold all namespaces" }).click();
-  await page.waitForFunction((count) => document.querySelectorAll("[data-card]").length >= count, workloads);
+  await page.waitForFunction(`document.querySelectorAll("[data-card]").length >= ${workloads}`);
   await page.waitForTimeout(1_500);
   await measured("map at rest");
   await page.locator(".map-switch").getByRole("button", { name: "Flows", exact: true }).click();
@@ -98,7 +99,9 @@ test("the list of flows at two thousand a second, still and while it is scrolled
   await page.locator(".table-row").first().waitFor();
   await page.waitForTimeout(2_500);
   await measured("list");
-  const rate = Number.parseFloat(((await page.getByTestId("rate").textContent()) ?? "").replace("k", ""));
+  const rate = Number.parseFloat(
+    ((await page.getByTestId("rate").textContent()) ?? "").replace("k", ""),
+  );
   assert.ok(rate > 1, `${rate}k flows a second`);
   await page.mouse.move(600, 400);
   await measured("scrolling the list", async () => {

@@ -79,7 +79,11 @@ test("kill -9 of the server beneath the map: it goes on, and counts nothing twic
   const slider = page.getByRole("slider", { name: "Time that the map shows" });
   await page.getByLabel("Width of the window").selectOption("whole");
   const flows = async () =>
-    Number(/: ([\d,]+) flows?/.exec((await slider.getAttribute("aria-valuetext")) ?? "")?.[1]?.replaceAll(",", ""));
+    Number(
+      /: ([\d,]+) flows?/
+        .exec((await slider.getAttribute("aria-valuetext")) ?? "")?.[1]
+        ?.replaceAll(",", ""),
+    );
   await page.waitForTimeout(1_500);
   const begun = await flows();
   assert.ok(begun > 0);

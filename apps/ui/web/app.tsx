@@ -159,12 +159,15 @@ function ClusterDetails(): ReactNode {
         </div>
         <div className="value">
           <dt>State</dt>
-          <dd>{relay.error === "" ? `answers, ${visible(relay.version)}` : visible(relay.error)}</dd>
+          <dd>
+            {relay.error === "" ? `answers, ${visible(relay.version)}` : visible(relay.error)}
+          </dd>
         </div>
         <div className="value">
           <dt>Flows</dt>
           <dd>
-            {count(relay.seenFlows)} seen, {short(relay.numFlows)} of {short(relay.maxFlows)} in memory
+            {count(relay.seenFlows)} seen, {short(relay.numFlows)} of {short(relay.maxFlows)} in
+            memory
           </dd>
         </div>
         <div className="value">
@@ -253,7 +256,8 @@ function KeysHelp(): ReactNode {
 function Banner(): ReactNode {
   const { server, relayError, unauthorized } = useStore(connection);
   let text = "";
-  if (!unauthorized && server === "lost") text = "The page's server does not answer. Trying again …";
+  if (!unauthorized && server === "lost")
+    text = "The page's server does not answer. Trying again …";
   else if (!unauthorized && server === "connected" && relayError)
     text = `Relay does not answer: ${relayError}. Trying again …`;
   return (

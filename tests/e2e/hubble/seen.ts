@@ -114,11 +114,11 @@ export class Follower implements AsyncDisposable {
   readonly responses: SeenResponse[] = [];
   readonly #child: ChildProcess;
   readonly #closed: Promise<void>;
-  /** What it said to people. */
-  complaint = "";
+  /** States of nodes, and complaints: what it said to people. */
+  told = "";
 
   constructor(lab: Lab, ...words: readonly string[]) {
-    const command = ["observe", "--follow", "-o", "jsonpb", ...words];
+    const command = ["observe", "--follow", "--debug", "-o", "jsonpb", ...words];
     this.#child = spawn(join(root, "hubble"), command, {
       cwd: root,
       env: { ...process.env, TSILIUM_LAB: lab.name },
@@ -128,7 +128,7 @@ export class Follower implements AsyncDisposable {
     assert.ok(stdout && stderr);
     const lines = createInterface({ input: stdout });
     lines.on("line", (line) => this.responses.push(JSON.parse(line) as SeenResponse));
-    stderr.setEncoding("utf8").on("data", (text: string) => (this.complaint += text));
+    stderr.setEncoding("utf8").on("data", (text: string) => (this.told += text));
     this.#closed = new Promise((resolve) => lines.once("close", () => resolve()));
   }
 
@@ -138,6 +138,17 @@ export class Follower implements AsyncDisposable {
 
   get flows(): SeenFlow[] {
     return flowsOf(this.responses);
+  }
+
+  /** "NODE_CONNECTED node-1 node-2", ... as they came. */
+  get nodeStates(): string[] {
+    return this.told
+      .split("\n")
+      .filter((line) => line.startsWith("{"))
+      .map((line) => (JSON.parse(line) as SeenResponse).node_status)
+      .flatMap((status) =>
+        status ? [`${status.state_change} ${status.node_names.join(" ")}`] : [],
+      );
   }
 
   /** Waits until it is so, for `patienceMs` at most. @returns whether it is */

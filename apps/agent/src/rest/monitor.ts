@@ -1,8 +1,9 @@
 // The live stream of drops, traces, verdicts of policy and translations, one JSON object per line.
 import { dropReasons } from "@tsilium/datapath";
 import type { DatapathEvent, PacketEvent, TranslationEvent } from "@tsilium/datapath/model.ts";
+import { BootClock } from "@tsilium/hubble/decode/index.ts";
 import { formatPacket, parsePacket } from "@tsilium/net";
-import { clockBoottimeNs } from "@tsilium/syscall";
+import { clockBoottimeNs, clockRealtimeNs } from "@tsilium/syscall";
 import type { EventWish } from "../hubble/event-switch.ts";
 import type { NamedRule } from "../policy/model.ts";
 import { type RuleNumberView, ruleNumberView } from "./policy-views.ts";
@@ -20,6 +21,8 @@ export type Wanted = { readonly trace: boolean; readonly verdicts: boolean };
 export class Monitor {
   readonly #source: EventSource;
   readonly #names: RuleNames;
+  /** One for all, so that times stand in the order of the events. */
+  readonly #clock = new BootClock({ boottimeNs: clockBoottimeNs, unixNs: clockRealtimeNs });
 
   constructor(source: EventSource, names: RuleNames) {
     this.#source = source;
@@ -34,14 +37,16 @@ export class Monitor {
     });
     for await (const event of this.#source.events(signal)) {
       if (!isWanted(event, wanted)) continue;
+      this.#clock.measure();
       yield JSON.stringify(await this.#view(event));
     }
   }
 
   async #view(event: DatapathEvent): Promise<object> {
-    if (event.kind === "translation") return translationView(event);
+    const time = timeText(this.#clock.unixNs(event.timestampNs));
+    if (event.kind === "translation") return translationView(event, time);
     const rule = event.rule === 0 ? undefined : await this.#names.of(event.rule);
-    return eventView(event, rule);
+    return eventView(event, time, rule);
   }
 }
 
@@ -59,10 +64,10 @@ function isWanted(event: DatapathEvent, { trace, verdicts }: Wanted): boolean {
 }
 
 /** An event as clients read it. */
-export function eventView(event: PacketEvent, rule?: NamedRule) {
+export function eventView(event: PacketEvent, time: string, rule?: NamedRule) {
   const { kind, code, direction, endpointId, sourceIdentity, destinationIdentity, ifindex } = event;
   return {
-    time: wallClock(event.timestampNs),
+    time,
     kind,
     code,
     ...(kind === "drop" ? { reason: dropReasons[code] ?? `reason ${code}` } : {}),
@@ -80,10 +85,10 @@ export function eventView(event: PacketEvent, rule?: NamedRule) {
 }
 
 /** A socket that asked for a service, as clients read it. */
-export function translationView(event: TranslationEvent) {
+export function translationView(event: TranslationEvent, time: string) {
   const { kind, address, port, backend, protocol } = event;
   return {
-    time: wallClock(event.timestampNs),
+    time,
     kind,
     refused: event.isRefused,
     protocol,
@@ -99,11 +104,9 @@ function unnamed(number: number): Pick<RuleNumberView, "number" | "name"> {
   return { number, name: `rule ${number}` };
 }
 
-/** CLOCK_BOOTTIME nanoseconds as RFC 3339 with microseconds. */
-function wallClock(boottimeNs: bigint): string {
-  const nowNs = BigInt(Date.now()) * 1_000_000n;
-  const atNs = nowNs - (clockBoottimeNs() - boottimeNs);
-  const micros = (atNs / 1000n) % 1_000_000n;
-  const seconds = new Date(Number(atNs / 1_000_000n)).toISOString().slice(0, 19);
+/** UNIX time in nanoseconds as RFC 3339 with microseconds. */
+function timeText(unixNs: bigint): string {
+  const micros = (unixNs / 1000n) % 1_000_000n;
+  const seconds = new Date(Number(unixNs / 1_000_000n)).toISOString().slice(0, 19);
   return `${seconds}.${micros.toString().padStart(6, "0")}Z`;
 }

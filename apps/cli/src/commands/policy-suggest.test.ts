@@ -103,3 +103,22 @@ test("without any flow there is nothing to suggest", async () => {
   assert.equal(status, 1);
   assert.match(stderr, /no connection of pods in shop was seen \(0 flows read\)/);
 });
+
+test("pods are of whatever cluster they are, if it is one", async () => {
+  const of = (clusterName: string) =>
+    flows.map((flow) => ({
+      ...flow,
+      source: { ...flow.source, clusterName },
+      destination: { ...flow.destination, clusterName },
+    }));
+  await using server = await testServer();
+  server.add(...of("east"));
+  const alone = await suggest("-n", "shop", "--server", server.address);
+  assert.equal(alone.stderr, "2 policies from 2 connections (4 flows): 2 as seen\n");
+  server.add(...of("west"));
+  const both = await suggest("-n", "shop", "--server", server.address);
+  assert.match(both.stderr, /^error: pods of several clusters were seen: east, west\nSay whose/);
+  const one = ["--cluster-name", "west"];
+  const west = await suggest("-n", "shop", "--server", server.address, ...one);
+  assert.deepEqual(ported(west.stdout), ["client", "8080", "web", "8080"]);
+});

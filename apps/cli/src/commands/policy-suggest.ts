@@ -1,6 +1,7 @@
 // `tsilium policy suggest`: the policies that recorded flows need, and nothing more.
 // Exit status 0: they allow what was seen and nothing else of it; 2: not quite; 1: there are none.
 import { Option, type Command } from "commander";
+import type { SeenConnection } from "@tsilium/policy/replay/index.ts";
 import type { PolicyState } from "../api.ts";
 import { CommandError } from "../failure.ts";
 import { printable } from "../output.ts";
@@ -12,7 +13,7 @@ type SuggestOptions = FlowSource & {
   readonly cidr?: true;
   readonly includeDrops?: true;
   readonly output: "yaml" | "json";
-  readonly clusterName: string;
+  readonly clusterName?: string;
 };
 
 const imperfectStatus = 2;
@@ -53,7 +54,10 @@ export function registerPolicySuggest(policy: Command): void {
     )
     .option("--cidr", "the world by the addresses that were seen, not as an entity")
     .option("--include-drops", "allow what policy denied as well")
-    .option("--cluster-name <name>", "of the pods that get policies", "default")
+    .option(
+      "--cluster-name <name>",
+      "of the pods that get policies, where flows are of several clusters",
+    )
     .addOption(
       new Option("-o, --output <format>", "how to print").choices(["yaml", "json"]).default("yaml"),
     )
@@ -83,22 +87,45 @@ async function suggested(options: SuggestOptions) {
   const source = hasFlowSource(options) ? options : { ...options, since: usualSince };
   const seen = new SeenConnections();
   const recorded = await readFlows(source, options.namespace, (flow) => seen.add(flow));
+  const connections = seen.connections();
+  const clusterName = options.clusterName ?? clusterOf(connections, options.namespace);
   const wanted = {
     namespaces: options.namespace,
     kind: options.kind,
     cidr: options.cidr ?? false,
     includeDrops: options.includeDrops ?? false,
-    clusterName: options.clusterName,
+    clusterName,
   };
-  const suggestion = suggest(seen.connections(), wanted);
+  const suggestion = suggest(connections, wanted);
   if (suggestion.policies.length === 0)
     throw new CommandError(
       `no connection of pods in ${options.namespace.join(", ")} was seen (${seen.flows} flows read)`,
       "Is --since long enough, and is it the right server? `hubble observe -n NAMESPACE` shows its flows.",
     );
-  const settings = { ...usualSettings, clusterName: options.clusterName };
+  const settings = { ...usualSettings, clusterName };
   const proof = prove(suggestion.policies, suggestion.connections, { settings, ...wanted });
   return { ...suggestion, proof, recorded, flows: seen.flows, leftOut: seen.leftOutFlows };
+}
+
+/** The one cluster of these namespaces' pods. @throws CommandError when there are several */
+function clusterOf(
+  connections: readonly SeenConnection[],
+  namespaces: readonly string[],
+): string {
+  const parties = connections.flatMap(({ from, to }) => [from.party, to.party]);
+  const clusters = new Set(
+    parties.flatMap((party) =>
+      party.kind === "pods" && party.cluster !== "" && namespaces.includes(party.namespace)
+        ? [party.cluster]
+        : [],
+    ),
+  );
+  const [only = "default", ...others] = [...clusters].toSorted();
+  if (others.length === 0) return only;
+  throw new CommandError(
+    `pods of several clusters were seen: ${[only, ...others].join(", ")}`,
+    "Say whose policies these are to be with --cluster-name.",
+  );
 }
 
 const usualSince = "24h";

@@ -57,11 +57,15 @@ function unreachable(error: ConnectError, address: string): Explanation {
       `${failed}: it speaks no TLS (${said})`,
       "Ask it without --tls and tls://, or see that it has certificates.",
     ];
-  const ended = address.startsWith("tls://")
+  // Without a code it was the server's own word, or the end of a stream that had begun.
+  return [code === "" ? `${address}: ${said}` : `${failed}: ${said}`, whyEnded(address)];
+}
+
+function whyEnded(address: string): string {
+  if (address.startsWith("unix:")) return "It starts or stops just now: try again.";
+  return address.startsWith("tls://")
     ? `If it ended the connection, it may not take this client's certificate. ${giveCertificate}`
     : "If it ended the connection, it may want TLS: --tls, or tls:// before the address. Or it starts or stops just now.";
-  // Without a code it was the server's own word, or the end of a stream that had begun.
-  return [code === "" ? `${address}: ${said}` : `${failed}: ${said}`, ended];
 }
 
 const giveCertificate =

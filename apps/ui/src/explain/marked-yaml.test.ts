@@ -8,7 +8,10 @@ const object = {
     endpointSelector: { matchLabels: { app: "a" } },
     ingress: [
       { fromEndpoints: [{}] },
-      { fromEntities: ["world"], toPorts: [{ ports: [{ port: "80" }] }, { ports: [{ port: "81" }] }] },
+      {
+        fromEntities: ["world"],
+        toPorts: [{ ports: [{ port: "80" }] }, { ports: [{ port: "81" }] }],
+      },
     ],
     egress: [],
   },
@@ -21,10 +24,7 @@ function markedLines(path: string | undefined): string[] | undefined {
 
 const rows: readonly (readonly [string, readonly string[]])[] = [
   ["spec.ingress[0]", ["    - fromEndpoints:", "        - {}"]],
-  [
-    "spec.ingress[1].toPorts[1]",
-    ["        - ports:", "            - port: '81'"],
-  ],
+  ["spec.ingress[1].toPorts[1]", ["        - ports:", "            - port: '81'"]],
   ["spec.endpointSelector", ["  endpointSelector:", "    matchLabels:", "      app: a"]],
   ["spec.egress", ["  egress: []"]],
   ["kind", ["kind: CiliumNetworkPolicy"]],
@@ -35,5 +35,13 @@ for (const [path, lines] of rows) {
   });
 }
 
-for (const path of [undefined, "spec.ingress[2]", "spec.no", "spec..ingress", "__proto__.x", "spec.ingress[-1]", "spec.kind.x"])
+for (const path of [
+  undefined,
+  "spec.ingress[2]",
+  "spec.no",
+  "spec..ingress",
+  "__proto__.x",
+  "spec.ingress[-1]",
+  "spec.kind.x",
+])
   test(`${path} marks nothing`, () => assert.equal(markedLines(path), undefined));

@@ -1,5 +1,11 @@
 // A policy object as the API server has it now, with the rule that decided marked.
-import { type KubeClient, KubeError, type KubeObject, type Resource, resources } from "@tsilium/kube";
+import {
+  type KubeClient,
+  KubeError,
+  type KubeObject,
+  type Resource,
+  resources,
+} from "@tsilium/kube";
 import { type JsonRoute, RequestError } from "../http/server.ts";
 import { markedYaml } from "./marked-yaml.ts";
 

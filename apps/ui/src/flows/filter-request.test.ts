@@ -15,11 +15,7 @@ function lists(query: string) {
 const rows: readonly (readonly [string, unknown[], unknown[]])[] = [
   ["", [], []],
   ["verdict=DROPPED&verdict=AUDIT", [{ verdict: ["DROPPED", "AUDIT"] }], []],
-  [
-    "namespace=shop",
-    [{ source_pod: ["shop/"] }, { destination_pod: ["shop/"] }],
-    [],
-  ],
+  ["namespace=shop", [{ source_pod: ["shop/"] }, { destination_pod: ["shop/"] }], []],
   [
     "pod=web&namespace=shop&to-port=80",
     [
@@ -28,11 +24,7 @@ const rows: readonly (readonly [string, unknown[], unknown[]])[] = [
     ],
     [],
   ],
-  [
-    "from-namespace=a&to-namespace=b",
-    [{ source_pod: ["a/"], destination_pod: ["b/"] }],
-    [],
-  ],
+  ["from-namespace=a&to-namespace=b", [{ source_pod: ["a/"], destination_pod: ["b/"] }], []],
   ["not.port=53", [], [{ source_port: ["53"] }, { destination_port: ["53"] }]],
   ["reply=false", [], [{ reply: [true] }]],
   ["not.reply=false", [{ reply: [true] }], []],

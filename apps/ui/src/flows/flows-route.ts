@@ -4,6 +4,7 @@ import { compileFilters } from "@tsilium/hubble/filter/index.ts";
 import { flowToJson } from "@tsilium/hubble/codec/index.ts";
 import type { LineWriter } from "../http/lines.ts";
 import { type JsonRoute, RequestError, type StreamRoute } from "../http/server.ts";
+import type { MapNames } from "../map/node-of.ts";
 import { type Selection, selectionOf } from "../map/selection.ts";
 import type { Relay } from "../relay/relay.ts";
 import { followFlows } from "../relay/follow.ts";
@@ -17,10 +18,10 @@ const flushMs = 50;
 const mostWaiting = 5_000;
 
 /** "flows": lines until the browser goes. */
-export function flowsRoute(relay: Relay): StreamRoute {
+export function flowsRoute(relay: Relay, names: MapNames): StreamRoute {
   return async (parameters, writer) => {
     const query = flowQuery(parameters, Date.now());
-    const selection = selectionOf(parameters);
+    const selection = selectionOf(parameters, names);
     const outlet = new FlowOutlet(writer);
     const { asked, isWanted } = narrowed(query, selection);
     try {
@@ -47,11 +48,11 @@ export function flowsRoute(relay: Relay): StreamRoute {
 }
 
 /** "flows-before": one answer with the newest flows before a time, oldest first. */
-export function flowsBeforeRoute(relay: Relay): JsonRoute {
+export function flowsBeforeRoute(relay: Relay, names: MapNames): JsonRoute {
   return async (parameters, signal) => {
     const query = flowQuery(parameters, Date.now());
     if (query.number === 0) throw new RequestError(400, "number: how many?");
-    const selection = selectionOf(parameters);
+    const selection = selectionOf(parameters, names);
     let read = await readBefore(relay, query, { selection, ask: query.number, signal });
     // What is tested here thins out what relay tells: then it is asked for more, once.
     if (selection && read.flows.length < query.number && read.told >= query.number)

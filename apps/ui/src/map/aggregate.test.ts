@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { emptyFlow, type Flow, type FlowEndpoint, unknownEndpoint } from "@tsilium/hubble/model.ts";
 import { MapAggregate } from "./aggregate.ts";
-import { mapEnds } from "./node-of.ts";
+import { MapNames } from "./node-of.ts";
 
 const pod = (namespace: string, workload: string, podName = `${workload}-1`): FlowEndpoint => ({
   ...unknownEndpoint,
@@ -32,7 +32,12 @@ const ends: readonly (readonly [string, Partial<Flow>, string | undefined])[] = 
   ["a request", {}, "workload/shop/Deployment/web > workload/shop/Deployment/db TCP 5432"],
   [
     "its reply, turned round",
-    { source: pod("shop", "db"), destination: pod("shop", "web"), l4: tcp(5432, 40_000), isReply: true },
+    {
+      source: pod("shop", "db"),
+      destination: pod("shop", "web"),
+      l4: tcp(5432, 40_000),
+      isReply: true,
+    },
     "workload/shop/Deployment/web > workload/shop/Deployment/db TCP 5432",
   ],
   [
@@ -56,18 +61,35 @@ const ends: readonly (readonly [string, Partial<Flow>, string | undefined])[] = 
     { destination: reserved(7, "reserved:kube-apiserver", "reserved:remote-node") },
     "workload/shop/Deployment/web > reserved///kube-apiserver TCP 5432",
   ],
-  ["another node", { source: reserved(6) }, "reserved///remote-node > workload/shop/Deployment/db TCP 5432"],
+  [
+    "another node",
+    { source: reserved(6) },
+    "reserved///remote-node > workload/shop/Deployment/db TCP 5432",
+  ],
   [
     "a socket's view of a service",
-    { destination: unknownEndpoint, destinationService: { name: "db", namespace: "shop" }, verdict: 6 },
+    {
+      destination: unknownEndpoint,
+      destinationService: { name: "db", namespace: "shop" },
+      verdict: 6,
+    },
     undefined,
   ],
   [
     "a service without backends",
-    { destination: unknownEndpoint, destinationService: { name: "db", namespace: "shop" }, verdict: 2, dropReason: 158 },
+    {
+      destination: unknownEndpoint,
+      destinationService: { name: "db", namespace: "shop" },
+      verdict: 2,
+      dropReason: 158,
+    },
     "workload/shop/Deployment/web > service/shop//db TCP 5432",
   ],
-  ["nobody knows who", { source: unknownEndpoint }, "unknown///unknown > workload/shop/Deployment/db TCP 5432"],
+  [
+    "nobody knows who",
+    { source: unknownEndpoint },
+    "unknown///unknown > workload/shop/Deployment/db TCP 5432",
+  ],
   [
     "ping",
     { l4: { kind: "icmp4", type: 8, code: 0 } },
@@ -76,7 +98,7 @@ const ends: readonly (readonly [string, Partial<Flow>, string | undefined])[] = 
 ];
 for (const [what, more, expected] of ends) {
   test(`${what} is drawn as ${expected}`, () => {
-    const found = mapEnds(flow(more));
+    const found = new MapNames().ends(flow(more));
     assert.equal(
       found && `${found.source.key} > ${found.destination.key} ${found.protocol} ${found.port}`,
       expected,
@@ -85,16 +107,23 @@ for (const [what, more, expected] of ends) {
 }
 
 test("flows are counted by connection, verdict and second; both directions are one connection", () => {
-  const aggregate = new MapAggregate(1_000);
+  const aggregate = new MapAggregate(1_000, new MapNames());
   aggregate.add(flow({}));
-  aggregate.add(flow({ isReply: true, source: pod("shop", "db"), destination: pod("shop", "web"), l4: tcp(5432, 1) }));
+  aggregate.add(
+    flow({
+      isReply: true,
+      source: pod("shop", "db"),
+      destination: pod("shop", "web"),
+      l4: tcp(5432, 1),
+    }),
+  );
   aggregate.add(flow({ verdict: 2, dropReason: 133 }));
   aggregate.add(flow({ verdict: 4, timeNs: 1_001_000_000_000n }));
   const news = aggregate.takeNews();
-  assert.deepEqual(news?.nodes?.map(({ key }) => key), [
-    "workload/shop/Deployment/web",
-    "workload/shop/Deployment/db",
-  ]);
+  assert.deepEqual(
+    news?.nodes?.map(({ key }) => key),
+    ["workload/shop/Deployment/web", "workload/shop/Deployment/db"],
+  );
   assert.deepEqual(news?.edges, [{ source: 0, destination: 1, protocol: "TCP", port: 5432 }]);
   assert.deepEqual(news?.buckets, [
     { startMs: 1_000_000, edges: [0, 2, 1, 0, 0] },
@@ -104,25 +133,30 @@ test("flows are counted by connection, verdict and second; both directions are o
 });
 
 test("what was told once is not told again, counts are", () => {
-  const aggregate = new MapAggregate(1_000);
+  const aggregate = new MapAggregate(1_000, new MapNames());
   aggregate.add(flow({ destinationService: { name: "db", namespace: "shop" } }));
   assert.deepEqual(aggregate.takeNews()?.services, [[1, "shop/db"]]);
   aggregate.add(flow({ destinationService: { name: "db", namespace: "shop" } }));
-  assert.deepEqual(aggregate.takeNews(), { buckets: [{ startMs: 1_000_000, edges: [0, 1, 0, 0, 0] }] });
+  assert.deepEqual(aggregate.takeNews(), {
+    buckets: [{ startMs: 1_000_000, edges: [0, 1, 0, 0, 0] }],
+  });
 });
 
 test("a scan of all ports is seventeen connections, not 65535", () => {
-  const aggregate = new MapAggregate(1_000);
+  const aggregate = new MapAggregate(1_000, new MapNames());
   for (let port = 1; port < 65_536; port++) aggregate.add(flow({ l4: tcp(40_000, port) }));
   const news = aggregate.takeNews();
   assert.equal(news?.edges?.length, 17);
   assert.equal(news?.edges?.at(-1)?.port, 0);
   const counted = news?.buckets?.[0]?.edges.filter((_, at) => at % 5 === 1) ?? [];
-  assert.equal(counted.reduce((a, b) => a + b, 0), 65_535);
+  assert.equal(
+    counted.reduce((a, b) => a + b, 0),
+    65_535,
+  );
 });
 
 test("very many names outside are the world, very many pods are left out and counted", () => {
-  const aggregate = new MapAggregate(1_000);
+  const aggregate = new MapAggregate(1_000, new MapNames());
   for (let at = 0; at < 100; at++)
     aggregate.add(flow({ destination: reserved(2), destinationNames: [`host-${at}.example.`] }));
   assert.equal(aggregate.takeNews()?.nodes?.filter(({ kind }) => kind === "fqdn").length, 60);
@@ -130,4 +164,21 @@ test("very many names outside are the world, very many pods are left out and cou
   const news = aggregate.takeNews();
   assert.ok((news?.nodes?.length ?? 0) < 5_000);
   assert.ok((news?.skipped ?? 0) > 1_000);
+});
+
+test("a pod that another node's agent told without its workload is its workload as soon as somebody knows", () => {
+  const names = new MapNames();
+  const aggregate = new MapAggregate(1_000, names);
+  const remote = { ...pod("shop", "web"), workloads: [] };
+  aggregate.add(flow({ source: remote }));
+  assert.deepEqual(
+    aggregate.takeNews()?.nodes?.map(({ key }) => key),
+    ["pod/shop//web-1", "workload/shop/Deployment/db"],
+  );
+  aggregate.add(flow({}));
+  const news = aggregate.takeNews();
+  assert.deepEqual(news?.same, [[0, 2]]);
+  assert.equal(names.ends(flow({ source: remote }))?.source.key, "workload/shop/Deployment/web");
+  aggregate.add(flow({ source: remote }));
+  assert.equal(aggregate.takeNews()?.nodes, undefined);
 });

@@ -5,14 +5,16 @@ import {
   type MapBucket,
   type MapEdge,
   type MapNode,
+  type MapSame,
   type MapService,
 } from "../shared/map-model.ts";
-import { mapEnds } from "./node-of.ts";
+import type { MapNames } from "./node-of.ts";
 
 export type MapNews = {
   readonly nodes?: readonly MapNode[];
   readonly edges?: readonly MapEdge[];
   readonly services?: readonly MapService[];
+  readonly same?: readonly MapSame[];
   readonly buckets?: readonly MapBucket[];
   /** Flows that no place was left for. */
   readonly skipped?: number;
@@ -25,7 +27,10 @@ const placeOfVerdict = [4, 1, 2, 4, 3, 1, 1, 1] as const;
 
 export class MapAggregate {
   readonly bucketMs: number;
+  readonly #names: MapNames;
   readonly #nodes = new Map<string, number>();
+  /** Pods that were told, and whose workload nobody knew then. */
+  readonly #lonely = new Map<number, MapNode>();
   readonly #edges = new Map<string, number>();
   readonly #ports = new Map<string, number>();
   readonly #services = new Set<string>();
@@ -35,12 +40,13 @@ export class MapAggregate {
   #news: { nodes: MapNode[]; edges: MapEdge[]; services: MapService[] } = emptyNews();
   #skipped = 0;
 
-  constructor(bucketMs: number) {
+  constructor(bucketMs: number, names: MapNames) {
     this.bucketMs = bucketMs;
+    this.#names = names;
   }
 
   add(flow: Flow): void {
-    const ends = mapEnds(flow);
+    const ends = this.#names.ends(flow);
     if (!ends) return;
     const source = this.#node(ends.source);
     const destination = this.#node(ends.destination);
@@ -57,6 +63,7 @@ export class MapAggregate {
 
   /** What came since the last call. undefined: nothing. */
   takeNews(): MapNews | undefined {
+    const same = this.#newlyKnown();
     const { nodes, edges, services } = this.#news;
     if (this.#buckets.size === 0 && this.#skipped === 0) return undefined;
     const buckets = [...this.#buckets].map(([startMs, { edges: counts }]) => ({
@@ -71,9 +78,23 @@ export class MapAggregate {
       ...(nodes.length > 0 ? { nodes } : {}),
       ...(edges.length > 0 ? { edges } : {}),
       ...(services.length > 0 ? { services } : {}),
+      ...(same.length > 0 ? { same } : {}),
       ...(buckets.length > 0 ? { buckets } : {}),
       ...(skipped > 0 ? { skipped } : {}),
     };
+  }
+
+  /** Pods whose workload has become known since they were told. */
+  #newlyKnown(): [number, number][] {
+    const found: [number, number][] = [];
+    for (const [number, pod] of this.#lonely) {
+      const workload = this.#names.workloadOf(pod);
+      if (!workload) continue;
+      this.#lonely.delete(number);
+      const same = this.#node(workload);
+      if (same >= 0) found.push([number, same]);
+    }
+    return found;
   }
 
   #count(startMs: number, edge: number, place: number): void {
@@ -103,6 +124,7 @@ export class MapAggregate {
     const number = this.#nodes.size;
     this.#nodes.set(node.key, number);
     this.#news.nodes.push(node);
+    if (node.kind === "pod") this.#lonely.set(number, node);
     return number;
   }
 
@@ -113,7 +135,8 @@ export class MapAggregate {
     const known = this.#edges.get(`${pair} ${port}`);
     if (known !== undefined) return known;
     const ports = this.#ports.get(pair) ?? 0;
-    if (port !== 0 && ports >= most.portsOfPair) return this.#edge(source, destination, protocol, 0);
+    if (port !== 0 && ports >= most.portsOfPair)
+      return this.#edge(source, destination, protocol, 0);
     if (this.#edges.size >= most.edges) return -1;
     this.#ports.set(pair, ports + 1);
     const number = this.#edges.size;
@@ -141,4 +164,3 @@ const world: MapNode = {
 function emptyNews(): { nodes: MapNode[]; edges: MapEdge[]; services: MapService[] } {
   return { nodes: [], edges: [], services: [] };
 }
-

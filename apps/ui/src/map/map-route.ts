@@ -5,17 +5,18 @@ import { followFlows } from "../relay/follow.ts";
 import type { Relay } from "../relay/relay.ts";
 import type { Lost } from "../shared/stream.ts";
 import { MapAggregate } from "./aggregate.ts";
+import type { MapNames } from "./node-of.ts";
 
 const flushMs = 500;
 
 /** "map": lines until the browser goes or the range has been read. */
-export function mapRoute(relay: Relay): StreamRoute {
+export function mapRoute(relay: Relay, names: MapNames): StreamRoute {
   return async (parameters, writer) => {
     const query = flowQuery(parameters, Date.now());
     const bucketMs = Number(parameters.get("bucket") ?? "1000");
     if (!Number.isInteger(bucketMs) || bucketMs < 100 || bucketMs > 86_400_000)
       throw new RequestError(400, "bucket: wanted milliseconds");
-    const aggregate = new MapAggregate(bucketMs);
+    const aggregate = new MapAggregate(bucketMs, names);
     let lost: Lost[] = [];
     let readToNs = 0n;
     const flush = () => {

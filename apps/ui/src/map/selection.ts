@@ -6,7 +6,7 @@ import type { FlowFilter } from "@tsilium/hubble/gen/flow/flow_pb.ts";
 import type { Flow } from "@tsilium/hubble/model.ts";
 import { RequestError } from "../http/server.ts";
 import { reservedIdentities } from "../shared/names.ts";
-import { mapEnds, type MapEnds } from "./node-of.ts";
+import type { MapEnds, MapNames } from "./node-of.ts";
 
 export type Selection = {
   /** Filters of which one at least matches every flow that `includes`. undefined: they cannot say it. */
@@ -23,9 +23,9 @@ type Place = { kind: string; namespace: string; workloadKind: string; name: stri
  * "namespace/NAME//". undefined: nothing is selected.
  * @throws RequestError on what is no key
  */
-export function selectionOf(query: URLSearchParams): Selection | undefined {
+export function selectionOf(query: URLSearchParams, names: MapNames): Selection | undefined {
   const node = query.get("node");
-  if (node !== null) return ofNode(place(node));
+  if (node !== null) return ofNode(place(node), names);
   const edge = query.get("edge");
   if (edge === null) return undefined;
   const [source, destination, rest] = edge.split(" ");
@@ -33,12 +33,13 @@ export function selectionOf(query: URLSearchParams): Selection | undefined {
     throw new RequestError(400, "edge: wanted two keys");
   const port = query.get("edge-port");
   return ofEdge(place(source), place(destination), {
+    names,
     protocol: query.get("edge-protocol") ?? undefined,
     port: port === null ? undefined : Number(port),
   });
 }
 
-function ofNode(node: Place): Selection {
+function ofNode(node: Place, names: MapNames): Selection {
   const source = fieldsOf(node, "source");
   const destination = fieldsOf(node, "destination");
   return {
@@ -47,7 +48,7 @@ function ofNode(node: Place): Selection {
         ? [create(FlowFilterSchema, source), create(FlowFilterSchema, destination)]
         : undefined,
     includes(flow) {
-      const ends = mapEnds(flow);
+      const ends = names.ends(flow);
       return ends !== undefined && (isAt(node, ends, "source") || isAt(node, ends, "destination"));
     },
   };
@@ -56,7 +57,11 @@ function ofNode(node: Place): Selection {
 function ofEdge(
   from: Place,
   to: Place,
-  only: { readonly protocol: string | undefined; readonly port: number | undefined },
+  only: {
+    readonly names: MapNames;
+    readonly protocol: string | undefined;
+    readonly port: number | undefined;
+  },
 ): Selection {
   const there = [fieldsOf(from, "source"), fieldsOf(to, "destination")] as const;
   const back = [fieldsOf(to, "source"), fieldsOf(from, "destination")] as const;
@@ -66,7 +71,7 @@ function ofEdge(
       ? [there, back].map(([a, b]) => create(FlowFilterSchema, { ...a, ...b } as Draft))
       : undefined,
     includes(flow) {
-      const ends = mapEnds(flow);
+      const ends = only.names.ends(flow);
       if (!ends || !isAt(from, ends, "source") || !isAt(to, ends, "destination")) return false;
       if (only.protocol !== undefined && ends.protocol !== only.protocol) return false;
       return only.port === undefined || ends.port === only.port;
@@ -81,17 +86,15 @@ function isAt(place: Place, ends: MapEnds, end: "source" | "destination"): boole
 
 /** Fields of a filter that every flow with this end has. undefined: there are none. */
 function fieldsOf(place: Place, end: "source" | "destination"): Draft | undefined {
-  const { kind, namespace, workloadKind, name } = place;
+  const { kind, namespace, name } = place;
   switch (kind) {
     case "namespace":
       return { [`${end}Pod`]: [`${namespace}/`] };
     case "pod":
       return { [`${end}Pod`]: [`${namespace}/${name}`] };
     case "workload":
-      return {
-        [`${end}Pod`]: [`${namespace}/`],
-        [`${end}Workload`]: [{ kind: workloadKind, name }],
-      };
+      // By the beginning of its pods' names: other nodes' agents do not tell the workload.
+      return { [`${end}Pod`]: [`${namespace}/${name.slice(0, generatedNameLength)}`] };
     case "fqdn":
       return { [`${end}Fqdn`]: [name] };
     case "reserved":
@@ -102,6 +105,9 @@ function fieldsOf(place: Place, end: "source" | "destination"): Draft | undefine
       return undefined;
   }
 }
+
+/** Controllers cut longer names before they add what tells pods apart. */
+const generatedNameLength = 40;
 
 function place(key: string): Place {
   const parts = key.split("/");

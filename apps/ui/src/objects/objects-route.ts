@@ -3,7 +3,12 @@
 import { RequestError, type StreamRoute } from "../http/server.ts";
 import type { LineWriter } from "../http/lines.ts";
 import type { ObjectRow } from "../shared/stream.ts";
-import { type Collection, type CollectionName, collectionNames, type Collections } from "./collections.ts";
+import {
+  type Collection,
+  type CollectionName,
+  collectionNames,
+  type Collections,
+} from "./collections.ts";
 
 const flushMs = 100;
 const rowsPerLine = 500;

@@ -56,34 +56,37 @@ test("policies of all kinds are listed, and follow what changes", async () => {
   );
   using reader = new LineReader(harness.port, "/api/objects?kind=policies");
   await reader.until(() => isSynced(reader) && rowsOf(reader).size === 2);
-  assert.deepEqual([...rowsOf(reader).values()].toSorted((a, b) => (a.key < b.key ? -1 : 1)), [
-    {
-      key: "CiliumNetworkPolicy/default/web",
-      kind: "CiliumNetworkPolicy",
-      namespace: "default",
-      name: "web",
-      selects: "pods app=web",
-      ingress: 1,
-      egress: 0,
-      deny: 1,
-      isolates: ["ingress"],
-      problem: "",
-      audit: false,
-    },
-    {
-      key: "NetworkPolicy/default/deny",
-      kind: "NetworkPolicy",
-      namespace: "default",
-      name: "deny",
-      selects: "all pods",
-      ingress: 0,
-      egress: 0,
-      deny: 0,
-      isolates: ["ingress", "egress"],
-      problem: "",
-      audit: false,
-    },
-  ]);
+  assert.deepEqual(
+    [...rowsOf(reader).values()].toSorted((a, b) => (a.key < b.key ? -1 : 1)),
+    [
+      {
+        key: "CiliumNetworkPolicy/default/web",
+        kind: "CiliumNetworkPolicy",
+        namespace: "default",
+        name: "web",
+        selects: "pods app=web",
+        ingress: 1,
+        egress: 0,
+        deny: 1,
+        isolates: ["ingress"],
+        problem: "",
+        audit: false,
+      },
+      {
+        key: "NetworkPolicy/default/deny",
+        kind: "NetworkPolicy",
+        namespace: "default",
+        name: "deny",
+        selects: "all pods",
+        ingress: 0,
+        egress: 0,
+        deny: 0,
+        isolates: ["ingress", "egress"],
+        problem: "",
+        audit: false,
+      },
+    ],
+  );
   await client.delete(resources.networkPolicies, "deny", { namespace: "default", signal });
   await reader.until(() => rowsOf(reader).size === 1);
   using second = new LineReader(harness.port, "/api/objects?kind=policies");
@@ -123,7 +126,8 @@ test("a service's row counts its backends, ready ones apart", async () => {
 });
 
 test("the rule that decided is marked in the object as it is now", async () => {
-  const asked = "/api/policy?kind=CiliumNetworkPolicy&namespace=default&name=web&path=spec.ingressDeny[0]";
+  const asked =
+    "/api/policy?kind=CiliumNetworkPolicy&namespace=default&name=web&path=spec.ingressDeny[0]";
   const answer = JSON.parse((await get(harness.port, asked)).body) as {
     yaml: string;
     marked: { from: number; to: number };
@@ -158,8 +162,11 @@ test("names that are suggested are the cluster's", async () => {
     { signal },
   );
   const suggest = async (word: string, text: string) =>
-    (JSON.parse((await get(harness.port, `/api/suggest?word=${word}&text=${text}`)).body) as { values: string[] })
-      .values;
+    (
+      JSON.parse((await get(harness.port, `/api/suggest?word=${word}&text=${text}`)).body) as {
+        values: string[];
+      }
+    ).values;
   assert.deepEqual(await suggest("from-pod", "we"), ["default/web-1"]);
   assert.deepEqual(await suggest("label", "app"), ["app=web"]);
   assert.deepEqual(await suggest("identity", "kube"), ["kube-apiserver"]);

@@ -177,9 +177,10 @@ export function serviceRow(object: Service, slices: Iterable<EndpointSlice>): Se
   const { spec, status } = object;
   const backends = new Map<string, boolean>();
   for (const { endpoints } of slices) {
-    for (const { addresses, conditions } of endpoints ?? []) {
-      const [address] = addresses;
-      if (address !== undefined) backends.set(address, conditions?.ready !== false);
+    for (const { addresses, conditions, targetRef } of endpoints ?? []) {
+      // A pod of two families is in a slice of each.
+      const name = targetRef?.name ?? addresses[0];
+      if (name !== undefined) backends.set(name, conditions?.ready !== false);
     }
   }
   const external = (status?.loadBalancer?.ingress ?? []).map(

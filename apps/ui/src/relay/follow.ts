@@ -67,9 +67,12 @@ export async function followFlows(
 
 /** Asking the same again would be refused again. */
 function isRefusal({ code }: ConnectError): boolean {
-  return [Code.InvalidArgument, Code.Unimplemented, Code.PermissionDenied, Code.Unauthenticated].includes(
-    code,
-  );
+  return [
+    Code.InvalidArgument,
+    Code.Unimplemented,
+    Code.PermissionDenied,
+    Code.Unauthenticated,
+  ].includes(code);
 }
 
 class Reading {

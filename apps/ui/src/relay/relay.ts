@@ -3,7 +3,12 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import { timestampFromNs } from "@tsilium/hubble/codec/index.ts";
 import { GetFlowsRequestSchema, Observer } from "@tsilium/hubble/gen/observer/observer_pb.ts";
 import { NodeState } from "@tsilium/hubble/gen/relay/relay_pb.ts";
-import { type ClientTls, connectTo, createClient, type GrpcClient } from "@tsilium/hubble/grpc/index.ts";
+import {
+  type ClientTls,
+  connectTo,
+  createClient,
+  type GrpcClient,
+} from "@tsilium/hubble/grpc/index.ts";
 import type { FlowQuery } from "../flows/flow-query.ts";
 import type { Status, StatusNode } from "../shared/status.ts";
 

@@ -23,7 +23,8 @@ test("every explanation is a sentence", () => {
 });
 
 for (const [code, title] of [
-  [133, "Policy denied"],
+  [133, "Denied by default"],
+  [181, "Denied by a rule"],
   [132, "Invalid source IP"],
   [155, "CT map insertion failed"],
   [174, "Is a ClusterIP"],

@@ -33,12 +33,12 @@ const row = (name: string, meaning: string, advice: string): DropReasonText => (
 
 export const dropReasons: Readonly<Record<number, DropReasonText>> = {
   130: row("INVALID_SOURCE_MAC", "The frame's source MAC is not the pod's.", spoofed),
-  131: row("INVALID_DESTINATION_MAC", "The frame is for a MAC that is not the gateway's.", malformed),
-  132: row(
-    "INVALID_SOURCE_IP",
-    "The source address or MAC is not the sender's own.",
-    spoofed,
+  131: row(
+    "INVALID_DESTINATION_MAC",
+    "The frame is for a MAC that is not the gateway's.",
+    malformed,
   ),
+  132: row("INVALID_SOURCE_IP", "The source address or MAC is not the sender's own.", spoofed),
   133: row(
     "POLICY_DENIED",
     "Policies select this pod, and none of their rules allows this.",
@@ -53,14 +53,18 @@ export const dropReasons: Readonly<Record<number, DropReasonText>> = {
   136: row(
     "CT_MISSING_TCP_ACK_FLAG",
     "The packet is bigger than the way it has to take, and may not be fragmented. Its sender was told the size that fits.",
-    "Senders that heed path MTU discovery send smaller packets by themselves. If they do not: something filters ICMP \"fragmentation needed\", or the pods' MTU is set too high.",
+    'Senders that heed path MTU discovery send smaller packets by themselves. If they do not: something filters ICMP "fragmentation needed", or the pods\' MTU is set too high.',
   ),
   137: row(
     "CT_UNKNOWN_L4_PROTOCOL",
     "The protocol is not TCP, UDP, SCTP or ICMP, and connection tracking knows no other.",
     "Carry it inside UDP or TCP.",
   ),
-  138: row("CT_CANNOT_CREATE_ENTRY_FROM_PACKET", "No connection can be made of this packet.", malformed),
+  138: row(
+    "CT_CANNOT_CREATE_ENTRY_FROM_PACKET",
+    "No connection can be made of this packet.",
+    malformed,
+  ),
   139: row(
     "UNSUPPORTED_L3_PROTOCOL",
     "The frame carries neither IPv4 nor IPv6 nor ARP, or a family that is switched off.",
@@ -78,7 +82,11 @@ export const dropReasons: Readonly<Record<number, DropReasonText>> = {
     "The tunnel packet did not tell who its sender is.",
     "Do all nodes run the same tunnel protocol? " + rare,
   ),
-  148: row("ERROR_RETRIEVING_TUNNEL_OPTIONS", "The tunnel packet's options could not be read.", rare),
+  148: row(
+    "ERROR_RETRIEVING_TUNNEL_OPTIONS",
+    "The tunnel packet's options could not be read.",
+    rare,
+  ),
   149: row("INVALID_GENEVE_OPTION", "The Geneve option is not valid.", rare),
   150: row(
     "UNKNOWN_L3_TARGET_ADDRESS",
@@ -91,7 +99,11 @@ export const dropReasons: Readonly<Record<number, DropReasonText>> = {
     "The client keeps an address of a pod that is gone: it should look the name up again. Right after a pod's start or end this is normal.",
   ),
   152: row("NO_MATCHING_LOCAL_CONTAINER_FOUND", "No pod of this node has the address.", rare),
-  153: row("ERROR_WHILE_CORRECTING_L3_CHECKSUM", "The IP checksum could not be corrected.", internal),
+  153: row(
+    "ERROR_WHILE_CORRECTING_L3_CHECKSUM",
+    "The IP checksum could not be corrected.",
+    internal,
+  ),
   154: row("ERROR_WHILE_CORRECTING_L4_CHECKSUM", "The checksum could not be corrected.", internal),
   155: row(
     "CT_MAP_INSERTION_FAILED",
@@ -103,15 +115,31 @@ export const dropReasons: Readonly<Record<number, DropReasonText>> = {
     "The chain of IPv6 extension headers is too long or not allowed.",
     malformed,
   ),
-  157: row("IP_FRAGMENTATION_NOT_SUPPORTED", "Fragments are switched off.", "Send smaller packets, or enable fragment tracking."),
+  157: row(
+    "IP_FRAGMENTATION_NOT_SUPPORTED",
+    "Fragments are switched off.",
+    "Send smaller packets, or enable fragment tracking.",
+  ),
   158: row(
     "SERVICE_BACKEND_NOT_FOUND",
     "The service has no ready backend for this port.",
     "Are pods that the service selects running and ready? `kubectl get endpointslices` shows them; the service's targetPort may be one that they do not have.",
   ),
-  160: row("NO_TUNNEL_OR_ENCAPSULATION_ENDPOINT", "The other node is not known as a tunnel's end.", starting),
-  161: row("FAILED_TO_INSERT_INTO_PROXYMAP", "The connection could not be noted for the proxy.", rare),
-  162: row("REACHED_EDT_RATE_LIMITING_DROP_HORIZON", "The pod sends more than its bandwidth limit.", "Raise kubernetes.io/egress-bandwidth of the pod, or send less."),
+  160: row(
+    "NO_TUNNEL_OR_ENCAPSULATION_ENDPOINT",
+    "The other node is not known as a tunnel's end.",
+    starting,
+  ),
+  161: row(
+    "FAILED_TO_INSERT_INTO_PROXYMAP",
+    "The connection could not be noted for the proxy.",
+    rare,
+  ),
+  162: row(
+    "REACHED_EDT_RATE_LIMITING_DROP_HORIZON",
+    "The pod sends more than its bandwidth limit.",
+    "Raise kubernetes.io/egress-bandwidth of the pod, or send less.",
+  ),
   163: row("UNKNOWN_CONNECTION_TRACKING_STATE", "The connection's state makes no sense.", internal),
   164: row("LOCAL_HOST_IS_UNREACHABLE", "The node itself cannot be reached.", starting),
   165: row(
@@ -144,22 +172,54 @@ export const dropReasons: Readonly<Record<number, DropReasonText>> = {
     "A pod sent a tunnel packet, which nodes alone may.",
     "If it is an overlay of the pod's own: use another UDP port than the cluster's tunnel.",
   ),
-  171: row("INVALID_IDENTITY", "The packet says an identity that cannot be.", "Somebody outside may be forging tunnel packets. " + rare),
-  172: row("UNKNOWN_SENDER", "A tunnel packet came from an address that is no node's.", "A node that has just joined is known within a second. Otherwise somebody forges tunnel packets."),
+  171: row(
+    "INVALID_IDENTITY",
+    "The packet says an identity that cannot be.",
+    "Somebody outside may be forging tunnel packets. " + rare,
+  ),
+  172: row(
+    "UNKNOWN_SENDER",
+    "A tunnel packet came from an address that is no node's.",
+    "A node that has just joined is known within a second. Otherwise somebody forges tunnel packets.",
+  ),
   173: row("NAT_NOT_NEEDED", "Nothing had to be translated.", internal),
-  174: row("IS_A_CLUSTERIP", "Someone outside of the cluster asked for a cluster IP, which only the cluster serves.", "Use a NodePort or LoadBalancer, or set bpf-lb-external-clusterip."),
+  174: row(
+    "IS_A_CLUSTERIP",
+    "Someone outside of the cluster asked for a cluster IP, which only the cluster serves.",
+    "Use a NodePort or LoadBalancer, or set bpf-lb-external-clusterip.",
+  ),
   175: row(
     "FIRST_LOGICAL_DATAGRAM_FRAGMENT_NOT_FOUND",
     "A fragment came, but not the datagram's first one, which has the ports.",
     "The first was lost or came later. Avoid fragments: smaller datagrams (for DNS: EDNS size 1232).",
   ),
-  176: row("FORBIDDEN_ICMPV6_MESSAGE", "Pods may not send this ICMPv6 message (router advertisements, redirects).", spoofed),
-  177: row("DENIED_BY_LB_SRC_RANGE_CHECK", "The client is outside of the service's loadBalancerSourceRanges.", "Add its prefix there, or leave it."),
+  176: row(
+    "FORBIDDEN_ICMPV6_MESSAGE",
+    "Pods may not send this ICMPv6 message (router advertisements, redirects).",
+    spoofed,
+  ),
+  177: row(
+    "DENIED_BY_LB_SRC_RANGE_CHECK",
+    "The client is outside of the service's loadBalancerSourceRanges.",
+    "Add its prefix there, or leave it.",
+  ),
   178: row("SOCKET_LOOKUP_FAILED", "The proxy's socket was not found.", rare),
   179: row("SOCKET_ASSIGN_FAILED", "The packet could not be given to the proxy's socket.", rare),
-  180: row("PROXY_REDIRECTION_NOT_SUPPORTED_FOR_PROTOCOL", "This protocol cannot go through a proxy.", "L7 rules are for TCP (and DNS over UDP)."),
-  181: row("POLICY_DENY", "A deny rule matches.", "Deny rules win over every allow rule: the rule itself has to change."),
-  182: row("VLAN_FILTERED", "The frame has a VLAN tag that is not let through.", "Pods send without tags."),
+  180: row(
+    "PROXY_REDIRECTION_NOT_SUPPORTED_FOR_PROTOCOL",
+    "This protocol cannot go through a proxy.",
+    "L7 rules are for TCP (and DNS over UDP).",
+  ),
+  181: row(
+    "POLICY_DENY",
+    "A deny rule matches.",
+    "Deny rules win over every allow rule: the rule itself has to change.",
+  ),
+  182: row(
+    "VLAN_FILTERED",
+    "The frame has a VLAN tag that is not let through.",
+    "Pods send without tags.",
+  ),
   183: row("INVALID_VNI", "The tunnel packet has a VNI that is not the sender's.", rare),
   184: row("INVALID_TC_BUFFER", "The packet's buffer was not usable.", internal),
   185: row("NO_SID", "There is no SRv6 segment for the address.", rare),
@@ -175,23 +235,54 @@ export const dropReasons: Readonly<Record<number, DropReasonText>> = {
     "This packet cannot take the direct way back to the client (DSR).",
     "Use mode snat for this service, or TCP.",
   ),
-  194: row("NO_EGRESS_GATEWAY", "The egress gateway was not found.", "Does a node match the CiliumEgressGatewayPolicy?"),
-  195: row("UNENCRYPTED_TRAFFIC", "Encryption is required, and this came in clear.", "Do all nodes encrypt?"),
-  196: row("TTL_EXCEEDED", "The packet's hops are used up.", "Traceroute does this on purpose; otherwise there is a loop in the routes."),
+  194: row(
+    "NO_EGRESS_GATEWAY",
+    "The egress gateway was not found.",
+    "Does a node match the CiliumEgressGatewayPolicy?",
+  ),
+  195: row(
+    "UNENCRYPTED_TRAFFIC",
+    "Encryption is required, and this came in clear.",
+    "Do all nodes encrypt?",
+  ),
+  196: row(
+    "TTL_EXCEEDED",
+    "The packet's hops are used up.",
+    "Traceroute does this on purpose; otherwise there is a loop in the routes.",
+  ),
   197: row("NO_NODE_ID", "The node has no number.", starting),
-  198: row("DROP_RATE_LIMITED", "There were too many of its kind.", "It goes on when there are fewer."),
-  199: row("IGMP_HANDLED", "An IGMP message that was heeded and goes nowhere else.", "Nothing to do."),
+  198: row(
+    "DROP_RATE_LIMITED",
+    "There were too many of its kind.",
+    "It goes on when there are fewer.",
+  ),
+  199: row(
+    "IGMP_HANDLED",
+    "An IGMP message that was heeded and goes nowhere else.",
+    "Nothing to do.",
+  ),
   200: row("IGMP_SUBSCRIBED", "An IGMP subscription that was heeded.", "Nothing to do."),
-  201: row("MULTICAST_HANDLED", "A multicast packet that was delivered another way.", "Nothing to do."),
+  201: row(
+    "MULTICAST_HANDLED",
+    "A multicast packet that was delivered another way.",
+    "Nothing to do.",
+  ),
   202: row("DROP_HOST_NOT_READY", "The node's own policy is not in force yet.", starting),
   203: row("DROP_EP_NOT_READY", "The pod's policy is not in force yet.", starting),
-  204: row("DROP_NO_EGRESS_IP", "The egress gateway has no address to send from.", "Give the gateway's interface an address."),
+  204: row(
+    "DROP_NO_EGRESS_IP",
+    "The egress gateway has no address to send from.",
+    "Give the gateway's interface an address.",
+  ),
   205: row("DROP_PUNT_PROXY", "The packet was handed to the proxy.", "Nothing to do."),
   206: row("DROP_NO_DEVICE", "The interface to send by is gone.", starting),
 };
 
-/** POLICY_DENIED -> "Policy denied". Of an unknown code: the number. */
+/** INVALID_SOURCE_IP -> "Invalid source IP". Of an unknown code: the number. */
 export function dropReasonTitle(code: number): string {
+  // The API's names of the two, POLICY_DENIED and POLICY_DENY, do not tell them apart.
+  if (code === defaultDeny) return "Denied by default";
+  if (code === denyRule) return "Denied by a rule";
   const name = dropReasons[code]?.name;
   if (name === undefined) return `Reason ${code}`;
   const text = name
@@ -232,4 +323,6 @@ const written: Readonly<Record<string, string>> = {
   vni: "VNI",
 };
 
-export const dropReasonNames: readonly string[] = Object.values(dropReasons).map(({ name }) => name);
+export const dropReasonNames: readonly string[] = Object.values(dropReasons).map(
+  ({ name }) => name,
+);

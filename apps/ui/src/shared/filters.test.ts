@@ -5,11 +5,16 @@ import { durationMs, filterWords, filtersOf, hubbleCommand, timeMs } from "./fil
 
 test("every word is a flag of hubble observe", () => {
   const flags = new Set(filterFlags.map(({ name }) => name));
-  assert.deepEqual(filterWords.map(({ name }) => name).filter((name) => !flags.has(name)), []);
+  assert.deepEqual(
+    filterWords.map(({ name }) => name).filter((name) => !flags.has(name)),
+    [],
+  );
 });
 
 test("a URL's filters are read in order, other parameters passed over", () => {
-  const query = new URLSearchParams("pod=shop/web&since=5m&not.port=53&pod=a&verdict=&node=x&nonsense=1");
+  const query = new URLSearchParams(
+    "pod=shop/web&since=5m&not.port=53&pod=a&verdict=&node=x&nonsense=1",
+  );
   assert.deepEqual(filtersOf(query), [
     { word: "pod", value: "shop/web", not: false },
     { word: "port", value: "53", not: true },
@@ -19,7 +24,9 @@ test("a URL's filters are read in order, other parameters passed over", () => {
 
 test("filters are written as a command line that a shell reads as meant", () => {
   const filters = filtersOf(
-    new URLSearchParams("namespace=shop&not.port=53&reply=false&encrypted=false&cel-expression=_flow.uuid == 'a'"),
+    new URLSearchParams(
+      "namespace=shop&not.port=53&reply=false&encrypted=false&cel-expression=_flow.uuid == 'a'",
+    ),
   );
   assert.equal(
     hubbleCommand(filters, { since: "5m", follow: true }),

@@ -53,14 +53,24 @@ const base: readonly FilterWord[] = [
   { name: "service", help: "service", example: "shop/backend", hasEnds: true },
   { name: "label", help: "label selector", example: "app=web", hasEnds: true },
   { name: "ip", help: "address or prefix", example: "10.0.0.0/8", hasEnds: true },
-  { name: "fqdn", help: "DNS name, * stands for any text", example: "*.example.com", hasEnds: true },
+  {
+    name: "fqdn",
+    help: "DNS name, * stands for any text",
+    example: "*.example.com",
+    hasEnds: true,
+  },
   { name: "identity", help: "identity, by number or name", example: "world", hasEnds: true },
   { name: "port", help: "port", example: "443", hasEnds: true },
   { name: "cluster", help: "cluster", example: "default", hasEnds: true },
   { name: "verdict", help: "what became of it", example: "DROPPED", values: verdicts },
   { name: "drop-reason-desc", help: "why it was dropped", example: "POLICY_DENIED" },
   { name: "protocol", help: "protocol", example: "tcp", values: protocols },
-  { name: "type", help: "kind of event, with its sub-type", example: "trace:to-endpoint", values: eventTypes },
+  {
+    name: "type",
+    help: "kind of event, with its sub-type",
+    example: "trace:to-endpoint",
+    values: eventTypes,
+  },
   {
     name: "traffic-direction",
     help: "direction, as the endpoint sees it",
@@ -74,7 +84,12 @@ const base: readonly FilterWord[] = [
   { name: "node-label", help: "label selector of the node", example: "zone=a" },
   { name: "interface", help: "interface that it was seen at", example: "eth0" },
   { name: "snat-ip", help: "address that the source was translated to", example: "172.18.0.2" },
-  { name: "encrypted", help: "whether it was encrypted", example: "true", values: ["true", "false"] },
+  {
+    name: "encrypted",
+    help: "whether it was encrypted",
+    example: "true",
+    values: ["true", "false"],
+  },
   { name: "http-status", help: "HTTP status", example: "5+" },
   { name: "http-method", help: "HTTP method", example: "GET" },
   { name: "http-path", help: "HTTP path, a regular expression", example: "/api/.*" },
@@ -83,7 +98,11 @@ const base: readonly FilterWord[] = [
   { name: "dns-query", help: "DNS question, a regular expression", example: ".*\\.local\\." },
   { name: "trace-id", help: "trace id", example: "4bf92f3577b34da6a3ce929d0e0e4736" },
   { name: "uuid", help: "this one flow", example: "" },
-  { name: "cel-expression", help: "expression over _flow", example: "_flow.l4.TCP.destination_port > 1023u" },
+  {
+    name: "cel-expression",
+    help: "expression over _flow",
+    example: "_flow.l4.TCP.destination_port > 1023u",
+  },
 ];
 
 /** Every word, those of one end after the word for either. */
@@ -112,7 +131,8 @@ export function filtersOf(query: URLSearchParams): readonly Filter[] {
   for (const [parameter, value] of query) {
     const not = parameter.startsWith("not.");
     const word = not ? parameter.slice(4) : parameter;
-    if (byName.has(word) && value !== "" && found.length < mostFilters) found.push({ word, value, not });
+    if (byName.has(word) && value !== "" && found.length < mostFilters)
+      found.push({ word, value, not });
   }
   return found;
 }
@@ -131,8 +151,7 @@ export function hubbleCommand(
     const isNo = word === "reply" && value === "false";
     if (not !== isNo) parts.push("--not");
     if (word === "reply") parts.push("--reply");
-    else if (word === "encrypted")
-      parts.push(value === "true" ? "--encrypted" : "--unencrypted");
+    else if (word === "encrypted") parts.push(value === "true" ? "--encrypted" : "--unencrypted");
     else parts.push(`--${word} ${shellQuoted(value)}`);
   }
   if (time.since) parts.push(`--since ${shellQuoted(time.since)}`);

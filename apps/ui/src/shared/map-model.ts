@@ -43,3 +43,6 @@ export type MapBucket = { readonly startMs: number; readonly edges: readonly num
 
 /** A service name that was seen to lead to a node. */
 export type MapService = readonly [node: number, service: string];
+
+/** A pod that was told as a node of its own, and the workload that it turned out to be of. */
+export type MapSame = readonly [pod: number, workload: number];

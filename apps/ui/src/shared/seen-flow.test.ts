@@ -12,7 +12,13 @@ const endpoint = (podName: string): FlowEndpoint => ({
   podName,
   workloads: [{ name: "web", kind: "Deployment" }],
 });
-const policy = { name: "p", namespace: "shop", labels: ["a=b"], revision: 3, kind: "NetworkPolicy" };
+const policy = {
+  name: "p",
+  namespace: "shop",
+  labels: ["a=b"],
+  revision: 3,
+  kind: "NetworkPolicy",
+};
 
 const full: Flow = {
   sequence: 12,
@@ -21,7 +27,13 @@ const full: Flow = {
   verdict: 2,
   dropReason: 133,
   ethernet: { source: "02:00:00:00:00:01", destination: "02:00:00:00:00:02" },
-  ip: { source: "10.0.0.1", sourceXlated: "172.18.0.2", destination: "fd00::1", version: 2, encrypted: true },
+  ip: {
+    source: "10.0.0.1",
+    sourceXlated: "172.18.0.2",
+    destination: "fd00::1",
+    version: 2,
+    encrypted: true,
+  },
   l4: { kind: "icmp6", type: 128, code: 0 },
   source: endpoint("web-1"),
   destination: endpoint("web-2"),
@@ -30,7 +42,16 @@ const full: Flow = {
   nodeLabels: ["zone=a"],
   sourceNames: ["a.example."],
   destinationNames: ["b.example."],
-  l7: { type: 1, latencyNs: 5, kind: "http", code: 200, method: "GET", url: "/", protocol: "HTTP/1.1", headers: [] },
+  l7: {
+    type: 1,
+    latencyNs: 5,
+    kind: "http",
+    code: 200,
+    method: "GET",
+    url: "/",
+    protocol: "HTTP/1.1",
+    headers: [],
+  },
   isReply: false,
   eventType: { type: 1, subType: 133 },
   sourceService: { name: "s", namespace: "n" },

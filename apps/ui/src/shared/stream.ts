@@ -1,5 +1,5 @@
 // What the server tells the page on its streams: one JSON document per line.
-import type { MapBucket, MapEdge, MapNode, MapService } from "./map-model.ts";
+import type { MapBucket, MapEdge, MapNode, MapSame, MapService } from "./map-model.ts";
 import type { Told, WireFlow } from "./seen-flow.ts";
 
 /** Flows that happened and are not told. `source`: a number of flow.LostEventSource. */
@@ -10,7 +10,11 @@ export type Lost = {
   readonly timeMs: number;
 };
 
-export type NodeStatus = { readonly state: number; readonly nodes: readonly string[]; readonly message: string };
+export type NodeStatus = {
+  readonly state: number;
+  readonly nodes: readonly string[];
+  readonly message: string;
+};
 
 /** How it stands between server and relay; told when it changes. */
 export type RelayLine = {
@@ -37,6 +41,7 @@ export type MapLine = {
   readonly nodes?: readonly MapNode[];
   readonly edges?: readonly MapEdge[];
   readonly services?: readonly MapService[];
+  readonly same?: readonly MapSame[];
   readonly buckets?: readonly MapBucket[];
   readonly lost?: readonly Lost[];
   readonly skipped?: number;

@@ -95,7 +95,13 @@ export function testFlow(sequence: number, startNs = 1_790_000_000_000_000_000n)
     verdict: isDrop ? 2 : 1,
     dropReason: isDrop ? 133 : 0,
     eventType: isDrop ? { type: 1, subType: 133 } : { type: 4, subType: 0 },
-    ip: { source: "10.0.0.1", sourceXlated: "", destination: "10.0.0.2", version: 1, encrypted: false },
+    ip: {
+      source: "10.0.0.1",
+      sourceXlated: "",
+      destination: "10.0.0.2",
+      version: 1,
+      encrypted: false,
+    },
     l4: { kind: "tcp", sourcePort: 40_000, destinationPort: 5432, flags: undefined },
     source: web,
     destination: db,
@@ -121,14 +127,17 @@ export function get(
   method = "GET",
 ): Promise<Answer> {
   const { promise, resolve, reject } = Promise.withResolvers<Answer>();
-  const sent = request({ host: "127.0.0.1", port, path, method, headers, agent: false }, (response) => {
-    let body = "";
-    response.setEncoding("utf8").on("data", (text: string) => (body += text));
-    response.on("end", () =>
-      resolve({ status: response.statusCode ?? 0, headers: response.headers, body }),
-    );
-    response.on("error", reject);
-  });
+  const sent = request(
+    { host: "127.0.0.1", port, path, method, headers, agent: false },
+    (response) => {
+      let body = "";
+      response.setEncoding("utf8").on("data", (text: string) => (body += text));
+      response.on("end", () =>
+        resolve({ status: response.statusCode ?? 0, headers: response.headers, body }),
+      );
+      response.on("error", reject);
+    },
+  );
   sent.on("error", reject);
   sent.end();
   return promise;

@@ -45,3 +45,8 @@ export async function startBrowser(
     },
   };
 }
+
+/** Runs a function's body in the page. As text: the DOM's types and Node's do not go together in one program. */
+export function inPage<T = void>(page: Page, body: string): Promise<T> {
+  return page.evaluate<T>(`(async () => { ${body} })()`);
+}

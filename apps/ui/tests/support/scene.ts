@@ -34,25 +34,42 @@ export type Talk = {
 
 export type Drop =
   /** At the receiver, unless `at` says otherwise. */
-  | { readonly kind: "default-deny"; readonly policies: readonly PolicyName[]; readonly at?: "source" }
+  | {
+      readonly kind: "default-deny";
+      readonly policies: readonly PolicyName[];
+      readonly at?: "source";
+    }
   | { readonly kind: "deny-rule"; readonly policy: PolicyName; readonly path: string }
   | { readonly kind: "reason"; readonly code: number };
 
-export type PolicyName = { readonly kind: string; readonly namespace: string; readonly name: string };
+export type PolicyName = {
+  readonly kind: string;
+  readonly namespace: string;
+  readonly name: string;
+};
 
-export type Scene = { readonly parties: ReadonlyMap<string, Party>; readonly talks: readonly Talk[] };
+export type Scene = {
+  readonly parties: ReadonlyMap<string, Party>;
+  readonly talks: readonly Talk[];
+};
 
 let nextIdentity = 10_000;
 
 export function workload(
   namespace: string,
   name: string,
-  { pods = 2, kind = "Deployment", subnet = 0 }: { pods?: number; kind?: string; subnet?: number } = {},
+  {
+    pods = 2,
+    kind = "Deployment",
+    subnet = 0,
+  }: { pods?: number; kind?: string; subnet?: number } = {},
 ): Party {
   const identity = nextIdentity++;
   const numbers = Array.from({ length: pods }, (_, index) => index);
   const suffix = (index: number) =>
-    kind === "StatefulSet" ? String(index) : `${(identity * 7919).toString(36).slice(-5)}-${(identity * 31 + index * 977).toString(36).padStart(5, "x").slice(-5)}`;
+    kind === "StatefulSet"
+      ? String(index)
+      : `${(identity * 7919).toString(36).slice(-5)}-${(identity * 31 + index * 977).toString(36).padStart(5, "x").slice(-5)}`;
   return {
     endpoints: numbers.map((index) => ({
       id: ((identity * 13 + index * 101) % 60_000) + 100,
@@ -111,7 +128,7 @@ export class Traffic {
   /** About `count` flows between two times, UNIX milliseconds, in order. */
   between(fromMs: number, toMs: number, count: number): Flow[] {
     const flows: Flow[] = [];
-    for (let made = 0; made < count; ) {
+    for (let made = 0; made < count;) {
       const share = made / count;
       const atMs = fromMs + share * (toMs - fromMs);
       const talk = this.#pick();
@@ -143,7 +160,11 @@ export class Traffic {
     const isToPod = base.destination.podName !== "";
     const point = isToPod ? ObservationPoint.toLxc : ObservationPoint.toStack;
     const trace = { ...base, ...traced(point, TraceReason.new), isReply: false };
-    flows.push({ ...trace, direction: isToPod ? TrafficDirection.ingress : TrafficDirection.egress, uuid: this.#uuid() });
+    flows.push({
+      ...trace,
+      direction: isToPod ? TrafficDirection.ingress : TrafficDirection.egress,
+      uuid: this.#uuid(),
+    });
     if (talk.protocol === "tcp") {
       flows.push({
         ...reply(base),
@@ -166,7 +187,8 @@ export class Traffic {
     const random = this.#random;
     const source = talk.from.endpoints[fromIndex] as FlowEndpoint;
     const destination = talk.to.endpoints[toIndex] as FlowEndpoint;
-    const node = (endpoint: FlowEndpoint, index: number) => `node-${((endpoint.identity + index) % 3) + 1}`;
+    const node = (endpoint: FlowEndpoint, index: number) =>
+      `node-${((endpoint.identity + index) % 3) + 1}`;
     const sourcePort = 32_768 + random.below(28_000);
     const [namespace = "", name = ""] = (talk.service ?? "").split("/");
     const ports = { sourcePort, destinationPort: talk.port };

@@ -42,12 +42,7 @@ export function shopScene(): Scene {
     if (!found) throw new Error(`nobody is called ${name}`);
     return found;
   };
-  const talk = (
-    names: string,
-    port: number,
-    weight: number,
-    more: Partial<Talk> = {},
-  ): Talk => {
+  const talk = (names: string, port: number, weight: number, more: Partial<Talk> = {}): Talk => {
     const [from = "", to = ""] = names.split(" > ");
     return { from: party(from), to: party(to), protocol: "tcp", port, weight, ...more };
   };
@@ -99,7 +94,14 @@ export function largeScene(workloads: number, size = 20): Scene {
     const source = all[from];
     const destination = all[to % all.length];
     if (source && destination && source !== destination)
-      talks.push({ from: source, to: destination, protocol: "tcp", port: 8000 + (to % 50), weight: 1, ...more });
+      talks.push({
+        from: source,
+        to: destination,
+        protocol: "tcp",
+        port: 8000 + (to % 50),
+        weight: 1,
+        ...more,
+      });
   };
   for (let at = 0; at < workloads; at++) {
     const home = Math.floor(at / size) * size;
@@ -107,7 +109,10 @@ export function largeScene(workloads: number, size = 20): Scene {
     add(at, home + ((at * 11 + 5) % size));
     if (at % 4 === 0) add(at, at * 13 + 41);
     if (at % 25 === 0)
-      add(at, at + 3, { port: 5432, drop: { kind: "default-deny", policies: [shopPolicies.postgres] } });
+      add(at, at + 3, {
+        port: 5432,
+        drop: { kind: "default-deny", policies: [shopPolicies.postgres] },
+      });
   }
   return { parties, talks };
 }

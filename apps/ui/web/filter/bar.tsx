@@ -32,7 +32,11 @@ export function FilterBar(): ReactNode {
       {filters.length > 0 && (
         <ul className="chips" aria-label="Filters in force">
           {filters.map((filter) => (
-            <Chip key={`${filter.not} ${filter.word} ${filter.value}`} filter={filter} onEdit={edit} />
+            <Chip
+              key={`${filter.not} ${filter.word} ${filter.value}`}
+              filter={filter}
+              onEdit={edit}
+            />
           ))}
         </ul>
       )}
@@ -46,13 +50,7 @@ export function FilterBar(): ReactNode {
   );
 }
 
-function Chip({
-  filter,
-  onEdit,
-}: {
-  filter: Filter;
-  onEdit: (filter: Filter) => void;
-}): ReactNode {
+function Chip({ filter, onEdit }: { filter: Filter; onEdit: (filter: Filter) => void }): ReactNode {
   const { word, value, not } = filter;
   const said = `${not ? "not " : ""}${word} ${visible(value)}`;
   return (
@@ -141,7 +139,13 @@ function FilterField({
       const option = options[active];
       if (option) accept(option);
       else acceptTyped();
-    } else if (event.key === "Tab" && isOpen && text !== "" && !event.shiftKey && options.length > 0) {
+    } else if (
+      event.key === "Tab" &&
+      isOpen &&
+      text !== "" &&
+      !event.shiftKey &&
+      options.length > 0
+    ) {
       event.preventDefault();
       accept(options[Math.max(active, 0)] as Option);
     } else if (event.key === "Escape") {
@@ -254,7 +258,9 @@ function useOptions(text: string, isOpen: boolean): readonly Option[] {
   );
   if (!isOpen) return [];
   if (typed.kind === "text") {
-    const ways = guesses(typed.text, typed.not).map((filter) => ({ kind: "filter", filter }) as const);
+    const ways = guesses(typed.text, typed.not).map(
+      (filter) => ({ kind: "filter", filter }) as const,
+    );
     const words = wordsLike(typed.text).map(
       (word) => ({ kind: "word", word, not: typed.not }) as const,
     );
@@ -277,7 +283,11 @@ function useClusterValues(word: string | undefined, text: string): readonly stri
     if (word === undefined) return undefined;
     const stopped = new AbortController();
     const timer = setTimeout(() => {
-      ask<{ values: string[] }>("suggest", new URLSearchParams({ word, text }), stopped.signal).then(
+      ask<{ values: string[] }>(
+        "suggest",
+        new URLSearchParams({ word, text }),
+        stopped.signal,
+      ).then(
         (answer) => setValues(answer.values),
         () => undefined,
       );

@@ -16,7 +16,9 @@ export function NamespacePicker(): ReactNode {
     .map(({ value }) => value);
   const [first, ...others] = chosen;
   const text =
-    first === undefined ? "All namespaces" : `${visible(first)}${others.length > 0 ? ` +${others.length}` : ""}`;
+    first === undefined
+      ? "All namespaces"
+      : `${visible(first)}${others.length > 0 ? ` +${others.length}` : ""}`;
   return (
     <Popover
       className="namespace-button"

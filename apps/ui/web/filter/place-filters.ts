@@ -8,10 +8,7 @@ export const flowViews = ["/map", "/flows"] as const;
 /** Parameters of a view that are about one thing in it, which other filters may not have. */
 const selections = ["flow", "flow-time", "node", "edge", "edge-port", "edge-protocol"] as const;
 
-export function withFilters(
-  query: URLSearchParams,
-  filters: readonly Filter[],
-): URLSearchParams {
+export function withFilters(query: URLSearchParams, filters: readonly Filter[]): URLSearchParams {
   const next = new URLSearchParams();
   for (const filter of filters) next.append(parameterOf(filter), filter.value);
   const old = new Set(filtersOf(query).map(parameterOf));

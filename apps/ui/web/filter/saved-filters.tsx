@@ -24,12 +24,7 @@ function isSavedFilters(value: unknown): value is SavedFilter[] {
 
 export function SavedFilters(): ReactNode {
   return (
-    <Popover
-      className="icon-only"
-      align="end"
-      label="Saved filters"
-      button={<Icon name="star" />}
-    >
+    <Popover className="icon-only" align="end" label="Saved filters" button={<Icon name="star" />}>
       {(close) => <SavedList onClose={close} />}
     </Popover>
   );

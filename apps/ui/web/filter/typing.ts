@@ -10,14 +10,20 @@ export type Typed =
   | { readonly kind: "text"; readonly text: string; readonly not: boolean };
 
 export function understood(typed: string): Typed {
-  const match = /^(--not |not[ .]|!|-(?!-))?(?:--)?([^:= ]+)(?:[:=]|\s+)?(.*)$/i.exec(typed.trimStart());
+  const match = /^(--not |not[ .]|!|-(?!-))?(?:--)?([^:= ]+)(?:[:=]|\s+)?(.*)$/i.exec(
+    typed.trimStart(),
+  );
   const [, sign, name = "", value = ""] = match ?? [];
   const not = sign !== undefined;
   const hasEnd = match !== null && typed.trimStart().length > (sign?.length ?? 0) + name.length;
   const word = filterWord(name.replace(/^--/, "").toLowerCase());
   if (word && hasEnd)
     return { kind: "filter", filter: { word: word.name, value: value.trim(), not } };
-  return { kind: "text", text: typed.trim().replace(/^(-|!)/, ""), not: /^[-!]/.test(typed.trim()) };
+  return {
+    kind: "text",
+    text: typed.trim().replace(/^(-|!)/, ""),
+    not: /^[-!]/.test(typed.trim()),
+  };
 }
 
 /** What a bare text may mean, likeliest first. */
@@ -55,7 +61,8 @@ function isAddress(text: string): boolean {
   const [address = "", length] = text.split("/");
   if (length !== undefined && !/^\d{1,3}$/.test(length)) return false;
   return (
-    /^\d{1,3}(\.\d{1,3}){3}$/.test(address) || (/^[0-9a-f:.]+$/i.test(address) && /:.*:/.test(address))
+    /^\d{1,3}(\.\d{1,3}){3}$/.test(address) ||
+    (/^[0-9a-f:.]+$/i.test(address) && /:.*:/.test(address))
   );
 }
 

@@ -19,4 +19,3 @@ export function VerdictSwitch({ query }: { query: URLSearchParams }): ReactNode 
     </button>
   );
 }
-

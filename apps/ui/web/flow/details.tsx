@@ -1,6 +1,12 @@
 // Everything that is known of one flow.
 import { type ReactNode, useEffect, useRef } from "react";
-import { matchTypes, observationPoints, reservedName, traceReasons, verdictNames } from "../../src/shared/names.ts";
+import {
+  matchTypes,
+  observationPoints,
+  reservedName,
+  traceReasons,
+  verdictNames,
+} from "../../src/shared/names.ts";
 import { dropReasons } from "../../src/shared/drop-reasons.ts";
 import type { SeenFlow } from "../../src/shared/seen-flow.ts";
 import { addFilter } from "../filter/place-filters.ts";
@@ -12,13 +18,7 @@ import { addressOf, type End, endName, eventText, portOf, portText } from "./wor
 import { Why } from "./why.tsx";
 import { CopyFlowJson } from "./copy-json.tsx";
 
-export function FlowDetails({
-  flow,
-  onClose,
-}: {
-  flow: SeenFlow;
-  onClose: () => void;
-}): ReactNode {
+export function FlowDetails({ flow, onClose }: { flow: SeenFlow; onClose: () => void }): ReactNode {
   const panel = useRef<HTMLElement>(null);
   useEffect(() => {
     panel.current?.scrollTo({ top: 0 });
@@ -102,9 +102,7 @@ function EndCard({ flow, end }: { flow: SeenFlow; end: End }): ReactNode {
         <Value
           label="Identity"
           text={
-            reserved === undefined
-              ? String(endpoint.identity)
-              : `${endpoint.identity} ${reserved}`
+            reserved === undefined ? String(endpoint.identity) : `${endpoint.identity} ${reserved}`
           }
           word={`${side}-identity`}
           value={String(endpoint.identity)}
@@ -184,7 +182,11 @@ function Fields({ flow }: { flow: SeenFlow }): ReactNode {
   const reason = dropReasons[flow.dropReason]?.name;
   return (
     <dl className="fields">
-      <Value label="Verdict" text={verdictNames[flow.verdict] ?? String(flow.verdict)} word="verdict" />
+      <Value
+        label="Verdict"
+        text={verdictNames[flow.verdict] ?? String(flow.verdict)}
+        word="verdict"
+      />
       <Value
         label="Drop reason"
         text={flow.dropReason === 0 ? "" : `${reason ?? ""} (${flow.dropReason})`}
@@ -203,11 +205,7 @@ function Fields({ flow }: { flow: SeenFlow }): ReactNode {
       />
       <Value label="TCP flags" text={flags} word="tcp-flags" value={flags.replaceAll(" ", ",")} />
       {l4 && "type" in l4 && <Value label="ICMP" text={`type ${l4.type}, code ${l4.code}`} />}
-      <Value
-        label="IP version"
-        text={ip ? (ip.version === 1 ? "4" : "6") : ""}
-        word="ip-version"
-      />
+      <Value label="IP version" text={ip ? (ip.version === 1 ? "4" : "6") : ""} word="ip-version" />
       <Value label="Source translated to" text={ip?.sourceXlated ?? ""} word="snat-ip" isCode />
       <Value label="Encrypted" text={ip?.encrypted ? "yes" : ""} word="encrypted" value="true" />
       <Value
@@ -254,7 +252,11 @@ function Layer7Fields({ l7 }: { l7: NonNullable<SeenFlow["l7"]> }): ReactNode {
         <>
           <Value label="HTTP method" text={l7.method} word="http-method" />
           <Value label="URL" text={l7.url} />
-          <Value label="HTTP status" text={l7.code === 0 ? "" : String(l7.code)} word="http-status" />
+          <Value
+            label="HTTP status"
+            text={l7.code === 0 ? "" : String(l7.code)}
+            word="http-status"
+          />
           <Value label="HTTP version" text={l7.protocol} />
           {l7.headers.map(({ key, value }) => (
             <Value

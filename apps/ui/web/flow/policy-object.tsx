@@ -4,7 +4,11 @@ import { AnswerError, ask } from "../api/client.ts";
 import { CopyButton } from "../ui/controls.tsx";
 import { type Marked, Yaml } from "./yaml.tsx";
 
-export type PolicyObject = { readonly yaml: string; readonly marked?: Marked; readonly remark?: string };
+export type PolicyObject = {
+  readonly yaml: string;
+  readonly marked?: Marked;
+  readonly remark?: string;
+};
 
 export function PolicyYaml({
   kind,

@@ -28,10 +28,15 @@ export function Why({ flow }: { flow: SeenFlow }): ReactNode {
       <h3>Why</h3>
       {(isDropped || isAudit) && <Reason flow={flow} denied={denied} />}
       {denied.map((part) => (
-        <Part key={partKey(part)} part={part} isOpen={denied.length === 1} />
+        <Part
+          key={partKey(part)}
+          part={part}
+          isDefault={flow.dropReason !== denyRule}
+          isOpen={denied.length === 1}
+        />
       ))}
       {allowed.map((part) => (
-        <Part key={partKey(part)} part={part} isOpen={parts.length === 1} />
+        <Part key={partKey(part)} part={part} isDefault={false} isOpen={parts.length === 1} />
       ))}
       {(isAudit || isOfPolicy(flow.dropReason)) && <Smallest flow={flow} />}
     </section>
@@ -42,13 +47,7 @@ function partKey({ policy, direction, effect, path }: PolicyPart): string {
   return `${effect} ${direction} ${policy.kind} ${policyName(policy)} ${path ?? ""}`;
 }
 
-function Reason({
-  flow,
-  denied,
-}: {
-  flow: SeenFlow;
-  denied: readonly PolicyPart[];
-}): ReactNode {
+function Reason({ flow, denied }: { flow: SeenFlow; denied: readonly PolicyPart[] }): ReactNode {
   const { dropReason } = flow;
   const known = dropReasons[dropReason];
   const isAudit = verdictName(flow) === "AUDIT";
@@ -80,7 +79,8 @@ function Reason({
   return (
     <div className="reason">
       <p className="reason-title">
-        <Icon name="warning" /> {isAudit ? "Let through by audit mode" : dropReasonTitle(dropReason)}
+        <Icon name="warning" />{" "}
+        {isAudit ? "Let through by audit mode" : dropReasonTitle(dropReason)}
         {dropReason !== 0 && <span className="reason-code">{dropReason}</span>}
       </p>
       <p>{sentence}</p>
@@ -93,8 +93,19 @@ function Reason({
   );
 }
 
-function Part({ part, isOpen }: { part: PolicyPart; isOpen: boolean }): ReactNode {
-  const { policy, direction, effect, path } = part;
+function Part({
+  part,
+  isDefault,
+  isOpen,
+}: {
+  part: PolicyPart;
+  /** By selecting the pod, not by a rule. */
+  isDefault: boolean;
+  isOpen: boolean;
+}): ReactNode {
+  const { policy, direction, effect } = part;
+  // That the whole of it isolates goes without saying.
+  const path = part.path === "spec" ? undefined : part.path;
   const [isShown, setShown] = useState(isOpen);
   return (
     <details
@@ -104,7 +115,7 @@ function Part({ part, isOpen }: { part: PolicyPart; isOpen: boolean }): ReactNod
     >
       <summary>
         <span className="policy-effect">
-          {effect === "denied" && path === undefined ? "isolates" : effect} {direction}
+          {isDefault ? "isolates" : effect} {direction}
         </span>
         <span className="policy-name">{visible(policyName(policy))}</span>
         <span className="policy-kind">{visible(policy.kind)}</span>
@@ -123,7 +134,12 @@ function Part({ part, isOpen }: { part: PolicyPart; isOpen: boolean }): ReactNod
 }
 
 type Suggestion =
-  | { readonly kind: "rule"; readonly yaml: string; readonly direction: string; readonly remarks: readonly string[] }
+  | {
+      readonly kind: "rule";
+      readonly yaml: string;
+      readonly direction: string;
+      readonly remarks: readonly string[];
+    }
   | { readonly kind: "none"; readonly reason: string };
 
 /** The rule is made when it is asked for: what makes it is a file of its own. */
@@ -155,8 +171,8 @@ function Smallest({ flow }: { flow: SeenFlow }): ReactNode {
       {isShown && suggestion?.kind === "rule" && (
         <>
           <p>
-            The smallest rule that would allow it, for the {suggestion.direction} side. Read it before
-            you apply it.
+            The smallest rule that would allow it, for the {suggestion.direction} side. Read it
+            before you apply it.
           </p>
           <Yaml text={suggestion.yaml} label="Smallest rule that would allow it" />
           {suggestion.remarks.map((remark) => (

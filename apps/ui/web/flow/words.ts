@@ -105,10 +105,11 @@ export function eventText(flow: SeenFlow): string {
 export function infoText(flow: SeenFlow): string {
   if (flow.dropReason !== 0) return dropReasonTitle(flow.dropReason);
   const { l7 } = flow;
-  if (l7?.kind === "http")
-    return `${l7.method} ${l7.url}${l7.code === 0 ? "" : ` → ${l7.code}`}`;
+  if (l7?.kind === "http") return `${l7.method} ${l7.url}${l7.code === 0 ? "" : ` → ${l7.code}`}`;
   if (l7?.kind === "dns") return `${l7.qtypes.join(",")} ${l7.query}`;
-  return flow.summary.replace(/^TCP Flags: /, "");
+  const summary = flow.summary.replace(/^TCP Flags: /, "");
+  // The column of ports says it already.
+  return summary === protocolOf(flow) ? "" : summary;
 }
 
 export type PolicyPart = {

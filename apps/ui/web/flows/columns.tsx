@@ -1,7 +1,19 @@
 // The columns that a flow table can have.
 import type { ReactNode } from "react";
 import type { SeenFlow } from "../../src/shared/seen-flow.ts";
-import { type End, endName, eventText, infoText, policyName, policyParts, portOf, portText, addressOf, verdictName, verdictTone } from "../flow/words.ts";
+import {
+  type End,
+  endName,
+  eventText,
+  infoText,
+  policyName,
+  policyParts,
+  portOf,
+  portText,
+  addressOf,
+  verdictName,
+  verdictTone,
+} from "../flow/words.ts";
 import { readSaved, writeSaved, isTexts } from "../ui/saved.ts";
 import { clock, visible } from "../ui/text.ts";
 
@@ -17,7 +29,9 @@ export type Column = {
 };
 
 export function Verdict({ flow }: { flow: SeenFlow }): ReactNode {
-  return <span className={`verdict tone-${verdictTone(flow)}`}>{verdictName(flow).toLowerCase()}</span>;
+  return (
+    <span className={`verdict tone-${verdictTone(flow)}`}>{verdictName(flow).toLowerCase()}</span>
+  );
 }
 
 export function EndText({

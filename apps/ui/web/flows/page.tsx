@@ -22,7 +22,8 @@ import { FlowTable } from "./table.tsx";
 /** Parameters of the URL that say which flows are asked for. */
 export function flowParameters(query: URLSearchParams): URLSearchParams {
   const asked = new URLSearchParams();
-  for (const { word, value, not } of filtersOf(query)) asked.append(not ? `not.${word}` : word, value);
+  for (const { word, value, not } of filtersOf(query))
+    asked.append(not ? `not.${word}` : word, value);
   for (const name of ["since", "until"]) {
     const value = query.get(name);
     if (value !== null) asked.set(name, value);
@@ -107,7 +108,12 @@ function ColumnPicker({
   onChange: (names: readonly string[]) => void;
 }): ReactNode {
   return (
-    <Popover className="icon-only wide-only" align="end" label="Columns" button={<Icon name="columns" />}>
+    <Popover
+      className="icon-only wide-only"
+      align="end"
+      label="Columns"
+      button={<Icon name="columns" />}
+    >
       {() => (
         <div className="pick-list">
           <ul>

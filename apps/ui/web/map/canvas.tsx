@@ -55,10 +55,27 @@ function Canvas({ view, onPick, onFold, onTidy, more }: CanvasProps): ReactNode 
   const durationMs = isStill ? 0 : 250;
   useFits(view, layout, () => flow.fitView({ padding: fitPadding, maxZoom: 1 }));
   useZoomLevel(frame);
+  const unfolding = useRef<string | undefined>(undefined);
   const actions = useMemo<MapActions>(
-    () => ({ view, pick: (id) => onPick({ kind: "card", id }), fold: onFold }),
+    () => ({
+      view,
+      pick: (id) => onPick({ kind: "card", id }),
+      fold: (namespace, isFolded) => {
+        unfolding.current = isFolded ? undefined : namespace;
+        onFold(namespace, isFolded);
+      },
+    }),
     [view, onPick, onFold],
   );
+  useEffect(() => {
+    const box = unfolding.current === undefined ? undefined : layout.groups[unfolding.current];
+    if (!box) return;
+    unfolding.current = undefined;
+    const { clientWidth = 1, clientHeight = 1 } = frame.current ?? {};
+    const zoom = Math.min(1, (clientWidth * 0.85) / box.width, (clientHeight * 0.8) / box.height);
+    const [x, y] = [box.x + box.width / 2, box.y + box.height / 2];
+    void flow.setCenter(x, y, { zoom, duration: durationMs });
+  }, [layout, flow, durationMs]);
 
   const pairAt = (event: { clientX: number; clientY: number }): string | undefined => {
     const { x, y } = flow.screenToFlowPosition({ x: event.clientX, y: event.clientY });
@@ -107,11 +124,12 @@ function Canvas({ view, onPick, onFold, onTidy, more }: CanvasProps): ReactNode 
       y + box.height * zoom <= bounds.bottom;
     if (!isInside) {
       void flow.setCenter(box.x + box.width / 2, box.y + box.height / 2, {
-        zoom: Math.max(zoom, 0.6),
+        zoom: Math.max(zoom, 0.5),
         duration: durationMs,
       });
     }
   };
+  usePickedInSight(view, layout, showBox);
   const onKeyDown = (event: KeyboardEvent) => {
     const way = ways[event.key];
     if (way && (event.target as Element).closest("[data-card], .map-frame")) {
@@ -120,7 +138,8 @@ function Canvas({ view, onPick, onFold, onTidy, more }: CanvasProps): ReactNode 
       if (next !== undefined) focusCard(next);
     } else if (event.key === "+" || event.key === "=") void flow.zoomIn({ duration: durationMs });
     else if (event.key === "-") void flow.zoomOut({ duration: durationMs });
-    else if (event.key === "0") void flow.fitView({ padding: fitPadding, maxZoom: 1, duration: durationMs });
+    else if (event.key === "0")
+      void flow.fitView({ padding: fitPadding, maxZoom: 1, duration: durationMs });
   };
   return (
     <MapContext value={actions}>
@@ -157,12 +176,22 @@ function Canvas({ view, onPick, onFold, onTidy, more }: CanvasProps): ReactNode 
           <EdgesCanvas view={view} curves={curves} />
         </ReactFlow>
         <div className="map-tools" role="toolbar" aria-label="Map">
-          <IconButton icon="plus" label="Zoom in (+)" onClick={() => void flow.zoomIn({ duration: durationMs })} />
-          <IconButton icon="minus" label="Zoom out (-)" onClick={() => void flow.zoomOut({ duration: durationMs })} />
+          <IconButton
+            icon="plus"
+            label="Zoom in (+)"
+            onClick={() => void flow.zoomIn({ duration: durationMs })}
+          />
+          <IconButton
+            icon="minus"
+            label="Zoom out (-)"
+            onClick={() => void flow.zoomOut({ duration: durationMs })}
+          />
           <IconButton
             icon="fit"
             label="Show all (0)"
-            onClick={() => void flow.fitView({ padding: fitPadding, maxZoom: 1, duration: durationMs })}
+            onClick={() =>
+              void flow.fitView({ padding: fitPadding, maxZoom: 1, duration: durationMs })
+            }
           />
           <IconButton icon="tidy" label="Arrange anew" onClick={onTidy} />
           {more}
@@ -224,6 +253,25 @@ function useFits(view: MapView, layout: LayoutResult, fit: () => Promise<boolean
     }, 60);
     return () => clearTimeout(timer);
   }, [view, layout, hasItems]);
+}
+
+/** What is picked is not left behind the panel that opens for it. */
+function usePickedInSight(view: MapView, layout: LayoutResult, show: (box: Box) => void): void {
+  const latest = useRef(show);
+  useEffect(() => {
+    latest.current = show;
+  });
+  useEffect(
+    () =>
+      view.picked.subscribe(() => {
+        const picked = view.picked.get();
+        const pair = view.graph.get().pairs.find(({ id }) => id === picked?.id);
+        const box = picked && layout.items[pair?.destination ?? picked.id];
+        // The map is smaller a moment later.
+        if (box) setTimeout(() => latest.current(box), 120);
+      }),
+    [view, layout],
+  );
 }
 
 /**

@@ -77,7 +77,14 @@ export const CardBox = memo(function CardBox({ data: { card } }: NodeProps<CardN
   );
   const said = `${visible(card.title)}, ${card.subtitle}${text === "" ? "" : `, ${text} flows a second`}${dropped > 0 ? `, ${dropped} dropped` : ""}`;
   return (
-    <div className={classes("card", `card-${card.kind}`, standing && `is-${standing}`, dropped > 0 && "has-drops")}>
+    <div
+      className={classes(
+        "card",
+        `card-${card.kind}`,
+        standing && `is-${standing}`,
+        dropped > 0 && "has-drops",
+      )}
+    >
       <button
         type="button"
         className="card-main"

@@ -109,11 +109,7 @@ class Painter implements Disposable {
   #colours: Record<string, string> | undefined;
   #frame = 0;
 
-  constructor(
-    canvas: HTMLCanvasElement,
-    view: MapView,
-    curves: { current: readonly PairCurve[] },
-  ) {
+  constructor(canvas: HTMLCanvasElement, view: MapView, curves: { current: readonly PairCurve[] }) {
     this.#canvas = canvas;
     this.#context = canvas.getContext("2d") as CanvasRenderingContext2D;
     this.#view = view;
@@ -214,11 +210,7 @@ class Painter implements Disposable {
     }
   }
 
-  #paintLabel(
-    box: Box,
-    { text, isDrop }: Label,
-    colours: Readonly<Record<string, string>>,
-  ): void {
+  #paintLabel(box: Box, { text, isDrop }: Label, colours: Readonly<Record<string, string>>): void {
     const context = this.#context;
     context.fillStyle = colours["label"] as string;
     context.beginPath();
@@ -310,9 +302,7 @@ function freePlace(
 }
 
 function overlaps(a: Box, b: Box): boolean {
-  return (
-    a.x < b.x + b.width && b.x < a.x + a.width && a.y < b.y + b.height && b.y < a.y + a.height
-  );
+  return a.x < b.x + b.width && b.x < a.x + a.width && a.y < b.y + b.height && b.y < a.y + a.height;
 }
 
 function arrows(pairs: readonly PairCurve[], zoom: number): Path2D {
@@ -352,4 +342,3 @@ function readColours(element: HTMLElement): Record<string, string> {
   probe.remove();
   return colours;
 }
-

@@ -62,12 +62,14 @@ export function mapGraph(model: MapModel, folded: ReadonlySet<string>): MapGraph
     const { namespace } = model.nodes[number] as MapNode;
     if (namespace !== "") members.set(namespace, (members.get(namespace) ?? 0) + 1);
   };
+  const whole = (number: number) => model.same.get(number) ?? number;
   model.edges.forEach((edge, number) => {
     if (!hasCounts(model.totals, number)) return;
-    meet(edge.source);
-    meet(edge.destination);
-    const source = cardOf(edge.source);
-    const destination = cardOf(edge.destination);
+    const [from, to] = [whole(edge.source), whole(edge.destination)];
+    meet(from);
+    meet(to);
+    const source = cardOf(from);
+    const destination = cardOf(to);
     if (source === destination) {
       inner.set(source, [...(inner.get(source) ?? []), number]);
       return;
@@ -84,7 +86,11 @@ export function mapGraph(model: MapModel, folded: ReadonlySet<string>): MapGraph
   const allCards = [...cards.values()].map((card) =>
     card.kind === "namespace" ? withMembers(card, members) : card,
   );
-  const allPairs = [...pairs].map(([id, pair]) => ({ id, ...pair, label: label(model, pair.edges) }));
+  const allPairs = [...pairs].map(([id, pair]) => ({
+    id,
+    ...pair,
+    label: label(model, pair.edges),
+  }));
   return {
     signature: JSON.stringify([
       allCards.map(({ id, subtitle }) => [id, subtitle]),
@@ -101,7 +107,11 @@ export function mapGraph(model: MapModel, folded: ReadonlySet<string>): MapGraph
 function hasCounts(totals: readonly number[], edge: number): boolean {
   const at = edge * 4;
   return (
-    (totals[at] as number) + (totals[at + 1] as number) + (totals[at + 2] as number) + (totals[at + 3] as number) > 0
+    (totals[at] as number) +
+      (totals[at + 1] as number) +
+      (totals[at + 2] as number) +
+      (totals[at + 3] as number) >
+    0
   );
 }
 

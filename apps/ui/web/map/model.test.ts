@@ -43,7 +43,10 @@ test("connections are told apart by who, protocol and port, and drawn as one lin
       [`${key("web")} ${key("cart")}`, "TCP 7070"],
     ],
   );
-  assert.equal(graph.cards.find(({ title }) => title === "db")?.subtitle, "Deployment · service postgres");
+  assert.equal(
+    graph.cards.find(({ title }) => title === "db")?.subtitle,
+    "Deployment · service postgres",
+  );
 });
 
 test("another connection numbers otherwise, and its counts come to the same", () => {
@@ -64,7 +67,10 @@ test("another connection numbers otherwise, and its counts come to the same", ()
 test("spans that are over are forgotten with their counts, and who was only in them", () => {
   const model = filled();
   model.forgetBefore(11_000);
-  assert.deepEqual(model.buckets().map(({ startMs }) => startMs), [11_000]);
+  assert.deepEqual(
+    model.buckets().map(({ startMs }) => startMs),
+    [11_000],
+  );
   assert.deepEqual(
     mapGraph(model, new Set()).pairs.map(({ destination }) => destination),
     [key("db", "data")],
@@ -88,4 +94,30 @@ test("a folded namespace is one card with all that its workloads do, also among 
   assert.deepEqual(shop, { forwarded: 9, dropped: 1, audit: 0, error: 0 });
   assert.equal(shop && total(shop), 10);
   assert.deepEqual(counts.groups.get("data"), { forwarded: 7, dropped: 1, audit: 0, error: 0 });
+});
+
+test("a pod that turned out to be of a workload is drawn in it, with what was counted for it", () => {
+  const model = filled();
+  const numbering = newNumbering();
+  const lonely: MapNode = {
+    key: "pod/shop//web-1",
+    kind: "pod",
+    namespace: "shop",
+    name: "web-1",
+    workloadKind: "",
+  };
+  model.take(
+    line({
+      nodes: [lonely, node("db", "data")],
+      edges: [{ source: 0, destination: 1, protocol: "TCP", port: 5432 }],
+      buckets: [{ startMs: 12_000, edges: [0, 7, 0, 0, 0] }],
+    }),
+    numbering,
+  );
+  assert.ok(mapGraph(model, new Set()).cards.some(({ id }) => id === lonely.key));
+  model.take(line({ nodes: [node("web")], same: [[0, 2]] }), numbering);
+  const graph = mapGraph(model, new Set());
+  assert.ok(!graph.cards.some(({ id }) => id === lonely.key));
+  const counts = mapCounts(graph, model.sum(12_000, 13_000), 1_000);
+  assert.equal(counts.pairs.get(`${key("web")} ${key("db", "data")}`)?.forwarded, 7);
 });

@@ -10,7 +10,10 @@ import type { MapLine } from "../../src/shared/stream.ts";
 /** Counts of flows. */
 export type Counts = { forwarded: number; dropped: number; audit: number; error: number };
 
-export type TimeBucket = Counts & { readonly startMs: number; readonly lists: (readonly number[])[] };
+export type TimeBucket = Counts & {
+  readonly startMs: number;
+  readonly lists: (readonly number[])[];
+};
 
 /** Where a connection's numbers are on one stream. */
 export type Numbering = { readonly nodes: number[]; readonly edges: number[] };
@@ -27,6 +30,8 @@ export class MapModel {
   readonly edges: MapEdge[] = [];
   /** By number of the node. */
   readonly services = new Map<number, Set<string>>();
+  /** Pods by number, and the workload that they turned out to be of. */
+  readonly same = new Map<number, number>();
   /** Counts over all that is kept, edgeStride - 1 for each edge. */
   readonly totals: number[] = [];
   readonly #nodeNumbers = new Map<string, number>();
@@ -46,6 +51,10 @@ export class MapModel {
       if (number === undefined) continue;
       const names = this.services.get(number) ?? new Set();
       this.services.set(number, names.add(service));
+    }
+    for (const [pod, workload] of line.same ?? []) {
+      const [from, to] = [numbering.nodes[pod], numbering.nodes[workload]];
+      if (from !== undefined && to !== undefined && from !== to) this.same.set(from, to);
     }
     for (const bucket of line.buckets ?? []) this.#add(bucket, numbering);
   }

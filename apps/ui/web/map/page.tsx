@@ -34,7 +34,10 @@ export function MapPage(): ReactNode {
   );
   const times = `${query.get("since") ?? ""} ${query.get("until") ?? ""}`;
   // A past range is fixed when it is chosen; live goes on.
-  const feed = useMemo(() => new MapFeed(new URLSearchParams(filters), spanOf(query)), [filters, times]);
+  const feed = useMemo(
+    () => new MapFeed(new URLSearchParams(filters), spanOf(query)),
+    [filters, times],
+  );
   return <LoadedMap key={`${filters} ${times}`} feed={feed} filters={filters} />;
 }
 

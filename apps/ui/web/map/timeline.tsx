@@ -1,6 +1,13 @@
 // Traffic over time, and the window of it that the map shows. The window can be dragged, moved with the arrow keys, and
 // played like a film.
-import { type KeyboardEvent, type PointerEvent, type ReactNode, useEffect, useRef, useState } from "react";
+import {
+  type KeyboardEvent,
+  type PointerEvent,
+  type ReactNode,
+  useEffect,
+  useRef,
+  useState,
+} from "react";
 import { IconButton } from "../ui/controls.tsx";
 import { theme } from "../ui/theme.ts";
 import { age, clockSeconds, count, dateClock, plural } from "../ui/text.ts";
@@ -69,9 +76,14 @@ export function Timeline(props: TimelineProps): ReactNode {
     moveTo(fromMs + share * (toMs - fromMs) + widthMs / 2);
   };
   const onKeyDown = (event: KeyboardEvent) => {
-    const step = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1, PageDown: -10, PageUp: 10 }[
-      event.key
-    ];
+    const step = {
+      ArrowLeft: -1,
+      ArrowDown: -1,
+      ArrowRight: 1,
+      ArrowUp: 1,
+      PageDown: -10,
+      PageUp: 10,
+    }[event.key];
     if (step !== undefined) moveTo(endMs + step * bucketMs);
     else if (event.key === "Home") moveTo(fromMs + widthMs);
     else if (event.key === "End") moveTo(toMs);
@@ -120,7 +132,10 @@ export function Timeline(props: TimelineProps): ReactNode {
             />
           )}
           {progress < 1 && (
-            <div className="timeline-progress" style={{ width: `${Math.max(0, progress) * 100}%` }} />
+            <div
+              className="timeline-progress"
+              style={{ width: `${Math.max(0, progress) * 100}%` }}
+            />
           )}
         </div>
         <div className="timeline-scale" aria-hidden="true">
@@ -228,7 +243,11 @@ function Bars({
     const bar = Math.max(1, step - (step > 3 * ratio ? ratio : 0));
     const parts = [
       { colour: colour("--bar"), of: (b: TimeBucket) => total(b), isTop: false },
-      { colour: colour("--audit"), of: (b: TimeBucket) => b.audit + b.dropped + b.error, isTop: true },
+      {
+        colour: colour("--audit"),
+        of: (b: TimeBucket) => b.audit + b.dropped + b.error,
+        isTop: true,
+      },
       { colour: colour("--drop"), of: (b: TimeBucket) => b.dropped + b.error, isTop: true },
     ];
     for (const { colour: fill, of, isTop } of parts) {
@@ -239,7 +258,12 @@ function Bars({
         // A few drops among many flows have to be seen too.
         const least = isTop ? 3 * ratio : 1.5 * ratio;
         const tall = Math.max(least, (value / highest) * (height - 2 * ratio));
-        context.fillRect(((bucket.startMs - fromMs) / (toMs - fromMs)) * width, height - tall, bar, tall);
+        context.fillRect(
+          ((bucket.startMs - fromMs) / (toMs - fromMs)) * width,
+          height - tall,
+          bar,
+          tall,
+        );
       }
     }
   }, [buckets, bucketMs, fromMs, toMs, name]);

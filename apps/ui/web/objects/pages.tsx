@@ -7,7 +7,13 @@ import { IconButton } from "../ui/controls.tsx";
 import { visible } from "../ui/text.ts";
 import { ObjectTable } from "./table.tsx";
 
-function FlowsLink({ filters, label }: { filters: Readonly<Record<string, string>>; label: string }): ReactNode {
+function FlowsLink({
+  filters,
+  label,
+}: {
+  filters: Readonly<Record<string, string>>;
+  label: string;
+}): ReactNode {
   return (
     <Link to="/flows" query={filters} label={label} className="flows-link">
       flows
@@ -304,7 +310,11 @@ const serviceColumns = [
     title: "Backends",
     width: "90px",
     cell: (row: ServiceRow) => (
-      <span className={row.ready === 0 ? "tone-drop" : row.ready < row.backends ? "tone-audit" : "tone-ok"}>
+      <span
+        className={
+          row.ready === 0 ? "tone-drop" : row.ready < row.backends ? "tone-audit" : "tone-ok"
+        }
+      >
         {row.ready} of {row.backends}
       </span>
     ),

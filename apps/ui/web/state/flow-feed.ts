@@ -37,6 +37,8 @@ export type FeedState = {
 const mostRows = 10_000;
 const pageSize = 500;
 const retryMs = 1_000;
+/** relay.NodeState NODE_CONNECTED. */
+const connectedState = 1;
 /** Flows of the past may be told again after a reconnect, from this long before the last one that was seen. */
 const overlapNs = 1_500_000_000n;
 
@@ -56,6 +58,8 @@ export class FlowFeed {
   #newestNs = 0n;
   /** uuids of what was told already, while a new connection repeats it. */
   #repeated: Set<string> | undefined;
+  /** Nodes that relay has lost. */
+  readonly #away = new Set<string>();
   #frame = 0;
   #lastFlushMs = 0;
   #rateMarks: { atMs: number; seen: number }[] = [];
@@ -227,6 +231,7 @@ export class FlowFeed {
 
   #recentUuids(): Set<string> {
     const recent = new Set<string>();
+    for (const row of this.#incoming) if (row.kind === "flow") recent.add(row.flow.uuid);
     for (const list of [this.#waiting, this.#rows]) {
       for (let at = 0; at < list.length; at++) {
         const row = list.at(at) as Row;
@@ -263,12 +268,23 @@ export class FlowFeed {
     if (line.told) decoder.hear(line.told);
     const rows: Row[] = [];
     const id = () => this.#nextId++;
-    for (const status of line.nodes ?? []) rows.push({ id: id(), kind: "nodes", status });
+    for (const status of line.nodes ?? [])
+      if (this.#isNews(status)) rows.push({ id: id(), kind: "nodes", status });
     for (const wire of line.flows ?? [])
       rows.push({ id: id(), kind: "flow", flow: decoder.decode(wire) });
     for (const lost of line.lost ?? []) rows.push({ id: id(), kind: "lost", lost });
     if (line.skipped) rows.push({ id: id(), kind: "skipped", count: line.skipped, why: "slow" });
     return rows;
+  }
+
+  /** Each stream begins with the nodes that are there, which is as it should be. */
+  #isNews({ state, nodes }: NodeStatus): boolean {
+    const isBack = nodes.some((node) => this.#away.has(node));
+    for (const node of nodes) {
+      if (state === connectedState) this.#away.delete(node);
+      else this.#away.add(node);
+    }
+    return state !== connectedState || isBack;
   }
 
   #onFrame(): void {

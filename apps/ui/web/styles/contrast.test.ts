@@ -9,9 +9,14 @@ const themes = ["light", "dark"] as const;
 
 /** "--text" -> its colour in each theme, "#rrggbb". */
 const colours = new Map(
-  [...css.matchAll(/(--[\w-]+): light-dark\((#[0-9a-f]{6})[0-9a-f]{0,2}, (#[0-9a-f]{6})[0-9a-f]{0,2}\);/g)].map(
-    ([, name, light, dark]) => [name as string, { light: light as string, dark: dark as string }],
-  ),
+  [
+    ...css.matchAll(
+      /(--[\w-]+): light-dark\((#[0-9a-f]{6})[0-9a-f]{0,2}, (#[0-9a-f]{6})[0-9a-f]{0,2}\);/g,
+    ),
+  ].map(([, name, light, dark]) => [
+    name as string,
+    { light: light as string, dark: dark as string },
+  ]),
 );
 
 function luminance(colour: string): number {
@@ -27,7 +32,15 @@ function contrast(a: string, b: string): number {
   return (light + 0.05) / (dark + 0.05);
 }
 
-const everywhere = ["--bg", "--surface", "--raised", "--hover", "--selected", "--drop-bg", "--audit-bg"];
+const everywhere = [
+  "--bg",
+  "--surface",
+  "--raised",
+  "--hover",
+  "--selected",
+  "--drop-bg",
+  "--audit-bg",
+];
 const pairs: readonly (readonly [string, readonly string[]])[] = [
   ["--text", [...everywhere, "--mark"]],
   ["--text-2", [...everywhere, "--label-bg"]],

@@ -2,6 +2,8 @@
 
 /** Names of all pods together; the oldest are forgotten first. */
 const capacity = 65_536;
+/** Of one address: who runs a DNS server and an address can give it as many as there are answers, and flows carry them all. */
+const mostNames = 32;
 const none: readonly string[] = Object.freeze([]);
 
 type Known = { names: readonly string[]; untilNs: bigint };
@@ -20,7 +22,8 @@ export class DnsNames {
     const names = isAlive ? before.names : none;
     this.#known.delete(key);
     this.#known.set(key, {
-      names: names.includes(bare) ? names : [...names, bare].toSorted(),
+      names:
+        names.includes(bare) || names.length >= mostNames ? names : [...names, bare].toSorted(),
       untilNs: isAlive && before.untilNs > untilNs ? before.untilNs : untilNs,
     });
     if (this.#known.size <= capacity) return;

@@ -24,7 +24,8 @@ const defaultQueueBytes = 8 * 1024 * 1024;
 /** Lines wait that long for more, so that a write is many of them. */
 const delayMs = 50;
 const retryMs = 1000;
-const chunkBytes = 256 * 1024;
+/** Of one write. In a flood the thread comes back to writing only between turns of some thousand flows. */
+const chunkBytes = 4 * 1024 * 1024;
 
 export class LogFile implements Sink {
   readonly #options: LogFileOptions;

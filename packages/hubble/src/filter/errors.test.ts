@@ -28,8 +28,8 @@ const rows: readonly (readonly [Filter, string])[] = [
   [{ destinationIp: ["::1", "10.0.0.0/33"] }, 'destination_ip "10.0.0.0/33": not a CIDR prefix'],
   [{ sourceIpXlated: ["/8"] }, 'source_ip_xlated "/8": not a CIDR prefix'],
   [
-    { sourcePod: ["/"] },
-    'source_pod "/": neither a namespace nor a name (NAMESPACE/NAME, NAME, NAMESPACE/ or /NAME)',
+    { sourcePod: [""] },
+    'source_pod "": neither a namespace nor a name (NAMESPACE/NAME, NAME, NAMESPACE/ or /NAME)',
   ],
   [
     { destinationService: [""] },

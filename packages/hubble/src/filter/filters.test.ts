@@ -74,6 +74,8 @@ const rows: Readonly<Record<string, readonly Row[]>> = {
     [{ sourcePod: ["kube-system/"] }, pod("kube-system", ""), true],
     [{ sourcePod: ["kube-system/"] }, pod("kube-system2", "anything"), false],
     [{ sourcePod: ["/xwing"] }, pod("", ""), false],
+    [{ sourcePod: ["/"] }, pod("prod", "xwing"), true],
+    [{ sourcePod: ["/"] }, pod("", ""), false],
     [{ sourcePod: ["default/a", "prod/b"] }, pod("prod", "b"), true],
     [{ sourcePod: ["default/a", "prod/b"] }, pod("prod", "a"), false],
     [{ sourcePod: ["prod/b/c"] }, pod("prod", "b"), true],

@@ -25,7 +25,8 @@ export function onService(field: string, values: readonly string[], side: Side):
 
 /**
  * "xwing" is the prefix of a name in the namespace "default", "kube-system/coredns-" in kube-system, "kube-system/" all
- * of it, "/xwing" in any namespace. What follows a second slash is ignored, as in Cilium.
+ * of it, "/xwing" in any namespace, "/" whatever has a namespace or a name: what Cilium's client sends for --all-namespaces.
+ * What follows a second slash is ignored, as in Cilium.
  */
 function parseName(field: string, value: string): NamePattern {
   const [first = "", second] = value.split("/");
@@ -33,7 +34,7 @@ function parseName(field: string, value: string): NamePattern {
     second === undefined
       ? { namespace: first === "" ? "" : "default", prefix: first }
       : { namespace: first, prefix: second };
-  if (pattern.namespace === "" && pattern.prefix === "") {
+  if (value === "") {
     const reason = "neither a namespace nor a name (NAMESPACE/NAME, NAME, NAMESPACE/ or /NAME)";
     throw new FilterError({ field, value, reason });
   }

@@ -16,7 +16,8 @@ export type ConnectionOptions = Dialer & {
   readonly pingTimeoutMs: number;
 };
 
-// Flows come in thousands: room for what a busy moment of this process leaves unread.
+// Flows come in thousands: room for what a busy moment of this process leaves unread. Relay has a stream for each of its
+// clients and nodes, and holds as much for each client that does not read.
 const streamWindow = 256 * 1024;
 const connectionWindow = 4 * 1024 * 1024;
 /** A connection without calls is closed after this. */

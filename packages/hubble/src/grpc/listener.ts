@@ -10,6 +10,7 @@ import type { AddressInfo, Server } from "node:net";
 import type { Calls } from "./calls.ts";
 import { type TlsFiles, WatchedTlsFiles } from "./certificates.ts";
 import type { Connections } from "./connections.ts";
+import { limitHandshakes } from "./handshakes.ts";
 import { tagSocket } from "./raw-socket.ts";
 import type { Address, Limits, ServerIncident } from "./server.ts";
 import { listenOnUnix } from "./unix.ts";
@@ -34,6 +35,8 @@ export type ListenerHandlers = {
 };
 
 const handshakeTimeoutMs = 10_000;
+/** Of one address at once. */
+const mostHandshakes = 32;
 
 /** @throws Error for an address that cannot be had or files that are no certificates */
 export async function listenOn(
@@ -106,6 +109,7 @@ function secureServer(
       onIncident({ message: "new certificates cannot be used, the old ones are", error });
     }
   });
+  limitHandshakes(server, mostHandshakes);
   server.on("unknownProtocol", (socket) => socket.destroy());
   server.on("tlsClientError", (error) =>
     onIncident({ message: "a client's TLS handshake failed", error }),

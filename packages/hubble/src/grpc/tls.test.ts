@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { connect as connectPlain } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { connect as connectTls } from "node:tls";
 import { readFileSync } from "node:fs";
 import { Observer } from "../gen/observer/observer_pb.ts";
@@ -201,3 +204,39 @@ function handshake(port: number, options: object): Promise<boolean> {
     socket.once("data", () => socket.destroy());
   });
 }
+
+test("Hubble's ports: who shakes hands for ever keeps nobody with a certificate out", async () => {
+  const grpc = await serveGrpc({
+    routes: () => undefined,
+    sockets: [{ host: "127.0.0.1", port: 0, tls: server }],
+    limits: { maxConnections: 30 },
+  });
+  const port = grpc.addresses.map((address) => ("port" in address ? address.port : 0))[0] as number;
+  const host = "127.0.0.1";
+  const silent = Array.from({ length: 100 }, () =>
+    connectPlain({ host, port, localAddress: "127.0.0.2" }),
+  );
+  for (const socket of silent) socket.on("error", () => undefined);
+  try {
+    await sleep(300);
+    const socket = connectTls({
+      host,
+      port,
+      servername: nodeName,
+      ALPNProtocols: ["h2"],
+      ca: readFileSync(client.caFile),
+      cert: readFileSync(client.certFile),
+      key: readFileSync(client.keyFile),
+    });
+    // HTTP/2's greeting: it was let in.
+    assert.equal(
+      await Promise.race([once(socket, "data").then(() => "greeted"), sleep(5_000)]),
+      "greeted",
+    );
+    socket.destroy();
+    assert.equal(silent.filter(({ destroyed }) => !destroyed).length, 32);
+  } finally {
+    for (const socket of silent) socket.destroy();
+    await grpc.close({ graceMs: 0 });
+  }
+});

@@ -1,5 +1,15 @@
 import assert from "node:assert/strict";
-import { existsSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { type Flow, type FlowMatcher, type HistoryQuery, Verdict } from "../model.ts";
@@ -276,6 +286,30 @@ test("files of newer versions are left alone", async () => {
   await history.flush();
   assert.ok(history.statistics().removedFlows > 0);
   for (const name of [...names, "notes.txt"]) assert.ok(existsSync(join(folder.path, name)), name);
+});
+
+test("links and folders in a history's place are left alone, and what they lead to is as it was", async () => {
+  using folder = new Folder();
+  const victim = join(folder.path, "victim");
+  writeFileSync(victim, "x".repeat(100));
+  const home = join(folder.path, "hubble");
+  mkdirSync(home);
+  symlinkSync(victim, join(home, "flows-0000000000000001.v1"));
+  mkdirSync(join(home, "drops-0000000000000002.v1"));
+  {
+    await using history = await folder.open({ folder: home });
+    assert.equal(history.statistics().foreignFiles, 2);
+    history.append(new BusyNode({ seed: 1, firstSequence: 10 }).next(100));
+  }
+  assert.equal(readFileSync(victim, "utf8"), "x".repeat(100));
+  assert.ok(lstatSync(join(home, "flows-0000000000000001.v1")).isSymbolicLink());
+  for (const name of ["flows-journal.v1", "lock"]) {
+    rmSync(join(home, name), { force: true });
+    symlinkSync(victim, join(home, name));
+    await assert.rejects(folder.open({ folder: home }), HistoryError);
+    rmSync(join(home, name));
+  }
+  assert.equal(readFileSync(victim, "utf8"), "x".repeat(100));
 });
 
 test("flows out of order are not kept, and counted", async () => {

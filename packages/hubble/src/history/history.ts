@@ -1,6 +1,6 @@
 // A node's flows on disk: what was seen in the last hours, asked with the same filters as what is seen now, and there
 // again after a restart or a crash. docs/hubble-history.md.
-import { chmod, mkdir } from "node:fs/promises";
+import { chmod, lstat, mkdir, stat } from "node:fs/promises";
 import type { Flow, FlowHistory, HistoryQuery } from "../model.ts";
 import { EndpointPool } from "./endpoints.ts";
 import { HistoryError } from "./errors.ts";
@@ -175,6 +175,10 @@ export class History implements FlowHistory, AsyncDisposable {
 async function lockFolder(folder: string): Promise<FolderLock> {
   try {
     await mkdir(folder, { recursive: true, mode: 0o700 });
+    // Who owns a folder, or the link to it, chooses what is in it, whatever its mode.
+    const owners = [await lstat(folder), await stat(folder)];
+    if (owners.some(({ uid }) => uid !== process.geteuid?.()))
+      throw new Error("it belongs to another user");
     await chmod(folder, 0o700);
     return FolderLock.acquire(folder);
   } catch (cause) {

@@ -25,7 +25,8 @@ export class FolderLock implements Disposable {
   /** @throws HistoryError locked: somebody has it; the system's error */
   static acquire(folder: string): FolderLock {
     const path = join(folder, "lock");
-    const descriptor = openSync(path, constants.O_RDWR | constants.O_CREAT, 0o600);
+    const { O_RDWR, O_CREAT, O_NOFOLLOW } = constants;
+    const descriptor = openSync(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0o600);
     const request = wholeFile();
     try {
       fcntl(descriptor, F_OFD_SETLK, Number(addressOf(request)));

@@ -1,4 +1,5 @@
 // Bytes of a segment in its file: appended to, read at random, removed while it may still be read. Knows nothing of flows.
+import { constants } from "node:fs";
 import { type FileHandle, open, rm } from "node:fs/promises";
 import { HistoryError } from "./errors.ts";
 
@@ -34,12 +35,15 @@ export class SegmentFile {
 
   /**
    * One that is there, whatever is in it.
-   * @throws HistoryError unsupported: of a newer version; the system's error
+   * @throws HistoryError unsupported: of a newer version, or no file; the system's error
    */
   static async open(path: string): Promise<SegmentFile> {
-    const handle = await open(path, "r+");
+    // Its end may be cut off: not of what somebody else's link leads to.
+    const handle = await open(path, constants.O_RDWR | constants.O_NOFOLLOW);
     try {
-      const { size } = await handle.stat();
+      const found = await handle.stat();
+      if (!found.isFile()) throw new HistoryError("unsupported", `${path} is no file`);
+      const { size } = found;
       const file = new SegmentFile(path, handle, size);
       refuseNewer(await file.read(0, Math.min(size, fileHeaderLength)), path);
       // Whoever made it was killed at once.

@@ -23,7 +23,7 @@ export class Segment {
   }
 
   /**
-   * What a process before this one left. A torn end is cut off. undefined: a newer version's.
+   * What a process before this one left. A torn end is cut off. undefined: a newer version's, or no file.
    * @throws the system's error
    */
   static async recover(
@@ -106,6 +106,7 @@ async function openOurs(path: string): Promise<SegmentFile | undefined> {
     return await SegmentFile.open(path);
   } catch (error) {
     if (error instanceof HistoryError && error.code === "unsupported") return undefined;
+    if (["EISDIR", "ELOOP"].includes((error as NodeJS.ErrnoException).code ?? "")) return undefined;
     throw error;
   }
 }

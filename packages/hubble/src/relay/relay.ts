@@ -10,6 +10,7 @@ import {
   stream,
 } from "../grpc/index.ts";
 import { PendingBytes } from "../grpc/pending.ts";
+import { complaints } from "./complaints.ts";
 import { serveFlows } from "./flows.ts";
 import { RelayMetrics } from "./metrics.ts";
 import { observerRoutes } from "./observer.ts";
@@ -74,7 +75,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
       }),
     ],
     ...(options.limits ? { limits: options.limits } : {}),
-    onIncident: ({ message, error }) => log.warn({ error }, message),
+    onIncident: complaints(log),
   });
   const tellHealth = () => {
     const serving = pool.count("ready") > 0;

@@ -8,16 +8,19 @@ import type { Message } from "./source.ts";
 const length = 256;
 const windowNs = 100_000_000n;
 
+/** Of a flow: a stream has many of these for each of its peers, and flows are a thousand bytes. */
+type Step = { readonly timeNs: bigint; readonly identity: string };
+
 export class Trail {
-  readonly #last: Message[] = [];
+  readonly #last: Step[] = [];
   #next = 0;
   /** Flows that may come twice, and up to when; of the stream that runs. */
   #known: ReadonlySet<string> | undefined;
   #knownUntilNs = 0n;
 
-  /** A flow was received. Copied: what came from the network is a piece of something larger. */
+  /** A flow was received. */
   add({ timeNs, bytes }: Message): void {
-    this.#last[this.#next] = { timeNs, bytes: Buffer.from(bytes) };
+    this.#last[this.#next] = { timeNs, identity: identityOf(bytes) };
     this.#next = (this.#next + 1) % length;
   }
 
@@ -31,7 +34,7 @@ export class Trail {
     const times = this.#last.map(({ timeNs }) => timeNs);
     const newest = times.reduce((a, b) => (a > b ? a : b), 0n);
     const oldest = times.reduce((a, b) => (a < b ? a : b), newest);
-    this.#known = new Set(this.#last.map(({ bytes }) => identityOf(bytes)));
+    this.#known = new Set(this.#last.map(({ identity }) => identity));
     this.#knownUntilNs = newest;
     return newest - windowNs > oldest ? newest - windowNs : oldest;
   }

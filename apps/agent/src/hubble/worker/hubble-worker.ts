@@ -184,7 +184,9 @@ export class HubbleWorker implements AsyncDisposable {
   }
 
   #everySecond(): void {
-    for (const loss of this.#losses.take(this.#rings.losses())) this.#sinks.lost(loss);
+    // Not before records are read: the first of them says what an earlier worker has told already.
+    if (this.#isSynced)
+      for (const loss of this.#losses.take(this.#rings.losses())) this.#sinks.lost(loss);
     this.#tellStatus();
   }
 

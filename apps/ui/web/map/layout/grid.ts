@@ -16,8 +16,14 @@ export function arrange(
   const linked = new Set(links.flat());
   const ranks =
     items.length <= mostForDagre.items && links.length <= mostForDagre.links
-      ? dagreRanks(items.filter((item) => linked.has(item)), links)
-      : simpleRanks(items.filter((item) => linked.has(item)), links);
+      ? dagreRanks(
+          items.filter((item) => linked.has(item)),
+          links,
+        )
+      : simpleRanks(
+          items.filter((item) => linked.has(item)),
+          links,
+        );
   const byRank = ranks.flatMap((rank) => slices(rank, mostRows));
   // A long chain would make a long line: then it goes on in the next column wherever one is full.
   const isLong = byRank.length > 2 + Math.ceil(items.length / mostRows) * 1.5;
@@ -32,7 +38,9 @@ export function arrange(
     column.push(item);
   }
   const cells = new Map<string, Cell>();
-  columns.forEach((column, c) => column.forEach((item, row) => cells.set(item, { column: c, row })));
+  columns.forEach((column, c) =>
+    column.forEach((item, row) => cells.set(item, { column: c, row })),
+  );
   return cells;
 }
 

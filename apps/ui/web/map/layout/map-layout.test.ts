@@ -37,10 +37,13 @@ function assertTidy(input: LayoutInput, layout: MapLayout): void {
   const { items, groups } = layout.update(input);
   const outer = [
     ...Object.entries(groups),
-    ...input.items.flatMap(({ id, group }) => (group === "" ? [[id, items[id] as Box] as const] : [])),
+    ...input.items.flatMap(({ id, group }) =>
+      group === "" ? [[id, items[id] as Box] as const] : [],
+    ),
   ];
   for (const [a, boxA] of outer)
-    for (const [b, boxB] of outer) if (a < b) assert.ok(!overlap(boxA, boxB), `${a} and ${b} overlap`);
+    for (const [b, boxB] of outer)
+      if (a < b) assert.ok(!overlap(boxA, boxB), `${a} and ${b} overlap`);
   const members = new Map<string, [string, Box][]>();
   for (const { id, group } of input.items) {
     if (group === "") continue;

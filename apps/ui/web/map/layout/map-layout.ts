@@ -21,7 +21,12 @@ export type LayoutInput = {
   readonly shape: number;
 };
 
-export type Box = { readonly x: number; readonly y: number; readonly width: number; readonly height: number };
+export type Box = {
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+};
 
 export type LayoutResult = {
   readonly items: Readonly<Record<string, Box>>;
@@ -29,7 +34,7 @@ export type LayoutResult = {
 };
 
 export const card = { width: 192, height: 48 } as const;
-const gap = { column: 84, row: 14 } as const;
+const gap = { column: 84, row: 14, mostRow: 52 } as const;
 const group = { padding: 16, header: 34, gapX: 84, gapY: 36 } as const;
 
 /** With more newcomers than this share of what is there, the old order is worth nothing. */
@@ -40,11 +45,14 @@ export class MapLayout {
   readonly #inside = new Map<string, Map<string, Cell>>();
   /** Groups, and what stands alone. */
   #outside = new Map<string, Cell>();
+  /** Between the rows of a group. Chosen when the map is arranged, so that it fills the place; kept from then on. */
+  #rowGap: number | undefined;
 
   /** Forgets: the next layout is made anew. */
   forget(): void {
     this.#inside.clear();
     this.#outside.clear();
+    this.#rowGap = undefined;
   }
 
   update({ items, links, shape }: LayoutInput): LayoutResult {
@@ -54,30 +62,63 @@ export class MapLayout {
       const key = name === "" ? `alone ${id}` : `group ${name}`;
       members.set(key, [...(members.get(key) ?? []), id]);
     }
-    const sizes = new Map<string, Size>();
-    for (const [key, ids] of members) {
-      if (key.startsWith("alone ")) sizes.set(key, card);
-      else sizes.set(key, this.#placeInside(key, ids, linksAmong(ids, links)));
-    }
-    const outerLinks = linksBetween(links, groupOf);
-    const boxes = this.#placeOutside([...members.keys()], outerLinks, { sizes, shape });
+    for (const [key, ids] of members)
+      if (key.startsWith("group ")) this.#placeInside(key, ids, linksAmong(ids, links));
+    const place = (rowGap: number) => {
+      this.#rowGap = rowGap;
+      const sizes = new Map(
+        [...members].map(([key, ids]) => [
+          key,
+          key.startsWith("alone ") ? card : this.#size(key, ids),
+        ]),
+      );
+      return this.#placeOutside([...members.keys()], linksBetween(links, groupOf), {
+        sizes,
+        shape,
+      });
+    };
+    const isNew = this.#rowGap === undefined;
+    let boxes: ReadonlyMap<string, Box> = place(this.#rowGap ?? gap.row);
+    if (isNew) boxes = this.#filled(boxes, shape, place);
     return this.#result(members, boxes);
   }
 
-  #placeInside(
-    key: string,
-    ids: readonly string[],
-    links: readonly Link[],
-  ): Size {
+  /** A map that is wider than its place has room between its rows: lines and their names are seen better there. */
+  #filled(
+    boxes: ReadonlyMap<string, Box>,
+    shape: number,
+    place: (rowGap: number) => Map<string, Box>,
+  ): ReadonlyMap<string, Box> {
+    let filled = boxes;
+    for (const rowGap of [24, 36, gap.mostRow]) {
+      const all = [...boxes.values()];
+      const width = Math.max(0, ...all.map((box) => box.x + box.width));
+      const before = this.#rowGap ?? gap.row;
+      const next = place(rowGap);
+      const height = Math.max(0, ...[...next.values()].map((box) => box.y + box.height));
+      if (width / height < shape) {
+        filled = place(before);
+        break;
+      }
+      filled = next;
+    }
+    return filled;
+  }
+
+  #placeInside(key: string, ids: readonly string[], links: readonly Link[]): void {
     const mostRows = Math.max(4, Math.ceil(Math.sqrt(ids.length * 2.2)));
-    const cells = keep(this.#inside.get(key) ?? new Map(), ids, links, mostRows);
-    this.#inside.set(key, cells);
+    this.#inside.set(key, keep(this.#inside.get(key) ?? new Map(), ids, links, mostRows));
+  }
+
+  #size(key: string, ids: readonly string[]): Size {
+    const cells = this.#inside.get(key) as ReadonlyMap<string, Cell>;
     const shown = ids.map((id) => cells.get(id) as Cell);
     const columns = Math.max(...shown.map(({ column }) => column)) + 1;
     const rows = Math.max(...shown.map(({ row }) => row)) + 1;
     return {
       width: columns * card.width + (columns - 1) * gap.column + 2 * group.padding,
-      height: rows * card.height + (rows - 1) * gap.row + group.header + group.padding,
+      height:
+        rows * card.height + (rows - 1) * (this.#rowGap ?? gap.row) + group.header + group.padding,
     };
   }
 
@@ -131,7 +172,7 @@ export class MapLayout {
         items[id] = {
           ...card,
           x: box.x + group.padding + column * (card.width + gap.column),
-          y: box.y + group.header + row * (card.height + gap.row),
+          y: box.y + group.header + row * (card.height + (this.#rowGap ?? gap.row)),
         };
       }
     }
@@ -154,7 +195,8 @@ function keepColumns(
   const stayed = keys.length - newcomers.length;
   if (stayed > 0 && (newcomers.length <= 4 || newcomers.length <= stayed * newcomersForAnew)) {
     const cells = new Map(old);
-    for (const key of newcomers) cells.set(key, placeFor(key, links, cells, Number.POSITIVE_INFINITY));
+    for (const key of newcomers)
+      cells.set(key, placeFor(key, links, cells, Number.POSITIVE_INFINITY));
     return cells;
   }
   const order = [...arrange(keys, links, Number.POSITIVE_INFINITY)]
@@ -185,7 +227,11 @@ function fillColumns(
     sizes,
     fullPx,
     mayLink,
-  }: { readonly sizes: ReadonlyMap<string, Size>; readonly fullPx: number; readonly mayLink: boolean },
+  }: {
+    readonly sizes: ReadonlyMap<string, Size>;
+    readonly fullPx: number;
+    readonly mayLink: boolean;
+  },
 ): Map<string, Cell> {
   const cells = new Map<string, Cell>();
   let column = -1;

@@ -1,0 +1,313 @@
+// kill -9 of an agent, of the relay, of the page's server; a node that leaves and joins; a history file that is damaged. Who follows
+// goes on following, what was seen stays seen, and nothing is told twice.
+//
+//   node-1: client      node-2: far      client asks far, each time from another port
+import assert from "node:assert/strict";
+import { type ChildProcess, spawn } from "node:child_process";
+import { appendFileSync, closeSync, globSync, openSync, statSync, writeSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import {
+  echoPod,
+  isAgentWell,
+  killProcess,
+  Lab,
+  manifests,
+  namespaceManifest,
+  processPid,
+  root,
+  until,
+} from "./harness.ts";
+import { Follower, hubble, observe, type SeenFlow } from "./hubble/seen.ts";
+import { Ticker } from "./hubble/ticker.ts";
+import { Client } from "./services/requests.ts";
+
+const namespace = "ticks";
+/** What the history may lose with an agent's life (docs/hubble-history.md), and a little. */
+const unkeptMs = 1_500;
+/** An agent's last look into the kernel's rings may be told twice (docs/hubble-flows.md): it looks every 20 to 100 ms. */
+const lastLookMs = 250;
+/** A request and its answer, at each node. */
+const flowsPerRequest = 2;
+
+let lab: Lab;
+let client: Client;
+let far = "";
+let nextPort = 10_000;
+
+before(async () => {
+  lab = await Lab.up({ name: `t${process.pid}hfaults` });
+  await lab.apply(
+    manifests(
+      namespaceManifest(namespace),
+      echoPod({ name: "client", namespace, node: "node-1" }),
+      echoPod({ name: "far", namespace, node: "node-2" }),
+    ),
+  );
+  await lab.wait(namespace);
+  const pod = (await lab.pods(namespace)).find(({ metadata }) => metadata.name === "far");
+  far = pod?.status.podIPs?.[0]?.ip ?? "";
+  client = Client.inPod(lab, namespace, "client");
+});
+after(async () => {
+  await client?.[Symbol.asyncDispose]();
+  await lab?.[Symbol.asyncDispose]();
+});
+
+function ticker(): Ticker {
+  const firstPort = nextPort;
+  nextPort += 1_000;
+  return new Ticker({ client, address: far, firstPort, intervalMs: 20 });
+}
+
+/** Follows this file's flows, from a moment on from which none is missed. */
+async function follow(): Promise<Follower> {
+  const follower = new Follower(lab, "--namespace", namespace);
+  const deadline = Date.now() + 10_000;
+  while (follower.flows.length < 2 * flowsPerRequest) {
+    assert.ok(Date.now() < deadline, `nothing is seen: ${follower.told}`);
+    await client.one({ protocol: "udp", address: far, port: 8080, fromPort: nextPort++ });
+    await follower.until(() => follower.flows.length >= 2 * flowsPerRequest, 1_500);
+  }
+  return follower;
+}
+
+test("an agent that is killed: who follows goes on, sees all, and nothing twice", async () => {
+  await using follower = await follow();
+  await using ticks = ticker();
+  await sleep(1_500);
+  const killedAt = Date.now();
+  await killProcess(lab, "agent/node-2", { returned: () => isAgentWell(lab, "node-2") });
+  await sleep(500);
+  await ticks.end();
+  await untilComplete(follower, ticks);
+
+  assert.ok(follower.running);
+  assert.deepEqual(follower.nodeStates, [
+    "NODE_CONNECTED node-1 node-2",
+    "NODE_UNAVAILABLE node-2",
+    "NODE_CONNECTED node-2",
+  ]);
+  const { flows } = follower;
+  assert.deepEqual(doubled(flows.map(({ uuid }) => uuid)), []);
+  assert.deepEqual(oddOnes(ticks, flows, "node-1"), []);
+  const twice = oddOnes(ticks, flows, "node-2").filter(
+    ([port]) => !isAt(ticks, port, killedAt, lastLookMs),
+  );
+  assert.deepEqual(twice, []);
+
+  const kept = await observe(lab, "--since", sinceOf(ticks), "--namespace", namespace);
+  assert.deepEqual(doubled(kept.map(({ uuid }) => uuid)), []);
+  assert.deepEqual(oddOnes(ticks, kept, "node-1"), []);
+  const lost = oddOnes(ticks, kept, "node-2").filter(
+    ([port]) => !isAt(ticks, port, killedAt, unkeptMs),
+  );
+  assert.deepEqual(lost, [], "flows of before the kill are kept");
+  const times = kept.map(({ time }) => time);
+  assert.deepEqual(times, times.toSorted());
+});
+
+test("an agent that is killed again and again has one history", async () => {
+  await using ticks = ticker();
+  for (let life = 0; life < 2; life++) {
+    await sleep(unkeptMs);
+    await killProcess(lab, "agent/node-2", { returned: () => isAgentWell(lab, "node-2") });
+  }
+  await ticks.end();
+  const kept = async () =>
+    observe(lab, "--since", sinceOf(ticks), "--node-name", "node-2", "--namespace", namespace);
+  await until(
+    "the last flow is kept",
+    async () =>
+      (ticks.countIn(await kept(), "node-2").get(Math.max(...ticks.asked.keys())) ?? 0) > 0,
+  );
+  const flows = await kept();
+  assert.deepEqual(doubled(flows.map(({ uuid }) => uuid)), []);
+  const counts = [...ticks.countIn(flows, "node-2").values()];
+  // What a kill may cost, twice.
+  const missing = counts.filter((count) => count === 0).length;
+  assert.ok(missing * 20 < 2 * unkeptMs, `${missing} of ${counts.length} requests are not kept`);
+  assert.ok(counts.filter((count) => count > flowsPerRequest).length * 20 < 2 * lastLookMs);
+});
+
+test("the relay that is killed: nothing is lost of what agents have, and clients are told", async () => {
+  await using follower = await follow();
+  await using ticks = ticker();
+  await sleep(300);
+  await killProcess(lab, "relay", {
+    returned: async () => (await hubble(lab, "status")).stdout.includes("Connected Nodes: 2/2"),
+  });
+  assert.ok(await follower.until(() => !follower.running), "its stream ends");
+  assert.match(follower.told, /the connection was lost/);
+  await using second = await follow();
+  await sleep(300);
+  await ticks.end();
+  for (const node of ["node-1", "node-2"]) {
+    const seen = async () => observe(lab, "--since", sinceOf(ticks), "--namespace", namespace);
+    await until("all is seen", async () => oddOnes(ticks, await seen(), node).length === 0);
+  }
+  assert.ok(second.running);
+});
+
+test("the page's server that is killed holds nothing, and is there again when it is started", async () => {
+  await using follower = await follow();
+  for (let life = 0; life < 2; life++) {
+    const page = new Page(lab);
+    try {
+      await page.serving();
+    } finally {
+      await page.kill();
+    }
+  }
+  await using ticks = ticker();
+  await sleep(300);
+  await ticks.end();
+  await untilComplete(follower, ticks);
+  for (const node of ["node-1", "node-2"])
+    assert.deepEqual(oddOnes(ticks, follower.flows, node), []);
+});
+
+test("a history that was torn while its agent was down is read up to there, and goes on", async () => {
+  await using before = ticker();
+  await sleep(500);
+  await before.end();
+  await sleep(unkeptMs);
+  const files = globSync(`/var/run/tsilium/lab/${lab.name}/node-2/hubble/*.v1`);
+  assert.notEqual(files.length, 0);
+  const kept = await historyOf("node-2");
+  assert.deepEqual(oddOnes(before, kept, "node-2"), []);
+  // Who would start it again at once is held up.
+  const daemon = await processPid(lab, "daemon");
+  process.kill(daemon, "SIGSTOP");
+  const agent = await processPid(lab, "agent/node-2");
+  try {
+    process.kill(agent, "SIGKILL");
+    await sleep(200);
+    for (const file of files) appendFileSync(file, Buffer.alloc(1_000, 0xa5));
+  } finally {
+    process.kill(daemon, "SIGCONT");
+  }
+  await until(
+    "the agent is back",
+    async () =>
+      (await isAgentWell(lab, "node-2")) && (await processPid(lab, "agent/node-2")) !== agent,
+  );
+  const again = await historyOf("node-2");
+  const uuids = new Set(again.map(({ uuid }) => uuid));
+  assert.deepEqual(
+    kept.filter(({ uuid }) => !uuids.has(uuid)),
+    [],
+    "what was whole is read",
+  );
+  const health = await lab.json<{ parts: { name: string; message: string }[] }>(
+    "--node",
+    "node-2",
+    "status",
+  );
+  console.log(health.parts.find(({ name }) => name === "hubble"));
+  await using after = ticker();
+  await sleep(300);
+  await after.end();
+  await until(
+    "it goes on",
+    async () => oddOnes(after, await historyOf("node-2"), "node-2").length === 0,
+  );
+});
+
+test("a node that leaves is said to be gone, and one that joins is followed", async () => {
+  await using follower = await follow();
+  const { stdout } = await lab.lab("get", "node", "node-2", "-o", "json");
+  assert.equal((await lab.lab("delete", "node", "node-2")).status, 0);
+  await follower.until(() => follower.nodeStates.includes("NODE_GONE node-2"));
+  assert.deepEqual(follower.nodeStates, ["NODE_CONNECTED node-1 node-2", "NODE_GONE node-2"]);
+  const node = JSON.parse(stdout) as { metadata: object };
+  const {
+    uid: _,
+    resourceVersion: __,
+    creationTimestamp: ___,
+    ...metadata
+  } = node.metadata as Record<string, unknown>;
+  await lab.apply(JSON.stringify({ ...node, metadata }));
+  const agent = await processPid(lab, "agent/node-2");
+  process.kill(agent, "SIGKILL");
+  await follower.until(() => follower.nodeStates.at(-1) === "NODE_CONNECTED node-2", 30_000);
+  assert.equal(follower.nodeStates.at(-1), "NODE_CONNECTED node-2", follower.told);
+});
+
+/** Waits until every request has been seen at both nodes, if it ever is. */
+async function untilComplete(follower: Follower, ticks: Ticker): Promise<void> {
+  await follower.until(() =>
+    ["node-1", "node-2"].every((node) =>
+      [...ticks.countIn(follower.flows, node).values()].every((count) => count >= flowsPerRequest),
+    ),
+  );
+}
+
+/** Requests of which more or less is seen than there was. */
+function oddOnes(
+  ticks: Ticker,
+  flows: readonly SeenFlow[],
+  node: string,
+): (readonly [number, number])[] {
+  assert.notEqual(ticks.asked.size, 0);
+  return [...ticks.countIn(flows, node)].filter(([, count]) => count !== flowsPerRequest);
+}
+
+/** Whether a request was asked within so long before a moment. */
+function isAt(ticks: Ticker, port: number, atMs: number, withinMs: number): boolean {
+  const askedMs = ticks.asked.get(port) ?? 0;
+  return askedMs <= atMs + 50 && askedMs >= atMs - withinMs;
+}
+
+function sinceOf(ticks: Ticker): string {
+  return new Date(Math.min(...ticks.asked.values()) - 100).toISOString();
+}
+
+function doubled(texts: readonly string[]): string[] {
+  const seen = new Set<string>();
+  return texts.filter((text) => seen.size === seen.add(text).size);
+}
+
+/** All that a node's agent has of this file's namespace. */
+function historyOf(node: string): Promise<SeenFlow[]> {
+  const server = `unix:///var/run/tsilium/lab/${lab.name}/${node}/hubble.sock`;
+  return observe(lab, "--all", "--namespace", namespace, "--server", server);
+}
+
+/** `tsilium lab ui`. */
+class Page {
+  readonly #child: ChildProcess;
+  #url = Promise.withResolvers<string>();
+  #text = "";
+
+  constructor({ name }: Lab) {
+    this.#child = spawn(
+      join(root, "tsilium"),
+      ["lab", "ui", "--name", name, "--port", "0", "--no-open"],
+      {
+        cwd: root,
+        stdio: ["ignore", "pipe", "pipe"],
+      },
+    );
+    for (const stream of [this.#child.stdout, this.#child.stderr])
+      stream?.setEncoding("utf8").on("data", (text: string) => {
+        this.#text += text;
+        const [url] = /http:\/\/[0-9.:[\]]+\/?/.exec(this.#text) ?? [];
+        if (url) this.#url.resolve(url);
+      });
+  }
+
+  async serving(): Promise<void> {
+    const patience = sleep(10_000).then(() => assert.fail(`no page: ${this.#text}`));
+    const url = await Promise.race([this.#url.promise, patience]);
+    assert.equal((await fetch(url)).status, 200);
+  }
+
+  async kill(): Promise<void> {
+    const closed = new Promise((resolve) => this.#child.once("close", resolve));
+    this.#child.kill("SIGKILL");
+    await closed;
+  }
+}
+void [closeSync, openSync, statSync, writeSync];
