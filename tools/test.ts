@@ -27,7 +27,10 @@ const all: Stage[] = [
       ],
     },
   },
-  { name: "end-to-end", tests: { include: ["tests/e2e/**/*.test.ts"] } },
+  {
+    name: "end-to-end",
+    tests: { include: ["tests/e2e/**/*.test.ts", "apps/ui/tests/*.e2e.ts"] },
+  },
 ];
 const long: Stage[] = [
   { name: "soak", tests: { include: ["tests/soak/**/*.test.ts", "tests/e2e/**/*.test.ts"] } },

@@ -4,8 +4,10 @@
 //   node-1: client      node-2: far      client asks far, each time from another port
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
-import { appendFileSync, closeSync, globSync, openSync, statSync, writeSync } from "node:fs";
+import { appendFileSync, globSync } from "node:fs";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
+
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import {
@@ -77,8 +79,11 @@ test("an agent that is killed: who follows goes on, sees all, and nothing twice"
   await using follower = await follow();
   await using ticks = ticker();
   await sleep(1_500);
-  const killedAt = Date.now();
-  await killProcess(lab, "agent/node-2", { returned: () => isAgentWell(lab, "node-2") });
+  let killedAt = 0;
+  await killProcess(lab, "agent/node-2", {
+    meanwhile: async () => void (killedAt = Date.now()),
+    returned: () => isAgentWell(lab, "node-2"),
+  });
   await sleep(500);
   await ticks.end();
   await untilComplete(follower, ticks);
@@ -275,39 +280,38 @@ function historyOf(node: string): Promise<SeenFlow[]> {
   return observe(lab, "--all", "--namespace", namespace, "--server", server);
 }
 
-/** `tsilium lab ui`. */
+/** The server that `tsilium lab ui` starts. */
 class Page {
   readonly #child: ChildProcess;
-  #url = Promise.withResolvers<string>();
-  #text = "";
+  readonly #url: Promise<string>;
 
   constructor({ name }: Lab) {
-    this.#child = spawn(
-      join(root, "tsilium"),
-      ["lab", "ui", "--name", name, "--port", "0", "--no-open"],
-      {
-        cwd: root,
-        stdio: ["ignore", "pipe", "pipe"],
-      },
-    );
-    for (const stream of [this.#child.stdout, this.#child.stderr])
-      stream?.setEncoding("utf8").on("data", (text: string) => {
-        this.#text += text;
-        const [url] = /http:\/\/[0-9.:[\]]+\/?/.exec(this.#text) ?? [];
-        if (url) this.#url.resolve(url);
+    const lab = `/var/run/tsilium/lab/${name}`;
+    const flags = ["--relay", `unix://${lab}/relay.sock`, "--kubeconfig", `${lab}/kubeconfig`];
+    const words = [join(root, "dist/js/ui.mjs"), ...flags, "--listen", "127.0.0.1:0"];
+    this.#child = spawn(process.execPath, words, { stdio: ["ignore", "pipe", "inherit"] });
+    const lines = createInterface({ input: this.#child.stdout as NodeJS.ReadableStream });
+    this.#url = new Promise((resolve) => {
+      lines.on("line", (line) => {
+        const { url } = JSON.parse(line) as { url?: string };
+        if (url) resolve(url);
       });
+    });
   }
 
+  /** Resolves when it has answered a browser's first question. */
   async serving(): Promise<void> {
-    const patience = sleep(10_000).then(() => assert.fail(`no page: ${this.#text}`));
-    const url = await Promise.race([this.#url.promise, patience]);
-    assert.equal((await fetch(url)).status, 200);
+    let status: number | undefined;
+    void this.#url.then(async (url) => {
+      const answer = await fetch(url);
+      status = answer.status;
+    });
+    await until("the page is served", async () => status === 200);
   }
 
   async kill(): Promise<void> {
-    const closed = new Promise((resolve) => this.#child.once("close", resolve));
+    const ended = new Promise((resolve) => this.#child.once("exit", resolve));
     this.#child.kill("SIGKILL");
-    await closed;
+    await ended;
   }
 }
-void [closeSync, openSync, statSync, writeSync];

@@ -271,7 +271,9 @@ export class Lab {
     return new LabError(
       "start_failed",
       `${what} did not become ready within ${startPatienceMs / 1000} s${missing.length > 0 ? ` (${missing.join(", ")})` : ""}`,
-      "`tsilium --node NODE status` of a lab that is starting tells what an agent waits for.",
+      missing.length > 0
+        ? "`tsilium --node NODE status` of a lab that is starting tells what an agent waits for."
+        : "Without --wait the lab stays up, and `tsilium --node NODE status` tells what is amiss.",
     );
   }
 

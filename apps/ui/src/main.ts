@@ -1,12 +1,12 @@
 // The page of flows: a server for browsers, between them and relay. Wiring only.
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { ClientTls } from "@tsilium/hubble/grpc/index.ts";
 import { KubeClient } from "@tsilium/kube";
 import { createLog, type Logger, parseListenAddress } from "@tsilium/runtime";
 import { ConfigError, describeKeys } from "@tsilium/runtime/config.ts";
 import { keys, listenTls, loadConfig, readToken, type UiConfig } from "./config.ts";
 import { loadAssets } from "./http/assets.ts";
+import { relayTls } from "./relay/tls.ts";
 import { type Ui, startUi } from "./ui.ts";
 
 const usage = `Hubble UI: a page of the cluster's flows, for browsers
@@ -67,18 +67,6 @@ function start(config: UiConfig, log: Logger): Promise<Ui> {
 function builtPage(): string {
   const here = dirname(fileURLToPath(import.meta.url));
   return here.endsWith("js") ? join(here, "../ui") : join(here, "../../../dist/ui");
-}
-
-function relayTls(config: UiConfig): ClientTls | undefined {
-  const caFile = config["tls-ca-cert-files"];
-  if (!config.tls && caFile.length === 0) return undefined;
-  const certFile = config["tls-client-cert-file"];
-  const serverName = config["tls-server-name"];
-  return {
-    caFile,
-    ...(certFile === "" ? {} : { certFile, keyFile: config["tls-client-key-file"] }),
-    ...(serverName === "" ? {} : { serverName }),
-  };
 }
 
 function kubeClient({ kubeconfig }: UiConfig): KubeClient | undefined {

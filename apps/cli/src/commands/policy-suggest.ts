@@ -108,10 +108,7 @@ async function suggested(options: SuggestOptions) {
 }
 
 /** The one cluster of these namespaces' pods. @throws CommandError when there are several */
-function clusterOf(
-  connections: readonly SeenConnection[],
-  namespaces: readonly string[],
-): string {
+function clusterOf(connections: readonly SeenConnection[], namespaces: readonly string[]): string {
   const parties = connections.flatMap(({ from, to }) => [from.party, to.party]);
   const clusters = new Set(
     parties.flatMap((party) =>

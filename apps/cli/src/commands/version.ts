@@ -5,6 +5,7 @@ import manifest from "../../../../package.json" with { type: "json" };
 import { facts, printStructured, withOutput } from "../output.ts";
 
 export function registerVersion(program: Command): void {
+  program.version(`tsilium v${manifest.version}`, "--version", "print the version");
   withOutput(program.command("version").description("print versions")).action(
     async (_options, command: Command) => {
       const versions = { tsilium: manifest.version, node: process.version, kernel: release() };

@@ -17,10 +17,11 @@ import {
 import { useStore } from "../state/store.ts";
 import { IconButton, useMedia } from "../ui/controls.tsx";
 import { type CardNode, type GroupNode, type MapActions, MapContext, nodeTypes } from "./cards.tsx";
-import { EdgesCanvas, type PairCurve } from "./edges.tsx";
+import { EdgesCanvas } from "./edges.tsx";
 import { distanceTo, mayTouch } from "./geometry.ts";
 import type { MapGraph } from "./graph.ts";
 import type { Box, LayoutResult } from "./layout/map-layout.ts";
+import type { PairCurve } from "./painter.ts";
 import type { MapView, Picked } from "./view.ts";
 
 export type CanvasProps = {

@@ -109,13 +109,16 @@ function readEventTypes(bytes: Buffer): number[] {
   return found;
 }
 
+/** A node counts on from the last flow that it has: no block may take that to where numbers end. */
+const lastSensibleSequence = 2 ** 52;
+
 function isSensible(header: BlockHeader): boolean {
   const { flows, firstSequence, lastSequence, endpoints, body } = header;
   return (
     flows > 0 &&
     flows <= blockLimits.flows &&
     Number.isSafeInteger(firstSequence) &&
-    Number.isSafeInteger(lastSequence) &&
+    lastSequence <= lastSensibleSequence &&
     firstSequence > 0 &&
     lastSequence >= firstSequence + flows - 1 &&
     [endpoints, body].every(

@@ -312,6 +312,16 @@ test("links and folders in a history's place are left alone, and what they lead 
   assert.equal(readFileSync(victim, "utf8"), "x".repeat(100));
 });
 
+test("a block that leaves no numbers for what comes is none", async () => {
+  using folder = new Folder();
+  {
+    await using history = await folder.open();
+    history.append(new BusyNode({ seed: 1, firstSequence: 2 ** 53 - 100 }).next(10));
+  }
+  await using history = await folder.open();
+  assert.deepEqual([history.lastSequence, history.statistics().flows], [0, 0]);
+});
+
 test("flows out of order are not kept, and counted", async () => {
   using folder = new Folder();
   await using history = await folder.open();

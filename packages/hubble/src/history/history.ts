@@ -11,9 +11,10 @@ import { FolderLock } from "./lock.ts";
 import { merge } from "./merge.ts";
 import type { HistoryOptions, HistoryStatistics } from "./model.ts";
 import { type Order, scan } from "./scan.ts";
+import { steadyClock } from "./steady-clock.ts";
 import { newStoreId, type StoreId } from "./uuid.ts";
 
-const defaults = { flushIntervalMs: 1000, blockFlows: 8192, now: Date.now };
+const defaults = { flushIntervalMs: 1000, blockFlows: 8192 };
 
 export class History implements FlowHistory, AsyncDisposable {
   /** Of this run: what UUIDs of its flows begin with (`flowUuid`). */
@@ -50,7 +51,7 @@ export class History implements FlowHistory, AsyncDisposable {
   static async open(options: HistoryOptions): Promise<History> {
     const { folder } = options;
     const lock = await lockFolder(folder);
-    const history = new History({ ...defaults, ...options }, lock);
+    const history = new History({ ...defaults, now: steadyClock(), ...options }, lock);
     try {
       await history.#recover();
     } catch (cause) {

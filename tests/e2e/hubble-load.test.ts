@@ -1,0 +1,182 @@
+// A node under load: tens of thousands of flows a second. What is lost is counted exactly, at every place, no drop is lost because
+// of what is forwarded, memory stays flat, and questions are answered meanwhile.
+//
+//   node-1: sender -> sink (whatever comes), sender -> guarded (isolated: drops)
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, test, type TestContext } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { Background } from "./background.ts";
+import {
+  echoPod,
+  Lab,
+  manifests,
+  namespaceManifest,
+  processPid,
+  root,
+  soak,
+  until,
+} from "./harness.ts";
+import { AgentClient, kernelCounts, pendingBytes, type Tally } from "./hubble/counts.ts";
+
+const namespace = "load";
+const node = "node-1";
+const sinkPort = 9_000;
+const guardedPort = 9_001;
+/** A packet is told where it comes from and where it goes. */
+const packetsPerSecond = 25_000;
+const dropsPerSecond = 300;
+const durationMs = soak ? 60_000 : 10_000;
+/** Beyond what the kernel tells (100,000 a second and CPU), for a moment. */
+const excessMs = 2_000;
+
+let lab: Lab;
+let client: AgentClient;
+let sink: Background;
+let addresses: Readonly<Record<"sink" | "guarded", string>>;
+
+before(async () => {
+  lab = await Lab.up({
+    nodes: 1,
+    name: `t${process.pid}hload`,
+    set: { "monitor-aggregation": "none" },
+  });
+  const pod = (name: string) => echoPod({ name, namespace, node, labels: { app: name } });
+  await lab.apply(
+    manifests(
+      namespaceManifest(namespace),
+      pod("sender"),
+      pod("sink"),
+      pod("guarded"),
+      JSON.stringify({
+        apiVersion: "networking.k8s.io/v1",
+        kind: "NetworkPolicy",
+        metadata: { name: "guarded", namespace },
+        spec: { podSelector: { matchLabels: { app: "guarded" } }, policyTypes: ["Ingress"] },
+      }),
+    ),
+  );
+  await lab.wait(namespace);
+  assert.equal((await lab.lab("wait", "--for", "policy")).status, 0);
+  const pods = await lab.pods(namespace);
+  const address = (name: string) =>
+    pods.find(({ metadata }) => metadata.name === name)?.status.podIPs?.[0]?.ip ?? "";
+  addresses = { sink: address("sink"), guarded: address("guarded") };
+  client = new AgentClient(lab, node);
+  const command = [join(root, "dist/bin/pulse"), "sink", String(sinkPort)];
+  sink = Background.exec(lab, { namespace, pod: "sink", command });
+  await sink.printed(/^ready$/m);
+});
+after(async () => {
+  client?.[Symbol.dispose]();
+  await sink?.end();
+  await lab?.[Symbol.asyncDispose]();
+});
+
+test("50,000 flows a second, beside drops: each is seen or counted as lost", async (t) => {
+  await assertAllAccounted(t, { packetsPerSecond, durationMs });
+});
+
+test("more than the kernel tells: each is seen or counted as lost, and every drop is seen", async (t) => {
+  const { lost } = await assertAllAccounted(t, { packetsPerSecond: 0, durationMs: excessMs });
+  assert.notEqual(lost, 0, "the flood was beyond what is told");
+});
+
+type Load = { readonly packetsPerSecond: number; readonly durationMs: number };
+
+const toSink = { destinationPort: [String(sinkPort)] };
+const toGuarded = { destinationPort: [String(guardedPort)] };
+const dropped = { verdict: [2] };
+
+async function assertAllAccounted(t: TestContext, load: Load): Promise<{ readonly lost: number }> {
+  using followers = new AgentClient(lab, node);
+  await settled();
+  const forwards = followers.follow([toSink]);
+  const drops = followers.follow([{ ...toGuarded, ...dropped }]);
+  await sleep(300);
+  const before = { kernel: kernelCounts(lab, node), seen: await client.seenFlows() };
+  const sinceMs = Date.now();
+  const since = { seconds: BigInt(Math.floor(sinceMs / 1000)), nanos: (sinceMs % 1000) * 1e6 };
+
+  const watch = new Watch();
+  const [sent, denied] = await Promise.all([
+    flood(addresses.sink, sinkPort, load.packetsPerSecond, load.durationMs),
+    flood(addresses.guarded, guardedPort, dropsPerSecond, load.durationMs),
+    watch.during(load.durationMs),
+  ]);
+  await settled();
+  const kernel = differenceOf(kernelCounts(lab, node), before.kernel);
+  const seen = (await client.seenFlows()) - before.seen;
+  const [kept, keptForwards, keptDrops] = [
+    await client.count({ since }),
+    await client.count({ since, whitelist: [toSink as never] }),
+    await client.count({ since, whitelist: [{ ...toGuarded, ...dropped } as never] }),
+  ];
+  await caughtUp(forwards, keptForwards.flows);
+  t.diagnostic(
+    JSON.stringify({ sent, denied, kernel, seen, kept, keptForwards, keptDrops, forwards, drops }),
+  );
+  t.diagnostic(watch.text);
+  return { lost: kernel.traces.lost };
+}
+
+async function flood(address: string, port: number, rate: number, forMs: number): Promise<number> {
+  const command = [
+    join(root, "dist/bin/flood"),
+    address,
+    String(port),
+    "20000",
+    String(rate),
+    String(forMs),
+  ];
+  const { stdout, stderr } = await lab.exec(namespace, "sender", command, {
+    timeoutMs: forMs + 30_000,
+  });
+  const [, sent] = /^sent (\d+)$/m.exec(stdout) ?? [];
+  assert.ok(sent, stderr);
+  return Number(sent);
+}
+
+/** Waits until the agent has read all that the kernel told. */
+async function settled(): Promise<void> {
+  await until("all is read", async () => pendingBytes(lab, node) < 20_000);
+  await sleep(300);
+}
+
+async function caughtUp(tally: Tally, flows: number): Promise<void> {
+  await until("the follower is done", async () => tally.flows + tally.missed >= flows).catch(
+    () => undefined,
+  );
+}
+
+function differenceOf(a: ReturnType<typeof kernelCounts>, b: typeof a): typeof a {
+  const of = (name: "verdicts" | "traces") => ({
+    sent: a[name].sent - b[name].sent,
+    lost: a[name].lost - b[name].lost,
+  });
+  return { verdicts: of("verdicts"), traces: of("traces") };
+}
+
+/** The agent meanwhile: its memory, and how long questions take. */
+class Watch {
+  readonly residentMiB: number[] = [];
+  readonly answeredMs: number[] = [];
+
+  async during(forMs: number): Promise<void> {
+    const pid = await processPid(lab, `agent/${node}`);
+    for (const end = performance.now() + forMs; performance.now() < end; await sleep(200)) {
+      const status = readFileSync(`/proc/${pid}/status`, "utf8");
+      this.residentMiB.push(Math.round(Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1]) / 1024));
+      const begin = performance.now();
+      const { flows } = await client.count({ number: 100n });
+      assert.equal(flows, 100);
+      this.answeredMs.push(performance.now() - begin);
+    }
+  }
+
+  get text(): string {
+    const times = this.answeredMs.toSorted((a, b) => a - b).map((ms) => ms.toFixed(0));
+    return `RSS ${this.residentMiB.join(" ")} MiB; --last 100 in ${times.join(" ")} ms`;
+  }
+}
