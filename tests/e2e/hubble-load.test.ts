@@ -18,13 +18,20 @@ import {
   soak,
   until,
 } from "./harness.ts";
-import { AgentClient, kernelCounts, pendingBytes, type Tally } from "./hubble/counts.ts";
+import {
+  AgentClient,
+  type Filter,
+  kernelCounts,
+  pendingBytes,
+  type Tally,
+} from "./hubble/counts.ts";
 
 const namespace = "load";
 const node = "node-1";
 const sinkPort = 9_000;
 const guardedPort = 9_001;
 /** A packet is told where it comes from and where it goes. */
+const flowsPerPacket = 2;
 const packetsPerSecond = 25_000;
 const dropsPerSecond = 300;
 const durationMs = soak ? 60_000 : 10_000;
@@ -81,13 +88,15 @@ test("50,000 flows a second, beside drops: each is seen or counted as lost", asy
 test("more than the kernel tells: each is seen or counted as lost, and every drop is seen", async (t) => {
   const { lost } = await assertAllAccounted(t, { packetsPerSecond: 0, durationMs: excessMs });
   assert.notEqual(lost, 0, "the flood was beyond what is told");
+  const { verdicts, traces } = kernelCounts(lab, node);
+  assert.equal(await lostByStatus(), verdicts.lost + traces.lost);
 });
 
 type Load = { readonly packetsPerSecond: number; readonly durationMs: number };
 
-const toSink = { destinationPort: [String(sinkPort)] };
-const toGuarded = { destinationPort: [String(guardedPort)] };
-const dropped = { verdict: [2] };
+const toSink: Filter = { destinationPort: [String(sinkPort)] };
+const toGuarded: Filter = { destinationPort: [String(guardedPort)] };
+const dropped: Filter = { verdict: [2] };
 
 async function assertAllAccounted(t: TestContext, load: Load): Promise<{ readonly lost: number }> {
   using followers = new AgentClient(lab, node);
@@ -107,18 +116,50 @@ async function assertAllAccounted(t: TestContext, load: Load): Promise<{ readonl
   ]);
   await settled();
   const kernel = differenceOf(kernelCounts(lab, node), before.kernel);
-  const seen = (await client.seenFlows()) - before.seen;
-  const [kept, keptForwards, keptDrops] = [
-    await client.count({ since }),
-    await client.count({ since, whitelist: [toSink as never] }),
-    await client.count({ since, whitelist: [{ ...toGuarded, ...dropped } as never] }),
-  ];
-  await caughtUp(forwards, keptForwards.flows);
-  t.diagnostic(
-    JSON.stringify({ sent, denied, kernel, seen, kept, keptForwards, keptDrops, forwards, drops }),
+  const { verdicts, traces } = kernel;
+  await until("losses are told", async () =>
+    [forwards, drops].every(({ lostInKernel }) => lostInKernel === traces.lost),
   );
+  const seen = (await client.seenFlows()) - before.seen;
+  const kept = await client.count({ since });
+  const keptForwards = await client.count({ since, whitelist: [toSink] });
+  const keptDrops = await client.count({ since, whitelist: [{ ...toGuarded, ...dropped }] });
+  await until(
+    "the followers are done",
+    async () =>
+      forwards.flows + forwards.missed >= keptForwards.flows && drops.flows >= keptDrops.flows,
+  );
+  t.diagnostic(`sent ${sent} and ${denied} denied: ${JSON.stringify({ kernel, forwards, drops })}`);
   t.diagnostic(watch.text);
-  return { lost: kernel.traces.lost };
+
+  assert.deepEqual({ denied: keptDrops.flows, lost: verdicts.lost }, { denied, lost: 0 }, "drops");
+  assert.deepEqual({ ...drops }, { ...new Tally(), flows: denied, lostInKernel: traces.lost });
+  assert.equal(seen, verdicts.sent + traces.sent, "all that the kernel told was seen");
+  assert.equal(kept.flows, seen, "all that was seen is kept");
+  assert.equal(
+    forwards.flows + forwards.missed,
+    keptForwards.flows,
+    "a follower knows what it missed",
+  );
+  assert.equal(forwards.failure, undefined);
+  // Of a denied packet it is told where it comes from, besides.
+  const offered = sent * flowsPerPacket + denied;
+  const others = traces.sent + traces.lost - offered;
+  assert.ok(
+    others >= 0 && others < 500 + offered / 200,
+    `${others} flows beside those that were sent`,
+  );
+  const lostForwards = sent * flowsPerPacket - keptForwards.flows;
+  assert.ok(
+    lostForwards >= 0 && lostForwards <= traces.lost,
+    `${lostForwards} of ${traces.lost} lost`,
+  );
+  assert.ok(
+    traces.lost - lostForwards <= denied + others,
+    "only what is counted as lost is missing",
+  );
+  watch.assertCalm();
+  return { lost: traces.lost };
 }
 
 async function flood(address: string, port: number, rate: number, forMs: number): Promise<number> {
@@ -126,7 +167,7 @@ async function flood(address: string, port: number, rate: number, forMs: number)
     join(root, "dist/bin/flood"),
     address,
     String(port),
-    "20000",
+    String(port + 10_000),
     String(rate),
     String(forMs),
   ];
@@ -144,18 +185,16 @@ async function settled(): Promise<void> {
   await sleep(300);
 }
 
-async function caughtUp(tally: Tally, flows: number): Promise<void> {
-  await until("the follower is done", async () => tally.flows + tally.missed >= flows).catch(
-    () => undefined,
-  );
-}
-
 function differenceOf(a: ReturnType<typeof kernelCounts>, b: typeof a): typeof a {
   const of = (name: "verdicts" | "traces") => ({
     sent: a[name].sent - b[name].sent,
     lost: a[name].lost - b[name].lost,
   });
   return { verdicts: of("verdicts"), traces: of("traces") };
+}
+
+function median(numbers: readonly number[]): number {
+  return numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? 0;
 }
 
 /** The agent meanwhile: its memory, and how long questions take. */
@@ -175,8 +214,26 @@ class Watch {
     }
   }
 
+  /** Memory does not grow once all that is bounded is full, and nobody waits long. */
+  assertCalm(): void {
+    const third = Math.floor(this.residentMiB.length / 3);
+    const [middle, last] = [this.residentMiB.slice(third, -third), this.residentMiB.slice(-third)];
+    const limit = median(middle) * 1.1 + 16;
+    assert.ok(median(last) < limit, this.text);
+    assert.ok(median(this.answeredMs) < 1_000, this.text);
+  }
+
   get text(): string {
     const times = this.answeredMs.toSorted((a, b) => a - b).map((ms) => ms.toFixed(0));
-    return `RSS ${this.residentMiB.join(" ")} MiB; --last 100 in ${times.join(" ")} ms`;
+    const memory = `${this.residentMiB[0]} to ${this.residentMiB.at(-1)}`;
+    return `--last 100: ${median(this.answeredMs).toFixed(0)} ms, ${times[0]} to ${times.at(-1)}; agent's RSS: ${memory} MiB`;
   }
+}
+
+/** "Lost: N" of `tsilium status`. */
+async function lostByStatus(): Promise<number> {
+  type Status = { readonly parts: readonly { readonly name: string; readonly message: string }[] };
+  const { parts } = await lab.json<Status>("--node", node, "status");
+  const { message = "" } = parts.find(({ name }) => name === "hubble") ?? {};
+  return Number(/Lost: (\d+)/.exec(message)?.[1]);
 }
