@@ -92,7 +92,8 @@ function randomPacket(random: Random, depth = 0): PacketBuilder {
     family === 4 ? tagged.ipv4({ src, dst, ttl: random.below(256) }) : tagged.ipv6({ src, dst });
   while (family === 6 && random.chance(0.3))
     ip = ip.extension({ kind: random.pick(["hop-by-hop", "destination", "routing"]) });
-  const ports = { sport: random.below(65_536), dport: random.below(8000) };
+  // Below the ports of VXLAN, whose payload would be read as a frame.
+  const ports = { sport: random.below(65_536), dport: random.below(4789) };
   const payload = random.bytes(random.below(40));
   switch (random.below(4)) {
     case 0:
