@@ -7,6 +7,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test, type TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { Verdict } from "@tsilium/hubble/gen/flow/flow_pb.ts";
 import { Background } from "./background.ts";
 import {
   echoPod,
@@ -96,7 +97,7 @@ type Load = { readonly packetsPerSecond: number; readonly durationMs: number };
 
 const toSink: Filter = { destinationPort: [String(sinkPort)] };
 const toGuarded: Filter = { destinationPort: [String(guardedPort)] };
-const dropped: Filter = { verdict: [2] };
+const dropped: Filter = { verdict: [Verdict.DROPPED] };
 
 async function assertAllAccounted(t: TestContext, load: Load): Promise<{ readonly lost: number }> {
   using followers = new AgentClient(lab, node);

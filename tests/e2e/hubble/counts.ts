@@ -1,16 +1,25 @@
 // Counts of flows, at each place that they pass: the kernel, the agent, who follows, what is kept. Clients here do not print, so that
 // they keep up with what the agent can do.
-import { create, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import { create, toBinary } from "@bufbuild/protobuf";
 import { openEventRings } from "@tsilium/datapath";
 import { decodeFlowsResponse, peekResponse } from "@tsilium/hubble/codec/index.ts";
+import type { Verdict } from "@tsilium/hubble/gen/flow/flow_pb.ts";
 import { GetFlowsRequestSchema, Observer } from "@tsilium/hubble/gen/observer/observer_pb.ts";
 import { connectTo, createClient, type GrpcClient } from "@tsilium/hubble/grpc/index.ts";
 import { LostEventSource } from "@tsilium/hubble/model.ts";
 import type { Lab } from "../harness.ts";
 
-type Request = MessageInitShape<typeof GetFlowsRequestSchema>;
 /** flow.FlowFilter, as far as it is asked for here. */
-export type Filter = { readonly destinationPort?: string[]; readonly verdict?: number[] };
+export type Filter = { destinationPort?: string[]; verdict?: Verdict[] };
+
+/** observer.GetFlowsRequest, likewise. */
+type Request = {
+  number?: bigint;
+  follow?: boolean;
+  since?: { seconds: bigint; nanos: number };
+  whitelist?: Filter[];
+  fieldMask?: { paths: string[] };
+};
 
 /** What a node's programs told, and could not tell (tsi_event_rate). */
 export type KernelCounts = Readonly<Record<"verdicts" | "traces", { sent: number; lost: number }>>;
@@ -57,11 +66,10 @@ export class AgentClient implements Disposable {
   }
 
   /** Counts from now on, until this client is disposed of. */
-  follow(whitelist: readonly Filter[]): Tally {
+  follow(whitelist: Filter[]): Tally {
     const tally = new Tally();
     const read = async () => {
-      for await (const batch of this.#flows({ follow: true, whitelist: [...whitelist] }))
-        tally.add(batch);
+      for await (const batch of this.#flows({ follow: true, whitelist })) tally.add(batch);
     };
     void read().catch((error: unknown) => {
       if (!this.#stop.signal.aborted) tally.failure = error;
