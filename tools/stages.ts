@@ -20,13 +20,14 @@ export type Stage =
         readonly exclude?: RegExp;
         readonly pattern?: string;
       };
-      /** Files in two processes, not one each: quick, for unit tests that share nothing. */
+      /** Files in a few processes, not one each: quick, for unit tests that share nothing. */
       readonly shared?: boolean;
     };
 
 type Counts = { passed: number; failed: number; skipped: number };
 
 const root = join(import.meta.dirname, "..");
+const sharedProcesses = 4;
 const countsLine = /^(\d+) passed, (\d+) failed, (\d+) skipped$/;
 
 /** Runs every stage, even after a failure, and sets the exit status. */
@@ -96,10 +97,10 @@ async function runTests(stage: Extract<Stage, { tests: object }>): Promise<Count
     .toSorted();
   if (files.length === 0) return { passed: 0, failed: pattern ? 1 : 0, skipped: 0 };
   if (!stage.shared) return runFiles(files, ["--test-concurrency=1"]);
-  // Two processes, each all of its files: unit tests wait for no kernel, so both CPUs have work.
-  const shards = [0, 1]
-    .map((shard) => files.filter((_, at) => at % 2 === shard))
-    .filter((shard) => shard.length > 0);
+  // Some processes, each all of its files: where one's tests wait, for a timer or a peer, another's have work.
+  const shards = Array.from({ length: sharedProcesses }, (_, shard) =>
+    files.filter((_file, at) => at % sharedProcesses === shard),
+  ).filter((shard) => shard.length > 0);
   const counts = await Promise.all(
     shards.map((shard) => runFiles(shard, ["--test-isolation=none"])),
   );

@@ -157,10 +157,10 @@ async function ask<T = SeenResponse>(way: Way, ...words: string[]): Promise<T[]>
 }
 
 /** Those of this file's pods; the lab's DNS goes on talking. */
-const shopsAlone = [
-  ...["--whitelist", JSON.stringify({ source_pod: [`${namespace}/`] })],
-  ...["--whitelist", JSON.stringify({ destination_pod: [`${namespace}/`] })],
-];
+const shopsAlone = (["source_pod", "destination_pod"] as const).flatMap((end) => [
+  "--whitelist",
+  JSON.stringify({ [end]: [`${namespace}/`] }),
+]);
 
 for (const [name, way] of Object.entries(agentWays))
   describe(`an agent over ${name}`, () => {

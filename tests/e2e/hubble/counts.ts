@@ -18,6 +18,7 @@ type Request = {
   follow?: boolean;
   since?: { seconds: bigint; nanos: number };
   whitelist?: Filter[];
+  blacklist?: Filter[];
   fieldMask?: { paths: string[] };
 };
 

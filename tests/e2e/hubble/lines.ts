@@ -23,7 +23,9 @@ export function lineOf(flow: SeenFlow, options: LineOptions): string {
     endText(flow.destination, { ...options, node: flow.node_name, ...destination }),
     protocolText(flow),
   ];
+  const masqueraded = flow.IP?.source_xlated;
   const facts = [
+    ...(masqueraded === undefined ? [] : [`as ${options.names.addresses.get(masqueraded)}`]),
     flow.traffic_direction?.toLowerCase() ?? "no direction",
     ...(flow.is_reply === undefined ? [] : [flow.is_reply ? "reply" : "request"]),
     ...serviceText("to", flow.destination_service, options),

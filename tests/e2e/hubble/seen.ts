@@ -31,7 +31,11 @@ export type SeenFlow = {
   readonly verdict: string;
   readonly drop_reason?: number;
   readonly drop_reason_desc?: string;
-  readonly IP?: { readonly source: string; readonly destination: string };
+  readonly IP?: {
+    readonly source: string;
+    readonly source_xlated?: string;
+    readonly destination: string;
+  };
   readonly l4?: {
     readonly TCP?: Ports & { readonly flags?: Readonly<Record<string, boolean>> };
     readonly UDP?: Ports;

@@ -2,9 +2,6 @@
 import { type Filter, filtersOf, parameterOf } from "../../src/shared/filters.ts";
 import { go, place } from "../router.ts";
 
-/** Views that show flows, and so have filters and a time. */
-export const flowViews = ["/map", "/flows"] as const;
-
 /** Parameters of a view that are about one thing in it, which other filters may not have. */
 const selections = ["flow", "flow-time", "node", "edge", "edge-port", "edge-protocol"] as const;
 

@@ -98,39 +98,3 @@ function notificationOf({ notification, timeNs }: AgentEvent): AgentEventMessage
     }
   }
 }
-
-/** What the model has no kind for becomes "unknown". */
-export function agentEventFromMessage(message: AgentEventMessage, timeNs: bigint): AgentEvent {
-  const base = { timeNs, type: message.type };
-  const { notification } = message;
-  switch (notification.case) {
-    case "agentStart":
-      return { ...base, notification: { kind: "agentStart" } };
-    case "endpointUpdate": {
-      const { id, labels, error, podName, namespace } = notification.value;
-      const update = { id: Number(id), labels, error, podName, namespace };
-      return { ...base, notification: { kind: "endpointUpdate", ...update } };
-    }
-    case "endpointRegenerate": {
-      const { id, labels, error } = notification.value;
-      const update = { id: Number(id), labels, error, podName: "", namespace: "" };
-      return { ...base, notification: { kind: "endpointUpdate", ...update } };
-    }
-    case "policyUpdate": {
-      const { labels, revision, ruleCount } = notification.value;
-      const update = { labels, revision: Number(revision), ruleCount: Number(ruleCount) };
-      return { ...base, notification: { kind: "policyUpdate", ...update } };
-    }
-    case "ipcacheUpdate": {
-      const { cidr, identity, hostIp, namespace, podName } = notification.value;
-      const update = { cidr, identity, hostIp, namespace, podName };
-      return { ...base, notification: { kind: "ipCacheUpdate", ...update } };
-    }
-    case "unknown":
-      return { ...base, notification: { kind: "unknown", text: notification.value.notification } };
-    case "serviceUpsert":
-    case "serviceDelete":
-    case undefined:
-      return { ...base, notification: { kind: "unknown", text: notification.case ?? "" } };
-  }
-}

@@ -3,7 +3,6 @@ export { decodeFlow, flowDecoder } from "./decode.ts";
 export { encodeFlow } from "./encode.ts";
 export { CodecError, type CodecErrorCode } from "./error.ts";
 export {
-  agentEventFromMessage,
   lostFromMessage,
   messageFromAgentEvent,
   messageFromLost,
