@@ -72,24 +72,22 @@ test("a thousand services are written in slices that leave room for other work",
   for (let index = 0; index < 1000; index++)
     node.serve(`s${index}`, `10.96.${index >> 8}.${index & 255}`, [`10.244.0.${index & 127}`]);
   let turns = 0;
-  let longestMs = 0;
-  let last = performance.now();
   let isOver = false;
   const other = (async () => {
     while (!isOver) {
       await nextTurn();
       turns++;
-      longestMs = Math.max(longestMs, performance.now() - last);
-      last = performance.now();
     }
   })();
+  const begunMs = performance.now();
   node.engine.complete();
   await node.settled();
+  const tookMs = performance.now() - begunMs;
   isOver = true;
   await other;
+  // A slice is 10 ms: how many there are follows from the time that all took, on a busy machine too.
+  assert.ok(turns > tookMs / 50, `${turns} turns in ${tookMs} ms`);
   assert.ok(turns > 3, `${turns} turns`);
-  // A slice is 10 ms; what two busy processors and a collection of garbage add is not ours.
-  assert.ok(longestMs < 150, `${longestMs} ms`);
   assert.equal((await node.show()).length, 1000);
 });
 
