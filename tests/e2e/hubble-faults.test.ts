@@ -42,7 +42,9 @@ const lastLookMs = 250;
 const flowsPerRequest = 2;
 
 let lab: Lab;
+/** They take a batch at a time: a ticker's, and who looks whether it is seen. */
 let client: Client;
+let prober: Client;
 let far = "";
 let nextPort = 10_000;
 
@@ -59,9 +61,11 @@ before(async () => {
   const pod = (await lab.pods(namespace)).find(({ metadata }) => metadata.name === "far");
   far = pod?.status.podIPs?.[0]?.ip ?? "";
   client = Client.inPod(lab, namespace, "client");
+  prober = Client.inPod(lab, namespace, "client");
 });
 after(async () => {
   await client?.[Symbol.asyncDispose]();
+  await prober?.[Symbol.asyncDispose]();
   await lab?.[Symbol.asyncDispose]();
 });
 
@@ -77,18 +81,29 @@ async function follow(): Promise<Follower> {
   const deadline = Date.now() + 10_000;
   while (follower.flows.length < 2 * flowsPerRequest) {
     assert.ok(Date.now() < deadline, `nothing is seen: ${follower.told}`);
-    await client.one({ protocol: "udp", address: far, port: 8080, fromPort: nextPort++ });
+    await prober.one({ protocol: "udp", address: far, port: 8080, fromPort: nextPort++ });
     await follower.until(() => follower.flows.length >= 2 * flowsPerRequest, 1_500);
   }
   return follower;
 }
 
-test("an agent that is killed: who follows goes on, sees all, and nothing twice", async () => {
+/** What an agent's end may cost. */
+const endings = {
+  "is killed": { signal: "SIGKILL", unseenMs: lastLookMs, unkeptMs },
+  "is ended": { signal: "SIGTERM", unseenMs: 0, unkeptMs: 0 },
+} as const;
+
+for (const [how, cost] of Object.entries(endings))
+  test(`an agent that ${how}: who follows goes on, sees all, and nothing twice`, () =>
+    assertFollowedThrough(cost));
+
+async function assertFollowedThrough(cost: (typeof endings)[keyof typeof endings]): Promise<void> {
   await using follower = await follow();
   await using ticks = ticker();
   await sleep(1_500);
   let killedAt = 0;
   await killProcess(lab, "agent/node-2", {
+    signal: cost.signal,
     meanwhile: async () => void (killedAt = Date.now()),
     returned: () => isAgentWell(lab, "node-2"),
   });
@@ -106,7 +121,7 @@ test("an agent that is killed: who follows goes on, sees all, and nothing twice"
   assert.deepEqual(doubled(flows.map(({ uuid }) => uuid)), []);
   assert.deepEqual(oddOnes(ticks, flows, "node-1"), []);
   const unsure = oddOnes(ticks, flows, "node-2").filter(
-    ([port]) => !isAt(ticks, port, killedAt, lastLookMs),
+    ([port]) => !isAt(ticks, port, killedAt, cost.unseenMs),
   );
   assert.deepEqual(unsure, [], "each once, but for the last look");
 
@@ -114,12 +129,12 @@ test("an agent that is killed: who follows goes on, sees all, and nothing twice"
   assert.deepEqual(doubled(kept.map(({ uuid }) => uuid)), []);
   assert.deepEqual(oddOnes(ticks, kept, "node-1"), []);
   const lost = oddOnes(ticks, kept, "node-2").filter(
-    ([port]) => !isAt(ticks, port, killedAt, unkeptMs),
+    ([port]) => !isAt(ticks, port, killedAt, cost.unkeptMs),
   );
   assert.deepEqual(lost, [], "flows of before the kill are kept");
   const times = kept.map(({ time }) => time);
   assert.deepEqual(times, times.toSorted());
-});
+}
 
 test("an agent that is killed again and again has one history", async () => {
   await using ticks = ticker();
@@ -255,6 +270,7 @@ function oddOnes(
 
 /** Whether a request was asked within so long before a moment. */
 function isAt(ticks: Ticker, port: number, atMs: number, withinMs: number): boolean {
+  if (withinMs === 0) return false;
   const askedMs = ticks.asked.get(port) ?? 0;
   return askedMs <= atMs + 50 && askedMs >= atMs - withinMs;
 }

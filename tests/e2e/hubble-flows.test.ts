@@ -41,7 +41,7 @@ function dnsNode(): string {
 
 describe("with a tunnel", () => {
   before(async () => {
-    flows = await FlowLab.up("flows");
+    flows = await FlowLab.up("flows", { "identity-change-grace-period": "500ms" });
   });
   after(() => flows?.[Symbol.asyncDispose]());
 

@@ -7,6 +7,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test, type TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { isDeepStrictEqual } from "node:util";
 import { Verdict } from "@tsilium/hubble/gen/flow/flow_pb.ts";
 import { Background } from "./background.ts";
 import {
@@ -98,14 +99,25 @@ test("without aggregation every packet is told: where it comes from, and where i
         what: "a pod to one of its node",
         from: "sender",
         send: ask("udp", to(addresses.sink), 8080),
-        flows: [],
+        flows: [
+          "node-1 FORWARDED from-endpoint no reason: sender:c -> sink:8080 UDP, no direction",
+          "node-1 FORWARDED to-endpoint new: sender:c -> sink:8080 UDP, ingress, request",
+          "node-1 FORWARDED from-endpoint no reason: sink:8080 -> sender:c UDP, no direction",
+          "node-1 FORWARDED to-endpoint reply: sink:8080 -> sender:c UDP, egress, reply",
+        ],
       },
       {
         what: "a pod to the world, masqueraded",
         from: "sender",
         send: ask("udp", to(worldAddresses[4]), 8080),
         ports: [8080],
-        flows: [],
+        flows: [
+          "node-1 FORWARDED from-endpoint no reason: sender:c -> world-ipv4@world:8080 UDP, no direction",
+          "node-1 FORWARDED to-stack new: sender:c -> world-ipv4@world:8080 UDP, egress, request",
+          "node-1 FORWARDED to-network no reason: sender:any -> world-ipv4@world:8080 UDP, as node-1, no direction",
+          "node-1 FORWARDED from-network no reason: world-ipv4@world:8080 -> host@node-1:any UDP, no direction",
+          "node-1 FORWARDED to-endpoint reply: world-ipv4@world:8080 -> sender:c UDP, egress, reply",
+        ],
       },
     ],
   });
@@ -130,13 +142,9 @@ const dropped: Filter = { verdict: [Verdict.DROPPED] };
 
 async function assertAllAccounted(t: TestContext, load: Load): Promise<{ readonly lost: number }> {
   using followers = new AgentClient(lab, node);
-  await settled();
   const forwards = followers.follow([toSink]);
   const drops = followers.follow([{ ...toGuarded, ...dropped }]);
-  await sleep(300);
-  const before = { kernel: kernelCounts(lab, node), seen: await client.seenFlows() };
-  const sinceMs = Date.now();
-  const since = { seconds: BigInt(Math.floor(sinceMs / 1000)), nanos: (sinceMs % 1000) * 1e6 };
+  const before = await snapshot();
 
   const watch = new Watch();
   const [sent, denied] = await Promise.all([
@@ -144,16 +152,17 @@ async function assertAllAccounted(t: TestContext, load: Load): Promise<{ readonl
     flood(addresses.guarded, guardedPort, dropsPerSecond, load.durationMs),
     watch.during(load.durationMs),
   ]);
-  await settled();
-  const kernel = differenceOf(kernelCounts(lab, node), before.kernel);
+  const after = await snapshot();
+  const kernel = differenceOf(after.kernel, before.kernel);
+  const seen = after.seen - before.seen;
   const { verdicts, traces } = kernel;
   await until("losses are told", async () =>
     [forwards, drops].every(({ lostInKernel }) => lostInKernel === traces.lost),
   );
-  const seen = (await client.seenFlows()) - before.seen;
-  const keptOthers = await client.count({ since, blacklist: [toSink] });
-  const keptForwards = await client.count({ since, whitelist: [toSink] });
-  const keptDrops = await client.count({ since, whitelist: [{ ...toGuarded, ...dropped }] });
+  const when = { since: timestampOf(before.atMs), until: timestampOf(after.atMs) };
+  const keptOthers = await client.count({ ...when, blacklist: [toSink] });
+  const keptForwards = await client.count({ ...when, whitelist: [toSink] });
+  const keptDrops = await client.count({ ...when, whitelist: [{ ...toGuarded, ...dropped }] });
   await until(
     "the followers are done",
     async () =>
@@ -209,10 +218,24 @@ async function flood(address: string, port: number, rate: number, forMs: number)
   return Number(sent);
 }
 
-/** Waits until the agent has read all that the kernel told. */
-async function settled(): Promise<void> {
-  await until("all is read", async () => pendingBytes(lab, node) < 20_000);
-  await sleep(300);
+/** The kernel's counts and the agent's, of a moment at which nothing was under way between them. */
+async function snapshot() {
+  for (const deadline = Date.now() + 20_000; Date.now() < deadline;) {
+    const kernel = kernelCounts(lab, node);
+    // The next whole millisecond: nothing before it is still to come.
+    const atMs = Date.now() + 1;
+    await sleep(5);
+    const isRead = pendingBytes(lab, node) === 0;
+    const seen = await client.seenFlows();
+    // Whatever it had read by then it has counted: it does both in one go.
+    if (isRead && isDeepStrictEqual(kernelCounts(lab, node), kernel)) return { kernel, seen, atMs };
+    await sleep(50);
+  }
+  return assert.fail("there is no quiet moment");
+}
+
+function timestampOf(unixMs: number): { seconds: bigint; nanos: number } {
+  return { seconds: BigInt(Math.floor(unixMs / 1000)), nanos: (unixMs % 1000) * 1_000_000 };
 }
 
 function differenceOf(a: ReturnType<typeof kernelCounts>, b: typeof a): typeof a {

@@ -128,11 +128,12 @@ type Way = {
 };
 
 const here: Way["in"] = ([command = "", ...rest]) => run(command, rest);
-const credentials = (name: string) => [
-  ...["--ca", `${folder}/hubble/ca.crt`],
-  ...["--cert", `${folder}/hubble/${name}.crt`],
-  ...["--key", `${folder}/hubble/${name}.key`],
-];
+const credentials = (name: string) =>
+  [
+    ["--ca", `${folder}/hubble/ca.crt`],
+    ["--cert", `${folder}/hubble/${name}.crt`],
+    ["--key", `${folder}/hubble/${name}.key`],
+  ].flat();
 
 const agentName = "node-2.default.hubble-grpc.cilium.io";
 const relayName = "default.hubble-relay.cilium.io";
@@ -323,9 +324,9 @@ describe("over TCP", () => {
 });
 
 const dropped = { verdict: ["DROPPED"], destination_pod: [`${namespace}/`] };
-const notOfDns = ["--blacklist", JSON.stringify({ source_pod: ["kube-system/"] })].concat([
+const notOfDns = (["source_pod", "destination_pod"] as const).flatMap((end) => [
   "--blacklist",
-  JSON.stringify({ destination_pod: ["kube-system/"] }),
+  JSON.stringify({ [end]: ["kube-system/"] }),
 ]);
 const common = [
   "grpc.health.v1.Health",

@@ -58,11 +58,10 @@ static int64_t send_some(int fd, struct sockaddr_storage *to, socklen_t to_lengt
 	int done;
 
 	for (int i = 0; i < AT_ONCE; i++)
-		messages[i] = (struct mmsghdr){
-			.msg_hdr = {.msg_name = to,
-				.msg_namelen = to_length,
-				.msg_iov = &data,
-				.msg_iovlen = 1}};
+		messages[i] = (struct mmsghdr){.msg_hdr = {.msg_name = to,
+						       .msg_namelen = to_length,
+						       .msg_iov = &data,
+						       .msg_iovlen = 1}};
 	done = sendmmsg(fd, messages, count < AT_ONCE ? (unsigned int)count : AT_ONCE, 0);
 	if (done >= 0)
 		return done;
@@ -74,7 +73,8 @@ static int64_t send_some(int fd, struct sockaddr_storage *to, socklen_t to_lengt
 
 int main(int argc, char **argv)
 {
-	struct addrinfo hints = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV, .ai_socktype = SOCK_DGRAM};
+	struct addrinfo hints = {
+		.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV, .ai_socktype = SOCK_DGRAM};
 	struct addrinfo *found;
 	struct sockaddr_storage to;
 	int64_t rate, begin, end, sent = 0;

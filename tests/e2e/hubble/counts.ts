@@ -17,6 +17,7 @@ type Request = {
   number?: bigint;
   follow?: boolean;
   since?: { seconds: bigint; nanos: number };
+  until?: { seconds: bigint; nanos: number };
   whitelist?: Filter[];
   blacklist?: Filter[];
   fieldMask?: { paths: string[] };

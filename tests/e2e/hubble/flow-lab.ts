@@ -69,6 +69,12 @@ function flowObjects(): KubeObject[] {
       allocateLoadBalancerNodePorts: false,
       ports: both(80, portsOf.balanced),
     }),
+    serving("foreign", {
+      type: "LoadBalancer",
+      allocateLoadBalancerNodePorts: false,
+      ports: both(80, echoPort),
+      loadBalancerSourceRanges: ["192.0.2.0/24", "2001:db8::/64"],
+    }),
     service("nobody", namespace, { selector: { app: "nobody" }, ports: everyPort }),
   ];
 }

@@ -428,6 +428,18 @@ export function outsideRows(to: To): Row[] {
         "node-2 FORWARDED to-stack reply: far:8082 -> remote-node@node-1:any UDP, ingress, reply",
       ],
     },
+    {
+      what: "the world to a load balancer of others",
+      from: "world",
+      send: ask("udp", to("foreign.balancer"), 80, 300),
+      comesTo: "timeout",
+      flows: [
+        "node-1 DROPPED DENIED_BY_LB_SRC_RANGE_CHECK: world-ipv4@world:c -> world-ipv4@foreign.balancer:80 UDP, ingress, to foreign",
+      ],
+      native: [
+        "node-1 DROPPED DENIED_BY_LB_SRC_RANGE_CHECK: world-ipv4@world:c -> world-ipv4@foreign.balancer:80 UDP, ingress, to foreign",
+      ],
+    },
   ];
 }
 

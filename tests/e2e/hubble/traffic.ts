@@ -88,6 +88,9 @@ export async function assertFlows(batch: Batch): Promise<void> {
     found = await tablesSince(batch, since);
   }
   assert.deepEqual(found, wanted);
+  // Nor is any told later, or again.
+  await sleep(250);
+  assert.deepEqual(await tablesSince(batch, since), wanted, "a moment later");
 }
 
 async function sendAll(batch: Batch): Promise<void> {
