@@ -13,7 +13,10 @@ export type Census = {
   readonly pins: number;
   readonly endpoints: number;
   readonly allocations: number;
-  /** Without connections to the API server, which are a pool that breathes, and Hubble's history, which grows. */
+  /**
+   * Without connections to the API server, which are a pool that breathes, those of who watches flows, who come and go, and
+   * Hubble's history, which grows.
+   */
   readonly agentDescriptors: number;
   /** Maps, programs and links that the agent has open. */
   readonly agentKernelObjects: Readonly<Record<string, number>>;
@@ -89,22 +92,40 @@ async function countListed(lab: Lab, node: string): Promise<Record<keyof typeof 
 }
 
 function countDescriptors(pid: number): number {
-  const pooled = apiServerSockets(pid);
+  const others = new Set([...apiServerSockets(pid), ...hubbleClientSockets(pid)]);
   return readdirSync(`/proc/${pid}/fd`)
     .map((fd) => target(`/proc/${pid}/fd/${fd}`))
-    .filter((path) => !pooled.has(path) && !/\/node-\d+\/hubble\//.test(path)).length;
+    .filter((path) => !others.has(path) && !/\/node-\d+\/hubble\//.test(path)).length;
 }
 
+const linesOf = (pid: number, file: string) =>
+  readFileSync(`/proc/${pid}/net/${file}`, "utf8")
+    .split("\n")
+    .slice(1)
+    .map((row) => row.trim().split(/\s+/));
+
+const hexPort = (port: number) => `:${port.toString(16).toUpperCase()}`;
+
 /** "socket:[INODE]" of every connection to the API server's port, 6443. */
-function apiServerSockets(pid: number): Set<string> {
-  const rows = ["tcp", "tcp6"].flatMap((file) =>
-    readFileSync(`/proc/${pid}/net/${file}`, "utf8").split("\n").slice(1),
-  );
-  const columns = rows.map((row) => row.trim().split(/\s+/));
-  const remotePort = (6443).toString(16).toUpperCase();
-  return new Set(
-    columns.filter((row) => row[2]?.endsWith(`:${remotePort}`)).map((row) => `socket:[${row[9]}]`),
-  );
+function apiServerSockets(pid: number): string[] {
+  return ["tcp", "tcp6"]
+    .flatMap((file) => linesOf(pid, file))
+    .filter((row) => row[2]?.endsWith(hexPort(6443)))
+    .map((row) => `socket:[${row[9]}]`);
+}
+
+/** The same of whoever watches flows, at 4244 and at hubble.sock: relay comes back some time after an agent does. */
+function hubbleClientSockets(pid: number): string[] {
+  const established = "01";
+  const listens = "00010000";
+  const overTcp = ["tcp", "tcp6"]
+    .flatMap((file) => linesOf(pid, file))
+    .filter((row) => row[1]?.endsWith(hexPort(4244)) && row[3] === established)
+    .map((row) => `socket:[${row[9]}]`);
+  const overUnix = linesOf(pid, "unix")
+    .filter((row) => row[7]?.endsWith("/hubble.sock") && row[3] !== listens)
+    .map((row) => `socket:[${row[6]}]`);
+  return [...overTcp, ...overUnix];
 }
 
 function target(link: string): string {
