@@ -58,7 +58,7 @@ function start(config: RelayConfig, log: Logger): Promise<Relay> {
     retryTimeoutMs: config["retry-timeout"],
     sockets: socketsOf(config),
     nodeName: hostname(),
-    version,
+    version: `tsilium v${version}`,
     sortBufferLenMax: config["sort-buffer-len-max"],
     sortBufferDrainTimeoutMs: config["sort-buffer-drain-timeout"],
     log,

@@ -87,5 +87,7 @@ function readConfig(args: readonly string[]): UiConfig | undefined {
 function stopSignal(): Promise<string> {
   return new Promise((resolve) => {
     for (const name of ["SIGTERM", "SIGINT"] as const) process.once(name, () => resolve(name));
+    // `tsilium lab ui` that was killed leaves nobody behind.
+    process.once("disconnect", () => resolve("who started it is gone"));
   });
 }

@@ -44,7 +44,10 @@ function start(lab: LabLayout, port: number): ChildProcess {
     listen: `127.0.0.1:${port}`,
   };
   const args = Object.entries(flags).flatMap(([key, value]) => [`--${key}`, value]);
-  return spawn(node, [...script, ...args], { stdio: ["ignore", "pipe", "inherit"] });
+  return spawn(node, [...script, ...args], {
+    // The channel tells the server when this process is gone, however it went.
+    stdio: ["ignore", "pipe", "inherit", "ipc"],
+  });
 }
 
 /** Prints where the page is; answers what went wrong, as far as it was told. */

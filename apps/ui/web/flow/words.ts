@@ -72,7 +72,9 @@ export function addressOf(flow: SeenFlow, end: End): string {
 export function portOf(flow: SeenFlow, end: End): number | undefined {
   const { l4 } = flow;
   if (!l4 || !("sourcePort" in l4)) return undefined;
-  return end === "source" ? l4.sourcePort : l4.destinationPort;
+  const port = end === "source" ? l4.sourcePort : l4.destinationPort;
+  // A socket that asks for a service has no port yet.
+  return port === 0 ? undefined : port;
 }
 
 export function protocolOf(flow: SeenFlow): string {

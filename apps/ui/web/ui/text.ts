@@ -13,7 +13,7 @@ export function visible(text: string): string {
 
 // Controls, direction marks and overrides, zero-width characters, line and paragraph separators, tags.
 const hidden =
-  // eslint-disable-next-line no-control-regex
+  // oxlint-disable-next-line no-control-regex
   /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|[\u{e0000}-\u{e007f}]/gu;
 
 const whole = new Intl.NumberFormat("en");

@@ -76,12 +76,14 @@ export function icmpSummary(family: 4 | 6, type: number, code: number): string {
   const key = (family << 16) | (type << 8) | code;
   const known = summaries.get(key);
   if (known !== undefined) return known;
-  const summary = `ICMPv${family} ${nameOf((family === 4 ? icmp4 : icmp6)[type], type, code)}`;
+  const summary = `ICMPv${family} ${icmpName(family, type, code)}`;
   summaries.set(key, summary);
   return summary;
 }
 
-function nameOf(known: Type | undefined, type: number, code: number): string {
+/** "EchoRequest", "DestinationUnreachable(Port)", "TimeExceeded(Code: 9)", "99(3)" */
+export function icmpName(family: 4 | 6, type: number, code: number): string {
+  const known = (family === 4 ? icmp4 : icmp6)[type];
   if (!known) return `${type}(${code})`;
   const { name, codes } = known;
   if (!codes && code === 0) return name;

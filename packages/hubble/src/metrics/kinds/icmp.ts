@@ -1,5 +1,5 @@
+import { icmpName } from "../../decode/icmp.ts";
 import { family, type MetricKind } from "./kind.ts";
-import { icmpName } from "../icmp-names.ts";
 
 export const icmp: MetricKind = {
   options: [],
@@ -17,7 +17,7 @@ export const icmp: MetricKind = {
         if (l4?.kind !== "icmp4" && l4?.kind !== "icmp6") return;
         options.context.fill(values, flow, false);
         values[own] = l4.kind === "icmp4" ? "IPv4" : "IPv6";
-        values[own + 1] = icmpName(l4);
+        values[own + 1] = icmpName(l4.kind === "icmp4" ? 4 : 6, l4.type, l4.code);
         messages.family.count(values);
       },
     };
