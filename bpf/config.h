@@ -74,6 +74,9 @@ const volatile __be32 loopback_ipv4 = 0x012afea9;
 const volatile union v6addr loopback_ipv6 = {
 	.bytes = {0xfd, 0x00, 0x74, 0x73, 0x69, 0x00, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}};
 
+/* Policies may redirect to proxies. */
+const volatile __u8 enable_l7_proxy = 0;
+
 /* Answers to denied packets (ICMP errors, resets) per CPU and second; what is beyond is dropped silently. */
 const volatile __u32 refusals_per_second = 1000;
 

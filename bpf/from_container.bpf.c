@@ -206,6 +206,8 @@ static __always_inline int forward(
 	reason = track(pkt, false);
 	if (unlikely(reason))
 		return deny(pkt, reason);
+	if (unlikely(pkt->proxy_port))
+		return to_proxy(pkt);
 	if (unlikely(pkt->reply_frontend))
 		return answer(pkt, local, remote);
 	if (!local)

@@ -9,6 +9,7 @@
 #include "lib/deliver.h"
 #include "lib/identity.h"
 #include "lib/parse.h"
+#include "lib/proxy.h"
 #include "lib/refuse.h"
 #include "lib/serve.h"
 #include "lib/tunnel.h"
@@ -47,17 +48,32 @@ static __always_inline int deny(const struct packet *pkt, int reason)
 	return refuse(pkt, reason) ? bpf_redirect(tsi_host_ifindex, BPF_F_INGRESS) : TC_ACT_SHOT;
 }
 
+/* Whether a proxy sent it, and which. */
+static __always_inline enum conntrack_part part_of(const struct __sk_buff *skb)
+{
+	__u32 mark = skb->mark & PROXY_MARK_MASK;
+
+	if (!enable_l7_proxy)
+		return CONNTRACK_CLIENT;
+	if (mark == MARK_OF_EGRESS_PROXY)
+		return CONNTRACK_OF_EGRESS_PROXY;
+	return mark == MARK_OF_INGRESS_PROXY ? CONNTRACK_OF_INGRESS_PROXY : CONNTRACK_CLIENT;
+}
+
 static __always_inline int to_local_pod(struct packet *pkt, const struct endpoint *endpoint)
 {
 	int reason;
 
 	pkt->endpoint_id = endpoint->id;
 	set_destination_pod(pkt, endpoint);
+	pkt->part = part_of(pkt->skb);
 	if (unlikely(!pkt->has_ports))
 		return drop(pkt, DROP_FIRST_FRAGMENT_MISSING);
 	reason = track(pkt, false);
 	if (unlikely(reason))
 		return deny(pkt, reason);
+	if (unlikely(pkt->proxy_port))
+		return to_proxy_by_host(pkt);
 	if (unlikely(pkt->reply_frontend)) {
 		reason = restore_frontend(pkt);
 		if (reason)

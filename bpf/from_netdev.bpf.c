@@ -57,6 +57,8 @@ static __always_inline int to_pod(
 		return deny(pkt, known_reply, reason);
 	if (routing_mode == ROUTING_NATIVE)
 		believe(pkt);
+	if (unlikely(pkt->proxy_port))
+		return to_proxy(pkt);
 	if (unlikely(pkt->hops <= 1))
 		return expired(pkt);
 	if (unlikely(pkt->reply_frontend)) {

@@ -64,6 +64,8 @@ static __always_inline int to_pod(struct packet *pkt, const struct endpoint *end
 	if (unlikely(reason))
 		return deny(pkt, reason);
 	believe(pkt);
+	if (unlikely(pkt->proxy_port))
+		return to_proxy(pkt);
 	if (unlikely(pkt->hops <= 1)) {
 		take_in(pkt);
 		return expired(pkt);

@@ -10,6 +10,7 @@
 #include "lib/leave.h"
 #include "lib/masquerade.h"
 #include "lib/parse.h"
+#include "lib/serve.h"
 #include "maps/node.h"
 
 static __always_inline bool is_cluster_node(const union v6addr *address)
@@ -81,6 +82,44 @@ static __always_inline int leave_from_node(struct packet *pkt)
 	return TC_ACT_OK;
 }
 
+/* A proxy answers in a pod's place: a client that asked a service of this node hears its frontend. 0, or the drop reason. */
+static __always_inline int answer_for_pod(struct packet *pkt)
+{
+	union conntrack_key key;
+	struct conntrack_entry *entry;
+	struct segment segment;
+	__u64 now = bpf_ktime_get_coarse_ns();
+
+	if (!enable_l7_proxy || !enable_node_port || !pkt->has_ports)
+		return 0;
+	segment = segment_of(pkt, conntrack_key(pkt, &key));
+	entry = conntrack_find(pkt->family, &key);
+	if (!belongs(&segment, entry, now)) {
+		entry = conntrack_find_new(pkt->family, &key);
+		if (!belongs(&segment, entry, now))
+			return 0;
+	}
+	if (!segment.is_reply || !entry->proxy_port || !entry->frontend)
+		return 0;
+	pkt->reply_frontend = entry->frontend;
+	return restore_frontend(pkt);
+}
+
+/* What a pod sends and the stack has forwarded, or a proxy in its place. */
+static __always_inline int leave_for_pod(struct packet *pkt, const struct endpoint *endpoint)
+{
+	int reason;
+
+	pkt->endpoint_id = endpoint->id;
+	pkt->source_identity = endpoint->identity;
+	reason = answer_for_pod(pkt);
+	if (unlikely(reason))
+		return drop(pkt, reason);
+	if (!is_masquerading(pkt->family))
+		return TC_ACT_OK;
+	return pkt->reply_frontend ? to_stack(pkt, TRACE_TO_NETWORK) : leave(pkt, 0);
+}
+
 static __always_inline int to_wire(struct packet *pkt)
 {
 	union v6addr node = node_address(pkt->family), router = router_address(pkt->family);
@@ -91,14 +130,14 @@ static __always_inline int to_wire(struct packet *pkt)
 		return TC_ACT_OK;
 	if (same_address(&pkt->source, &node))
 		return leave_from_node(pkt);
-	endpoint = is_masquerading(pkt->family) ? endpoint_of(&pkt->source) : 0;
+	endpoint = is_masquerading(pkt->family) || enable_l7_proxy ? endpoint_of(&pkt->source) : 0;
 	if (!endpoint)
 		return TC_ACT_OK;
-	if (is_host(endpoint))
-		return same_address(&pkt->source, &router) ? leave(pkt, NAT_HOST) : TC_ACT_OK;
-	pkt->endpoint_id = endpoint->id;
-	pkt->source_identity = endpoint->identity;
-	return leave(pkt, 0);
+	if (!is_host(endpoint))
+		return leave_for_pod(pkt, endpoint);
+	return is_masquerading(pkt->family) && same_address(&pkt->source, &router)
+		       ? leave(pkt, NAT_HOST)
+		       : TC_ACT_OK;
 }
 
 SEC("tc")

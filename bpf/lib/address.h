@@ -10,6 +10,10 @@
 #include <stdbool.h>
 #include <bpf/bpf_endian.h>
 
+/* linux/socket.h is not for the kernel's side. */
+#define AF_INET 2
+#define AF_INET6 10
+
 union v6addr {
 	__u8 bytes[16];
 	__be32 words[4];

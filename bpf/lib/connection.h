@@ -207,6 +207,7 @@ __noinline int recall(void)
 		return ask_about_new(flow);
 	follow_frontend(flow, entry);
 	if (entry->epoch == flow->epoch) {
+		flow->proxy_port = entry->proxy_port;
 		carry_on(flow, &segment, entry, now);
 		return 0;
 	}
@@ -243,6 +244,8 @@ static __always_inline int open_connection(struct flow *flow, __u64 now)
 		entry->flags |= CONNTRACK_ORIGIN_HIGH;
 	if (flow->is_reply)
 		entry->flags |= CONNTRACK_SEEN_REPLY;
+	if (flow->proxy_port && flow->protocol == IPPROTO_TCP)
+		entry->flags |= CONNTRACK_PROXIED;
 	flow->trace = trace_of(&segment, entry, now);
 	if (!flow->is_reply)
 		flow->trace = (flow->trace & TRACE_DUE) | TRACE_REASON_NEW;
@@ -252,6 +255,19 @@ static __always_inline int open_connection(struct flow *flow, __u64 now)
 	if (flow->established_before)
 		conntrack_delete(flow->family, &flow->key);
 	return 0;
+}
+
+/* A datagram goes where policy says now. A TCP connection stays with whoever accepted it: the proxy is told of other rules, and
+ * one that no proxy saw from its beginning ends. Returns whether it may go on.
+ */
+static __always_inline bool follow_proxy(struct flow *flow, struct conntrack_entry *entry)
+{
+	if (flow->protocol != IPPROTO_TCP)
+		entry->proxy_port = flow->proxy_port;
+	else if (flow->proxy_port && !(entry->flags & CONNTRACK_PROXIED))
+		return false;
+	flow->proxy_port = entry->proxy_port;
+	return true;
 }
 
 /* Step 3, once decide() has let the flow through. 0, or the drop reason. */
@@ -273,7 +289,10 @@ __noinline int remember(void)
 	/* Evicted since step 1: the next packet opens it anew. */
 	if (!entry)
 		return 0;
-	entry->proxy_port = flow->proxy_port;
+	if (!follow_proxy(flow, entry)) {
+		flow->response = POLICY_RESPONSE_RST;
+		return DROP_POLICY;
+	}
 	entry->epoch = flow->epoch;
 	carry_on(flow, &segment, entry, now);
 	return 0;

@@ -17,6 +17,7 @@
 #include "lib/conntrack_entry.h"
 #include "lib/conntrack_key.h"
 #include "lib/packet.h"
+#include "lib/proxy.h"
 #include "maps/runtime.h"
 
 static __always_inline struct segment segment_of(const struct packet *pkt, bool source_high)
@@ -50,23 +51,30 @@ static __always_inline void read_trace(struct packet *pkt, const struct flow *fl
 
 /* The rest of track(), out of the fast path. 0, or the drop reason. */
 static __always_inline int track_slowly(
-	struct packet *pkt, struct flow *flow, bool known_reply, bool source_high, __u32 epoch)
+	struct packet *pkt, struct flow *flow, bool known_reply, __u32 epoch)
 {
 	int reason;
 
 	flow_of(pkt, flow);
 	flow->known_reply = known_reply;
 	flow->remembered = is_remembered(pkt);
-	flow->source_high = source_high;
 	flow->epoch = epoch;
 	reason = recall();
 	if (reason == FLOW_UNDECIDED) {
+		if (flow->state != FLOW_STALE && may_be_for_proxy(pkt) &&
+			is_of_proxy(pkt->skb, handed(pkt).packed)) {
+			pkt->is_reply = true;
+			pkt->proxy_port = PROXY_CONNECTED;
+			pkt->trace = due_by_flags(pkt, TRACE_REASON_REPLY);
+			return 0;
+		}
 		reason = decide(pkt->skb);
 		if (!reason)
 			reason = remember();
 	}
 	pkt->is_reply = flow->is_reply;
 	pkt->reply_frontend = flow->reply_frontend;
+	pkt->proxy_port = flow->is_reply ? 0 : flow->proxy_port;
 	read_trace(pkt, flow);
 	if (likely(!reason))
 		return 0;
@@ -102,18 +110,20 @@ static __always_inline int track(struct packet *pkt, bool known_reply)
 	 */
 	epoch = *(volatile __u32 *)&runtime->epoch;
 	segment = segment_of(pkt, conntrack_key(pkt, &flow->key));
+	flow->source_high = segment.source_high;
 	entry = conntrack_find(pkt->family, &flow->key);
 	if (likely(!pkt->icmp_error && is_remembered(pkt) && belongs(&segment, entry, now) &&
 		    entry->epoch == epoch &&
 		    (!pkt->frontend || pkt->frontend == entry->frontend))) {
 		pkt->is_reply = segment.is_reply;
 		pkt->reply_frontend = segment.is_reply ? entry->frontend : 0;
+		pkt->proxy_port = segment.is_reply ? 0 : entry->proxy_port;
 		refresh(&segment, entry, now);
 		flow->trace = trace_of(&segment, entry, now);
 		read_trace(pkt, flow);
 		return 0;
 	}
-	return track_slowly(pkt, flow, known_reply, segment.source_high, epoch);
+	return track_slowly(pkt, flow, known_reply, epoch);
 }
 
 /* Whether the packet answers a connection that is remembered. */

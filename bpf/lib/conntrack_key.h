@@ -48,9 +48,9 @@ static __always_inline void write_key4(
 	key->low_port = high ? pkt->destination_port : pkt->source_port;
 	key->high_port = high ? pkt->source_port : pkt->destination_port;
 	key->protocol = pkt->protocol;
+	key->part = pkt->part;
 	key->reserved[0] = 0;
 	key->reserved[1] = 0;
-	key->reserved[2] = 0;
 }
 
 static __always_inline void write_key6(
@@ -65,9 +65,9 @@ static __always_inline void write_key6(
 	key->low_port = high ? pkt->destination_port : pkt->source_port;
 	key->high_port = high ? pkt->source_port : pkt->destination_port;
 	key->protocol = pkt->protocol;
+	key->part = pkt->part;
 	key->reserved[0] = 0;
 	key->reserved[1] = 0;
-	key->reserved[2] = 0;
 }
 
 /* Returns whether the packet's source is the key's high end. */

@@ -18,23 +18,25 @@ struct event_subject {
 	bool reply;
 	__u16 endpoint_id;
 	enum trace_reason reason;
+	__u16 proxy_port;
 };
 
 static __always_inline __u64 pack_subject(struct event_subject subject)
 {
 	return subject.kind | (__u64)subject.code << 8 | (__u64)subject.direction << 16 |
-	       (__u64)subject.reply << 24 | (__u64)subject.endpoint_id << 32 |
-	       (__u64)subject.reason << 48;
+	       (__u64)subject.reply << 20 | (__u64)subject.reason << 24 |
+	       (__u64)subject.endpoint_id << 32 | (__u64)subject.proxy_port << 48;
 }
 
 static __always_inline void unpack_subject(struct event_header *header, __u64 packed)
 {
 	header->kind = packed;
 	header->code = packed >> 8;
-	header->direction = packed >> 16;
-	header->reply = packed >> 24;
+	header->direction = packed >> 16 & 0xf;
+	header->reply = packed >> 20 & 0xf;
+	header->reason = packed >> 24;
 	header->endpoint_id = packed >> 32;
-	header->reason = packed >> 48;
+	header->proxy_port = packed >> 48;
 }
 
 static __always_inline __u64 pack(__u32 low, __u32 high)
@@ -145,6 +147,7 @@ static __always_inline void tell(
 		.reply = pkt->is_reply,
 		.endpoint_id = place.endpoint_id,
 		.reason = pkt->trace & ~TRACE_DUE,
+		.proxy_port = pkt->proxy_port,
 	};
 	__u32 frontend = pkt->reply_frontend ? pkt->reply_frontend : pkt->frontend;
 

@@ -66,11 +66,13 @@ static __always_inline void flow_of(const struct packet *pkt, struct flow *flow)
 	flow->icmp_type = pkt->icmp_type;
 	flow->icmp_error = pkt->icmp_error;
 	flow->direction = pkt->direction;
+	flow->part = pkt->part;
 	flow->endpoint_id = pkt->endpoint_id;
 	flow->is_reply = false;
 	flow->trace = TRACE_REASON_UNKNOWN;
 	flow->response = POLICY_RESPONSE_DROP;
 	flow->rule = 0;
+	flow->proxy_port = 0;
 	flow->frontend = pkt->frontend;
 	flow->reply_frontend = 0;
 }

@@ -14,10 +14,6 @@
 #define MARK_TRANSLATED 0x0300
 #define MARK_MASK 0x0f00
 
-/* linux/socket.h is not for the kernel's side. */
-#define AF_INET 2
-#define AF_INET6 10
-
 static __always_inline bool is_translated(const struct __sk_buff *skb)
 {
 	return (skb->mark & MARK_MASK) == MARK_TRANSLATED;

@@ -82,10 +82,14 @@ struct packet {
 	__u8 trace;
 	/* What a denying rule wants the sender to hear: enum policy_response. */
 	__u8 response;
+	/* enum conntrack_part. */
+	__u8 part;
 	/* What the sender of a packet that is too big is told, bytes. */
 	__u16 mtu;
 	/* The local endpoint that an event is about. */
 	__u16 endpoint_id;
+	/* Listener of the proxy that is to have the packet, 0: none. */
+	__u16 proxy_port;
 	__u32 source_identity;
 	__u32 destination_identity;
 	/* Of an end that is a pod of this node; 0: it is not. */

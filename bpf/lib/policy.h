@@ -130,6 +130,7 @@ static __always_inline void tell_verdict(struct __sk_buff *skb, const struct flo
 		.direction = flow->direction,
 		.reply = flow->is_reply,
 		.endpoint_id = flow->endpoint_id,
+		.proxy_port = flow->answer.proxy_port,
 	};
 
 	if (is_verdict_told(flow))
@@ -162,8 +163,12 @@ static __always_inline int judge(
 	flow->response = flow->answer.response;
 	if (is_denial(flow->answer.verdict))
 		return flow->answer.verdict == POLICY_DENY ? DROP_POLICY_DENY : DROP_POLICY;
+	/* To nobody. */
+	if (flow->answer.verdict == POLICY_REDIRECT && !flow->answer.proxy_port)
+		return DROP_NO_LISTENER;
 	tell_verdict(skb, flow);
-	if (flow->answer.proxy_port)
+	/* The first one on the way: the other's policy is asked again about the proxy's packets. */
+	if (!flow->proxy_port)
 		flow->proxy_port = flow->answer.proxy_port;
 	return 0;
 }
@@ -171,7 +176,8 @@ static __always_inline int judge(
 static __always_inline int judge_egress(struct __sk_buff *skb, struct flow *flow,
 	const struct flow_end *from, const struct flow_end *to)
 {
-	if (!from->subject)
+	/* What a proxy sends on was judged when the proxy got it. */
+	if (!from->subject || flow->part != CONNTRACK_CLIENT)
 		return 0;
 	flow->direction = DIRECTION_EGRESS;
 	flow->question.peer_identity = to->identity;
@@ -182,7 +188,7 @@ static __always_inline int judge_egress(struct __sk_buff *skb, struct flow *flow
 static __always_inline int judge_ingress(struct __sk_buff *skb, struct flow *flow,
 	const struct flow_end *from, const struct flow_end *to)
 {
-	if (!to->subject)
+	if (!to->subject || flow->part == CONNTRACK_OF_INGRESS_PROXY)
 		return 0;
 	flow->direction = DIRECTION_INGRESS;
 	flow->question.peer_identity = from->identity;

@@ -16,10 +16,23 @@ enum conntrack_flags {
 	/* TCP flags that have been told of (trace_flags), of either side: FIN is the lowest of five bits. */
 	CONNTRACK_ORIGIN_TOLD = 0x1f << 4,
 	CONNTRACK_REPLY_TOLD = 0x1f << 9,
+	/* TCP: proxy_port's listener has accepted it, and has it until its end. */
+	CONNTRACK_PROXIED = 1 << 14,
 };
 
 #define CONNTRACK_ORIGIN_TOLD_SHIFT 4
 #define CONNTRACK_REPLY_TOLD_SHIFT 9
+
+/* Of one connection through proxies of this node: its parts have the same ends, and ports that may happen to be the same.
+ *
+ *   client ---CLIENT---> proxy ---OF_EGRESS_PROXY or OF_INGRESS_PROXY---> server
+ */
+enum conntrack_part {
+	/* Or all of a connection that no proxy has. */
+	CONNTRACK_CLIENT = 0,
+	CONNTRACK_OF_EGRESS_PROXY = 1,
+	CONNTRACK_OF_INGRESS_PROXY = 2,
+};
 
 /* Both ends of a connection, ordered, so that packets of both directions make the same key: low is
  * the end whose (address, port) is smaller, compared as big-endian numbers, address first.
@@ -32,7 +45,9 @@ struct conntrack_key4 {
 	__be16 low_port;
 	__be16 high_port;
 	__u8 protocol;
-	__u8 reserved[3];
+	/* enum conntrack_part. */
+	__u8 part;
+	__u8 reserved[2];
 };
 
 struct conntrack_key6 {
@@ -41,7 +56,9 @@ struct conntrack_key6 {
 	__be16 low_port;
 	__be16 high_port;
 	__u8 protocol;
-	__u8 reserved[3];
+	/* enum conntrack_part. */
+	__u8 part;
+	__u8 reserved[2];
 };
 
 union conntrack_key {
@@ -64,7 +81,7 @@ struct conntrack_entry {
 	__u32 reply_owner;
 	/* enum conntrack_flags. */
 	__u16 flags;
-	/* Listener that the connection is redirected to, 0: none. */
+	/* Listener that packets of the opening side are handed to, 0: none. */
 	__u16 proxy_port;
 	/* Frontend (maps/service.h) whose address replies get as their source, 0: none. */
 	__u32 frontend;

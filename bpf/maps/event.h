@@ -29,6 +29,7 @@ enum event_kind {
 /* event.code of a trace: where the packet goes, or comes from. Cilium's numbers of observation points. */
 enum trace_point {
 	TRACE_TO_POD = 0,
+	TRACE_TO_PROXY = 1,
 	TRACE_TO_HOST = 2,
 	TRACE_TO_STACK = 3,
 	TRACE_TO_OVERLAY = 4,
@@ -90,7 +91,9 @@ struct event_header {
 	__u8 reply;
 	/* enum trace_reason. */
 	__u8 reason;
-	__u8 reserved[5];
+	__u8 reserved[3];
+	/* Listener of the proxy that gets the packet; 0: none, 1: a connection of the proxy's own. */
+	__u16 proxy_port;
 };
 
 struct event {

@@ -92,7 +92,8 @@ struct flow {
 	__u8 direction;
 	/* See struct packet. */
 	__u8 trace;
-	__u8 reserved;
+	/* enum conntrack_part. */
+	__u8 part;
 	__u16 endpoint_id;
 	__u16 proxy_port;
 	__u32 rule;

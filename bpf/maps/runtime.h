@@ -25,7 +25,8 @@ struct runtime {
 	__u32 trace;
 	/* Nonzero: verdicts that allow make events. */
 	__u32 verdicts;
-	__u32 reserved;
+	/* Nonzero: proxies may have connections to servers. */
+	__u32 proxies;
 };
 
 /* 0 -> what user space changes while programs run. Written by the agent's threads, who map it into their

@@ -197,7 +197,7 @@ function entry(): abi.ConntrackEntry {
 function setEpoch(epoch: number): void {
   node
     .map("tsi_runtime")
-    .update(new Uint8Array(4), encode(abi.runtime, { epoch, trace: 0, verdicts: 0 }));
+    .update(new Uint8Array(4), encode(abi.runtime, { epoch, trace: 0, verdicts: 0, proxies: 0 }));
 }
 
 test("an entry whose epoch is over is judged again, and carries the new one", () => {

@@ -32,7 +32,7 @@ beforeEach(() => {
     .map("tsi_runtime")
     .update(
       new Uint8Array(4),
-      encode(abi.runtime, { epoch: 0, trace: traceLevel.sent, verdicts: 0 }),
+      encode(abi.runtime, { epoch: 0, trace: traceLevel.sent, verdicts: 0, proxies: 0 }),
     );
 });
 

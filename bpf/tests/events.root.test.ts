@@ -24,7 +24,12 @@ beforeEach(() => {
 });
 
 function setTrace(level: keyof typeof abi.traceLevel): void {
-  const runtime = encode(abi.runtime, { epoch: 0, trace: abi.traceLevel[level], verdicts: 0 });
+  const runtime = encode(abi.runtime, {
+    epoch: 0,
+    trace: abi.traceLevel[level],
+    verdicts: 0,
+    proxies: 0,
+  });
   node.map("tsi_runtime").update(new Uint8Array(4), runtime);
 }
 

@@ -77,7 +77,12 @@ const clock = new BootClock({ boottimeNs: () => 0n, unixNs: () => 0n });
 const decoder = new FlowDecoder({ enricher, clock });
 
 function listen(verdicts: boolean): void {
-  const runtime = { epoch: 0, trace: abi.traceLevel.connections, verdicts: Number(verdicts) };
+  const runtime = {
+    epoch: 0,
+    trace: abi.traceLevel.connections,
+    verdicts: Number(verdicts),
+    proxies: 0,
+  };
   node.map("tsi_runtime").update(new Uint8Array(4), encode(abi.runtime, runtime));
 }
 

@@ -20,6 +20,7 @@ export function rule(fields: Partial<RuleEntry>): RuleEntry {
     verdict: "allow",
     response: "drop",
     rule: 1,
+    proxyPort: 0,
     ...fields,
   };
 }

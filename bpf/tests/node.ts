@@ -42,6 +42,8 @@ export type Attempt = {
   /** Of from_container: whose interface the packet comes by. Default: a's. */
   readonly pod?: "a" | "b";
   readonly tunnel?: Tunnelled;
+  /** skb->mark, as the node's stack hands it over. */
+  readonly mark?: number;
   /** Segment size of a packet that the sender left uncut, bytes. */
   readonly gsoSize?: number;
 };
@@ -73,6 +75,7 @@ const flowMaps = [
 const hostNetnsCookie = ownNetnsCookie();
 
 const skBuffSize = 192;
+const markOffset = 8;
 /** BPF_F_NO_PREALLOC */
 const noPreallocation = 1;
 const ifindexOffset = 40;
@@ -189,9 +192,10 @@ export class TestNode implements Disposable {
 }
 
 /** struct __sk_buff as far as a test run may set it. */
-function contextOf({ pod = "a", gsoSize = 0 }: Attempt): Uint8Array {
+function contextOf({ pod = "a", gsoSize = 0, mark = 0 }: Attempt): Uint8Array {
   const ctx = new DataView(new ArrayBuffer(skBuffSize));
   const ifindex = endpoints[pod === "a" ? 0 : 1]?.ifindex ?? 0;
+  ctx.setUint32(markOffset, mark, true);
   ctx.setUint32(ifindexOffset, ifindex, true);
   ctx.setUint32(gsoSizeOffset, gsoSize, true);
   return new Uint8Array(ctx.buffer);

@@ -58,7 +58,10 @@ function compare(scenario: Scenario, random: Random, ring: RingBuffer): void {
   const scene = new PolicyScene(node, scenario);
   node
     .map("tsi_runtime")
-    .update(new Uint8Array(4), encode(abi.runtime, { epoch: 1, trace: 0, verdicts: 1 }));
+    .update(
+      new Uint8Array(4),
+      encode(abi.runtime, { epoch: 1, trace: 0, verdicts: 1, proxies: 0 }),
+    );
   const evaluator = naive(scenario.world, scenario.objects, scenario.settings);
   for (let count = 0; count < questionsPerRun; count++) {
     const question = randomQuestion(random, scenario, here);

@@ -457,7 +457,7 @@ describe("what sockets are given is told", () => {
   const setTrace = (trace: number) =>
     node
       .map("tsi_runtime")
-      .update(new Uint8Array(4), encode(abi.runtime, { epoch: 0, trace, verdicts: 0 }));
+      .update(new Uint8Array(4), encode(abi.runtime, { epoch: 0, trace, verdicts: 0, proxies: 0 }));
 
   before(() => {
     setTrace(abi.traceLevel.connections);

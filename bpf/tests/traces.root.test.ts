@@ -31,7 +31,7 @@ beforeEach(() => {
 });
 
 function setLevel(trace: number): void {
-  const runtime = encode(abi.runtime, { epoch: 0, trace, verdicts: 0 });
+  const runtime = encode(abi.runtime, { epoch: 0, trace, verdicts: 0, proxies: 0 });
   node.map("tsi_runtime").update(new Uint8Array(4), runtime);
 }
 
@@ -183,7 +183,7 @@ test("what is not told for its number is counted: told and lost add up", () => {
     .map("tsi_runtime")
     .update(
       new Uint8Array(4),
-      encode(abi.runtime, { epoch: 0, trace: abi.traceLevel.sent, verdicts: 0 }),
+      encode(abi.runtime, { epoch: 0, trace: abi.traceLevel.sent, verdicts: 0, proxies: 0 }),
     );
   const packet = toBytes(fromA(4, b).udp({ sport: 1, dport: 2 }));
   for (let count = 0; count < 100; count++) small.run({ hook: "from_container", packet });

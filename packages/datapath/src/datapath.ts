@@ -28,8 +28,10 @@ import type {
 } from "./model.ts";
 import { Nat } from "./tables/nat.ts";
 import { NodeRoutes } from "./node/node-routes.ts";
+import { ensureProxyRoutes, removeProxyRoutes } from "./node/proxy-routes.ts";
 import { NodesMap } from "./tables/nodes.ts";
 import { readObjects } from "./programs/objects.ts";
+import { ProxyHooks } from "./programs/proxy-hooks.ts";
 import { Pins } from "./pinned/pins.ts";
 import { removeDatapath } from "./remove.ts";
 import { RuntimeSwitch } from "./tables/runtime.ts";
@@ -61,6 +63,8 @@ export class Datapath implements Disposable {
   readonly services: ServiceMaps;
   readonly metrics: Metrics;
   readonly routes: NodeRoutes;
+  /** Where the node's proxies are hooked; to be attached before the first one starts. */
+  readonly proxies: ProxyHooks;
   readonly #parts: Parts;
   #running: Generation;
   readonly #runtime: RuntimeSwitch;
@@ -91,6 +95,7 @@ export class Datapath implements Disposable {
     this.services = new ServiceMaps(serviceTables(maps), flowTables(maps));
     this.metrics = new Metrics(maps.get("tsi_metrics"));
     this.routes = new NodeRoutes(parts.rtnl, config);
+    this.proxies = new ProxyHooks(parts.node.objects.proxy, parts.node.pins);
     this.#rings = EventRings.of((name) => maps.get(name));
     this.#stream = new EventStream([this.#rings.verdicts, this.#rings.traces]);
   }
@@ -117,6 +122,8 @@ export class Datapath implements Disposable {
     datapath.syncHostAddresses();
     generation.takeOver(datapath.endpoints.list());
     datapath.routes.installLocal();
+    if (config.l7Proxy) ensureProxyRoutes(rtnl, config);
+    else removeProxyRoutes(rtnl);
     undo.move();
     log.info({ hook: hook.kind, endpoints: datapath.endpoints.list().length }, "datapath running");
     return datapath;
@@ -164,6 +171,11 @@ export class Datapath implements Disposable {
   /** Whether verdicts that allow a new flow make events too. */
   setVerdicts(on: boolean): void {
     this.#runtime.setVerdicts(on);
+  }
+
+  /** Whether proxies run: answers to what they ask servers are then told from clients' own. */
+  setProxies(on: boolean): void {
+    this.#runtime.setProxies(on);
   }
 
   /** Makes every connection's next packet decide anew; to be called after the writes that matter. */
@@ -222,6 +234,7 @@ export class Datapath implements Disposable {
   [Symbol.dispose](): void {
     void this.#stream.stopped().then(() => this.#rings[Symbol.dispose]());
     this.#runtime[Symbol.dispose]();
+    this.proxies[Symbol.dispose]();
     this.#running[Symbol.dispose]();
     this.#parts.rtnl[Symbol.dispose]();
   }

@@ -41,7 +41,7 @@ export type Direction = "ingress" | "egress";
 export type DenyResponse = "drop" | "icmp" | "rst";
 
 /** What the kernel does with a packet that an entry matches. "deny" is a rule's, or nobody's allowing it: the rule number tells (bpf/maps/policy.h, enum policy_verdict). */
-export type EntryVerdict = "deny" | "allow" | "audit";
+export type EntryVerdict = "deny" | "allow" | "audit" | "redirect";
 
 /**
  * One direction of a policy as the kernel holds it (docs/decisions/0006). Slots are never changed in what they decide
@@ -89,6 +89,8 @@ export type RuleEntry = {
   readonly response: DenyResponse;
   /** For people: a rule, or the default deny of a set of policies. */
   readonly rule: number;
+  /** Of a redirect: the port of the proxy's listener that enforces the rule set; 0 for other verdicts. */
+  readonly proxyPort: number;
 };
 
 /** Which slots a subject is held to. */
@@ -353,6 +355,8 @@ export type DatapathConfig = {
   /** Native routing only: install routes to the pod CIDRs of nodes that share our underlay network. */
   readonly autoDirectNodeRoutes: boolean;
   readonly services: ServiceConfig;
+  /** Policies may redirect to proxies of this node (enable-l7-proxy). */
+  readonly l7Proxy?: boolean;
   /** undefined: as bpf/config.h says. */
   readonly events?: EventConfig | undefined;
 };
@@ -396,6 +400,10 @@ export type ConntrackEntry = {
   readonly destinationIdentity: number;
   /** Frontend (`FrontendEntry.id`) whose address replies carry, 0: none. */
   readonly frontend: number;
+  /** Listener that the opening side's packets are handed to, host byte order; 0: none. Of TCP the one that accepted it. */
+  readonly proxyPort: number;
+  /** Which part of a connection through proxies: the client's (or all of one that no proxy has), or what a proxy opened. */
+  readonly part: "client" | "egress-proxy" | "ingress-proxy";
 };
 
 /** One direction of an address translation: what is matched, and what is put in its place. */

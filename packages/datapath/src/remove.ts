@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { ClsactFilter } from "@tsilium/ebpf";
 import { Rtnl } from "@tsilium/netlink";
 import { deleteDevices } from "./node/devices.ts";
+import { removeProxyRoutes } from "./node/proxy-routes.ts";
 import { removeLink } from "./programs/pinned-link.ts";
 import { routeProtocolNumber } from "./node/node-routes.ts";
 import { Pins } from "./pinned/pins.ts";
@@ -27,5 +28,6 @@ export function removeDatapath(options: {
   for (const route of rtnl.routes.list())
     if (route.protocol === routeProtocolNumber)
       rtnl.routes.delete({ destination: route.destination, protocol: route.protocol });
+  removeProxyRoutes(rtnl);
   deleteDevices(rtnl);
 }

@@ -87,7 +87,14 @@ test("an agent that attaches by tcx takes over from one that used clsact, and th
     await cluster.startNode(1, { attachBy });
     assert.equal(await flood, 0, `to ${attachBy}`);
     const links = readdirSync(join(cluster.bpffs(1), "links")).sort();
-    const expected = ["eth0_egress", "eth0_ingress", "lxc_101", "lxc_102", "tsi_host_egress"];
+    const expected = [
+      "eth0_egress",
+      "eth0_ingress",
+      "lxc_101",
+      "lxc_102",
+      "tsi_host_egress",
+      "tsi_host_ingress",
+    ];
     assert.deepEqual(links, attachBy === "tcx" ? expected : []);
   }
 });

@@ -192,6 +192,7 @@ export type ConntrackKey4 = {
   readonly lowPort: number;
   readonly highPort: number;
   readonly protocol: number;
+  readonly part: number;
 };
 
 export const conntrackKey4: Codec<ConntrackKey4> = codecs.struct(16, {
@@ -200,6 +201,7 @@ export const conntrackKey4: Codec<ConntrackKey4> = codecs.struct(16, {
   lowPort: { at: 8, codec: codecs.be16 },
   highPort: { at: 10, codec: codecs.be16 },
   protocol: { at: 12, codec: codecs.u8 },
+  part: { at: 13, codec: codecs.u8 },
 });
 
 /** struct conntrack_entry, 40 bytes. */
@@ -238,6 +240,7 @@ export type ConntrackKey6 = {
   readonly lowPort: number;
   readonly highPort: number;
   readonly protocol: number;
+  readonly part: number;
 };
 
 export const conntrackKey6: Codec<ConntrackKey6> = codecs.struct(40, {
@@ -246,6 +249,7 @@ export const conntrackKey6: Codec<ConntrackKey6> = codecs.struct(40, {
   lowPort: { at: 32, codec: codecs.be16 },
   highPort: { at: 34, codec: codecs.be16 },
   protocol: { at: 36, codec: codecs.u8 },
+  part: { at: 37, codec: codecs.u8 },
 });
 
 /** struct address_key, 16 bytes. */
@@ -343,12 +347,14 @@ export type Runtime = {
   readonly epoch: number;
   readonly trace: number;
   readonly verdicts: number;
+  readonly proxies: number;
 };
 
 export const runtime: Codec<Runtime> = codecs.struct(16, {
   epoch: { at: 0, codec: codecs.u32 },
   trace: { at: 4, codec: codecs.u32 },
   verdicts: { at: 8, codec: codecs.u32 },
+  proxies: { at: 12, codec: codecs.u32 },
 });
 
 /** struct backend_slot_key, 8 bytes. */
@@ -604,6 +610,7 @@ export type Flow = {
   readonly response: number;
   readonly direction: number;
   readonly trace: number;
+  readonly part: number;
   readonly endpointId: number;
   readonly proxyPort: number;
   readonly rule: number;
@@ -636,6 +643,7 @@ export const flow: Codec<Flow> = codecs.struct(240, {
   response: { at: 140, codec: codecs.u8 },
   direction: { at: 141, codec: codecs.u8 },
   trace: { at: 142, codec: codecs.u8 },
+  part: { at: 143, codec: codecs.u8 },
   endpointId: { at: 144, codec: codecs.u16 },
   proxyPort: { at: 146, codec: codecs.u16 },
   rule: { at: 148, codec: codecs.u32 },
@@ -897,6 +905,7 @@ export type EventHeader = {
   readonly direction: number;
   readonly reply: number;
   readonly reason: number;
+  readonly proxyPort: number;
 };
 
 export const eventHeader: Codec<EventHeader> = codecs.struct(56, {
@@ -916,6 +925,7 @@ export const eventHeader: Codec<EventHeader> = codecs.struct(56, {
   direction: { at: 48, codec: codecs.u8 },
   reply: { at: 49, codec: codecs.u8 },
   reason: { at: 50, codec: codecs.u8 },
+  proxyPort: { at: 54, codec: codecs.u16 },
 });
 
 /** struct event, 184 bytes. */
@@ -973,6 +983,7 @@ export type EventClass = (typeof eventClass)[keyof typeof eventClass];
 /** enum trace_point. */
 export const tracePoint = {
   toPod: 0,
+  toProxy: 1,
   toHost: 2,
   toStack: 3,
   toOverlay: 4,
@@ -1032,6 +1043,7 @@ export const dropReason = {
   unroutable: 151,
   conntrackFull: 155,
   extensionHeader: 156,
+  fragmentUnsupported: 157,
   noBackend: 158,
   noConfig: 165,
   unsupportedL2: 166,
@@ -1045,6 +1057,9 @@ export const dropReason = {
   firstFragmentMissing: 175,
   forbiddenIcmp6: 176,
   sourceRange: 177,
+  noListener: 178,
+  assignFailed: 179,
+  proxyUnsupported: 180,
   policyDeny: 181,
   vlan: 182,
   invalidVni: 183,
@@ -1088,6 +1103,7 @@ export const conntrackFlags = {
   replyClosed: 8,
   originTold: 496,
   replyTold: 15872,
+  proxied: 16384,
 } as const;
 export type ConntrackFlags = (typeof conntrackFlags)[keyof typeof conntrackFlags];
 

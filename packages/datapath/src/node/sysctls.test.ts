@@ -19,6 +19,7 @@ test("an IPv4-only node forwards and does not filter by reverse path", () => {
     "net/ipv4/conf/default/rp_filter=0",
     "net/ipv4/conf/tsi_host/rp_filter=0",
     "net/ipv4/conf/eth0/rp_filter=0",
+    "net/ipv4/conf/tsi_host/accept_local=1",
   ]);
 });
 

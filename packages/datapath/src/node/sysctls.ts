@@ -1,6 +1,7 @@
 // The kernel settings of the agent's network namespace that the datapath depends on, and the one place that writes
 // them. /proc/sys/net shows the namespace of the thread that opens it, so this must run inside the agent's.
 import { readFileSync, writeFileSync } from "node:fs";
+import { hostDevice } from "./routes.ts";
 
 /** One setting: path below /proc/sys and the value wanted. */
 export type Sysctl = {
@@ -36,6 +37,9 @@ export function sysctlsFor(facts: SysctlFacts): Sysctl[] {
     wanted.push({ path: "net/ipv4/ip_forward", value: "1" });
     for (const device of ["all", "default", ...facts.ownDevices, ...facts.devices])
       wanted.push({ path: deviceSysctl("ipv4", device, "rp_filter"), value: "0" });
+    // What the node itself sends to a proxy comes back in by tsi_host, from one of the node's own addresses.
+    for (const device of facts.ownDevices.filter((name) => name === hostDevice))
+      wanted.push({ path: deviceSysctl("ipv4", device, "accept_local"), value: "1" });
   }
   if (facts.enableIpv6) {
     wanted.push({ path: "net/ipv6/conf/all/disable_ipv6", value: "0" });

@@ -54,6 +54,11 @@ export class Pins {
     return join(this.linksDirectory, `cgroup_${hook}`);
   }
 
+  /** `hook`: "connect4". */
+  proxyLink(direction: Direction, hook: string): string {
+    return join(this.linksDirectory, `proxy_${direction}_${hook}`);
+  }
+
   endpointLink(endpointId: number): string {
     return join(this.linksDirectory, `lxc_${endpointId}`);
   }

@@ -19,11 +19,13 @@ import type {
   CidrClassEntry,
   ClassEntry,
   CompiledSlot,
+  ConntrackEntry,
   IpcacheEntry,
   RuleEntry,
   SubjectSlots,
 } from "../model.ts";
 import { Pins } from "../pinned/pins.ts";
+import { Conntrack } from "../tables/conntrack.ts";
 import { IpcacheMap } from "../tables/ipcache.ts";
 import { RuntimeSwitch } from "../tables/runtime.ts";
 import { cidrClassRow, classRow, headerRow, ruleKey, ruleRow } from "./rows.ts";
@@ -54,6 +56,7 @@ export class PolicyMaps implements Disposable {
   readonly #tables: PolicyTables;
   readonly #ipcache: IpcacheMap;
   readonly #runtime: RuntimeSwitch;
+  readonly #conntrack: Conntrack;
   readonly #opened: readonly BpfMap[];
   readonly #limits: Readonly<Record<string, number>>;
 
@@ -76,6 +79,11 @@ export class PolicyMaps implements Disposable {
       bumpEpoch: () => {},
     });
     this.#runtime = new RuntimeSwitch(map("tsi_runtime"));
+    const pick = (names: readonly string[]) => names.flatMap((name) => opened.get(name) ?? []);
+    this.#conntrack = new Conntrack({
+      ipv4: pick(["tsi_ct4", "tsi_ct4_new"]),
+      ipv6: pick(["tsi_ct6", "tsi_ct6_new"]),
+    });
   }
 
   /** Opens the maps that a running datapath has pinned. @throws DatapathError not_running, map_open */
@@ -193,6 +201,11 @@ export class PolicyMaps implements Disposable {
     return this.#limits;
   }
 
+  /** Connections that proxies of this node have accepted. Walks the tables of connections, large as they may be. */
+  listProxied(): ConntrackEntry[] {
+    return this.#conntrack.listProxied();
+  }
+
   /** What the kernel holds of an earlier agent, so that this one's numbers stay clear of it. */
   survey(): PolicySurvey {
     return surveyPolicy(this.#tables, this.#ipcache);
@@ -228,6 +241,10 @@ const mapNames = [
   "tsi_identities",
   "tsi_ipcache",
   "tsi_runtime",
+  "tsi_ct4",
+  "tsi_ct4_new",
+  "tsi_ct6",
+  "tsi_ct6_new",
 ] as const;
 
 const cidrBit = 0x8000_0000;

@@ -76,7 +76,7 @@ export function ruleRow(
     ruleKey(slot, entry),
     {
       rule: entry.rule,
-      proxyPort: 0,
+      proxyPort: entry.proxyPort,
       verdict: verdictCode(entry.verdict, entry.rule === defaultRule),
       response: policyResponse[entry.response],
     },

@@ -88,6 +88,8 @@ export type KernelSlot = {
     readonly verdict: VerdictWord | undefined;
     readonly response: DenyResponse;
     readonly rule: number;
+    /** Of a redirect; 0 for others. */
+    readonly proxyPort: number;
   }[];
 };
 
@@ -122,6 +124,7 @@ export function listSlots(
       verdict: verdictWord(row.verdict),
       response: responseWord(row.response),
       rule: row.rule,
+      proxyPort: row.proxyPort,
     });
   return [...slots.values()].toSorted((a, b) => a.slot - b.slot);
 }

@@ -57,6 +57,7 @@ test("every option arrives under the constant's name", () => {
     "nat_port_max 65535",
     "tsi_host_ifindex 3",
     "tsi_vxlan_ifindex 5",
+    "enable_l7_proxy false",
     "enable_node_port false",
     "enable_dsr false",
     "enable_dsr_ipip false",

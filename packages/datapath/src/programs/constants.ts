@@ -48,6 +48,7 @@ export function loadTimeConstants(
     nat_port_max: natPortMax,
     tsi_host_ifindex: node.host,
     tsi_vxlan_ifindex: node.vxlan,
+    enable_l7_proxy: config.l7Proxy ?? false,
     ...serviceConstants(config.services, node),
     ...(config.events ? eventConstants(config.events) : {}),
   };

@@ -12,12 +12,17 @@ const attachPoints = [
   "from_netdev",
   "to_netdev",
   "from_overlay",
+  "to_proxy",
 ] as const;
 
 export type AttachPoint = (typeof attachPoints)[number];
 
 /** Objects that a node can do without, with a program that each must hold. */
-const optionalObjects = { socket: "tsi_connect4", xdp: "tsi_xdp" } as const;
+const optionalObjects = {
+  socket: "tsi_connect4",
+  xdp: "tsi_xdp",
+  proxy: "tsi_egress_proxy_connect4",
+} as const;
 
 export type OptionalObject = keyof typeof optionalObjects;
 

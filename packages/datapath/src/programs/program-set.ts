@@ -186,7 +186,10 @@ function nodeHooks({ devices, pins }: Parts): NodeHook[] {
     device,
     at: { ...at, pin: pins.deviceLink(device, at.direction) },
   });
-  const hooks = [hook("from_host", hostDevice, { ifindex: devices.host, direction: "egress" })];
+  const hooks = [
+    hook("to_proxy", hostDevice, { ifindex: devices.host, direction: "ingress" }),
+    hook("from_host", hostDevice, { ifindex: devices.host, direction: "egress" }),
+  ];
   if (devices.vxlan !== 0)
     hooks.unshift(
       hook("from_overlay", overlayDevice, { ifindex: devices.vxlan, direction: "ingress" }),

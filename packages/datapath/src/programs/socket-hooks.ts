@@ -37,7 +37,7 @@ const balancingHooks = [
 const bindingHooks = ["post_bind4", "post_bind6"];
 
 /** CGROUP2_SUPER_MAGIC (linux/magic.h). */
-const cgroup2Magic = 0x63677270;
+export const cgroup2Magic = 0x63677270;
 
 export class SocketHooks implements Disposable {
   readonly #parts: ServiceProgramParts;
@@ -133,6 +133,6 @@ export class SocketHooks implements Disposable {
 }
 
 /** What links know a cgroup by; undefined when it is gone. */
-function inodeOf(path: string): bigint | undefined {
+export function inodeOf(path: string): bigint | undefined {
   return statSync(path, { bigint: true, throwIfNoEntry: false })?.ino;
 }

@@ -7,7 +7,7 @@ import { traceLevel } from "../gen/abi.ts";
 import type { TraceLevel } from "../model.ts";
 
 /** Fields of struct runtime (bpf/maps/runtime.h), as places in an array of __u32. */
-const field = { epoch: 0, trace: 1, verdicts: 2 } as const;
+const field = { epoch: 0, trace: 1, verdicts: 2, proxies: 3 } as const;
 const fields = 4;
 
 export class RuntimeSwitch implements Disposable {
@@ -41,6 +41,11 @@ export class RuntimeSwitch implements Disposable {
   /** Whether verdicts that allow make events. */
   setVerdicts(on: boolean): void {
     Atomics.store(this.#words, field.verdicts, on ? 1 : 0);
+  }
+
+  /** Whether proxies run, whose answers are to be looked for. */
+  setProxies(on: boolean): void {
+    Atomics.store(this.#words, field.proxies, on ? 1 : 0);
   }
 
   get epoch(): number {

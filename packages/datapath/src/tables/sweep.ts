@@ -6,7 +6,7 @@ import type { BpfMap } from "@tsilium/ebpf";
 export type SweepResult = { readonly deleted: number; readonly alive: number };
 
 /** Entries looked at before the event loop gets its turn: about a millisecond's work. */
-const sliceEntries = 2048;
+export const sliceEntries = 2048;
 
 /**
  * Deletes what `isOver` says is over. Entries that programs add or refresh meanwhile may be missed, which the next

@@ -7,12 +7,14 @@ import { openMaps } from "../open-maps.ts";
 import { PolicyMaps } from "../policy/policy-maps.ts";
 import { revive, toPlain } from "./plain.ts";
 import type {
+  CompiledSlot,
   EndpointEntry,
   IpcacheEntry,
   NodeEntry,
   RoutedNode,
   ServiceChanges,
   ServiceSurvey,
+  SubjectSlots,
 } from "../model.ts";
 
 /** What a test may ask of a node, by name; arguments and answers travel as plain values (plain.ts). */
@@ -33,6 +35,11 @@ export type NodeCommands = {
   sweep(nowNs: bigint): Promise<{ deleted: number; alive: number }>;
   startEvents(): void;
   events(): string[];
+  /** Writes slots, holds subjects to them, and moves the epoch. */
+  holdPolicy(slots: CompiledSlot[], subjects: SubjectSlots[]): void;
+  attachProxies(cgroups: { egress: string; ingress: string }): void;
+  /** "client 6 10.244.0.11 -> 10.244.0.12 8080 by 10000": connections that a proxy has, and what proxies opened. */
+  proxied(): string[];
   applyServices(changes: ServiceChanges): void;
   surveyServices(): ServiceSurvey;
   /** "tsi_lb_frontend 3 of 64" */
@@ -105,6 +112,23 @@ const commands: { [K in keyof NodeCommands]: (...args: Parameters<NodeCommands[K
     return { deleted: conntrack.deleted + nat.deleted, alive: conntrack.alive + nat.alive };
   },
   startEvents: () => void collect(),
+  holdPolicy(slots, subjects) {
+    for (const slot of slots) policyMaps?.writeSlot(slot);
+    policyMaps?.setSubjects(subjects);
+    policyMaps?.bumpEpoch();
+  },
+  attachProxies(cgroups) {
+    datapath().proxies.attach(cgroups);
+    datapath().setProxies(true);
+  },
+  proxied: () =>
+    datapath()
+      .conntrack.list()
+      .filter(({ proxyPort, part }) => proxyPort > 0 || part !== "client")
+      .map(
+        ({ part, protocol, source, destination, destinationPort, proxyPort }) =>
+          `${part} ${protocol} ${source} -> ${destination} ${destinationPort} by ${proxyPort}`,
+      ),
   events: () => collected,
   applyServices: (changes) => datapath().services.apply(changes),
   surveyServices: () => datapath().services.survey(),

@@ -12,6 +12,7 @@ export type PeerCommands = {
   connect(host: string, port: number): number;
   /** Sends a line and answers what came back: "<client address as the server sees it> <line>". */
   exchange(client: number, line: string): string;
+  close(client: number): void;
 };
 
 const clients: Client[] = [];
@@ -36,14 +37,19 @@ const commands = {
       socket.once("error", reject);
     });
     socket.setTimeout(0);
+    socket.on("error", () => socket.destroy());
     const lines = createInterface({ input: socket })[Symbol.asyncIterator]();
     return clients.push({ socket, lines }) - 1;
   },
   async exchange(client: number, line: string) {
     const { socket, lines } = clients[client] as Client;
     socket.write(`${line}\n`);
-    const answer = await lines.next();
+    // A connection that was reset is closed too.
+    const answer = await lines.next().catch(() => ({ done: true }) as const);
     return answer.done ? "closed" : answer.value;
+  },
+  async close(client: number) {
+    clients[client]?.socket.destroy();
   },
 };
 

@@ -99,6 +99,14 @@ test("a refused request is denied by its rule; an answer is a reply", () => {
   assert.equal(answer?.isReply, true);
 });
 
+test("a request that an audit lets through is told with whose rules would have denied it", () => {
+  const [audited] = flowsOf(scene(), { verdict: Verdict.audit });
+  assert.deepEqual(
+    [audited?.verdict, audited?.ingressDeniedBy.length, audited?.ingressAllowedBy.length],
+    [Verdict.audit, 1, 0],
+  );
+});
+
 test("a pod's DNS answers name addresses, for that pod only", () => {
   const made = scene();
   flowsOf(made, { endpointId: web.id, direction: TrafficDirection.egress, l7: dns, protocol: 17 });

@@ -37,7 +37,7 @@ export type L7Record = {
   readonly destination: L7Party;
   /** IP protocol. */
   readonly protocol: number;
-  /** A number of Verdict: FORWARDED, DROPPED, REDIRECTED or ERROR. */
+  /** A number of Verdict: FORWARDED, DROPPED, REDIRECTED, ERROR, or AUDIT for what would be denied and is not. */
   readonly verdict: number;
   readonly l7: Layer7;
   /** Number of the rule that decided, 0: none. */
@@ -139,7 +139,8 @@ function policiesOf({ rule, verdict, direction }: L7Record, enricher: Enricher):
   const policies: readonly FlowPolicy[] =
     rule === 0 ? none : (enricher.rule(rule) ?? unnamedRule(rule)).policies;
   const isEgress = direction === TrafficDirection.egress;
-  const isDenied = verdict === Verdict.dropped;
+  // As of packets: whose rules would have denied it.
+  const isDenied = verdict === Verdict.dropped || verdict === Verdict.audit;
   return {
     egressAllowedBy: isEgress && !isDenied ? policies : none,
     ingressAllowedBy: isEgress || isDenied ? none : policies,

@@ -99,7 +99,7 @@ export class PacketFlows {
       observationPoint: isTrace ? header.code : -1,
       traceReason: isTrace ? header.reason : 0,
       interface: this.#enricher.interface(header.ifindex),
-      proxyPort: 0,
+      proxyPort: header.proxyPort,
       socketPoint: 0,
       socketCookie: 0n,
       cgroupId: 0n,

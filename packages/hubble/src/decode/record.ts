@@ -18,6 +18,9 @@ const codeAt = headerLayout.code;
 const directionAt = headerLayout.direction;
 const replyAt = headerLayout.reply;
 const reasonAt = headerLayout.reason;
+const proxyPortAt = headerLayout.proxyPort;
+/** PROXY_CONNECTED of bpf/lib/proxy.h: an answer to a connection that a proxy made itself. */
+const connectedByProxy = 1;
 const packetAt = packetEventLayout.packet;
 const packetEventSize = packetEventLayout.size;
 const headerSize = packetAt;
@@ -36,6 +39,8 @@ export class RecordHeader {
   direction = 0;
   isReply = false;
   reason = 0;
+  /** Listener that gets the packet; 0: none. */
+  proxyPort = 0;
 
   /** False for a record that is too short to have one. */
   read(view: DataView, at: number, length: number): boolean {
@@ -52,6 +57,8 @@ export class RecordHeader {
     this.direction = view.getUint8(at + directionAt);
     this.isReply = view.getUint8(at + replyAt) !== 0;
     this.reason = view.getUint8(at + reasonAt);
+    const proxyPort = view.getUint16(at + proxyPortAt, true);
+    this.proxyPort = proxyPort === connectedByProxy ? 0 : proxyPort;
     return true;
   }
 }

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* cgroup hooks of the node's proxies, which are in a cgroup each.
+ *
+ *   bind()       a listener on a loopback address gets the mark by which packets are let to it and to no squatter
+ *   connect()    a connection to a server from a client's address gets the mark by which its packets are known to have
+ *                been judged, and a source port that answers are known by
+ *
+ * The latter only at connect(): sockets that are accepted have their listener's mark, and answers to clients must not have it.
+ */
+#include <linux/bpf.h>
+#include <linux/in.h>
+#include <linux/in6.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+#include "lib/address.h"
+#include "lib/proxy_marks.h"
+
+#define PROCEED 1
+#define REFUSE 0
+
+#define SOL_SOCKET 1
+#define SO_REUSEADDR 2
+#define SO_MARK 36
+
+/* Of 16384 ports, each try finds a free one unless most are taken. */
+#define PORT_TRIES 16
+
+static __always_inline __be16 random_port(void)
+{
+	return bpf_htons(UPSTREAM_PORT_BITS | (bpf_get_prandom_u32() & (__u16)~UPSTREAM_PORT_MASK));
+}
+
+/* Whether the client itself has a connection to the server from that port, which the proxy accepted. */
+static __always_inline bool is_clients_own(
+	struct bpf_sock_addr *ctx, struct bpf_sock_tuple *tuple, __u32 size)
+{
+	struct bpf_sock *sk;
+
+	if (ctx->protocol != IPPROTO_TCP)
+		return false;
+	sk = bpf_skc_lookup_tcp(ctx, tuple, size, BPF_F_CURRENT_NETNS, 0);
+	if (!sk)
+		return false;
+	size = sk->state;
+	bpf_sk_release(sk);
+	return size != BPF_TCP_LISTEN;
+}
+
+static __always_inline bool bind_to4(struct bpf_sock_addr *ctx, __be32 client, __be16 port)
+{
+	struct sockaddr_in address = {
+		.sin_family = AF_INET, .sin_port = port, .sin_addr.s_addr = client};
+	struct bpf_sock_tuple tuple = {.ipv4 = {
+					       .saddr = client,
+					       .sport = port,
+					       .daddr = ctx->user_ip4,
+					       .dport = ctx->user_port,
+				       }};
+
+	return !is_clients_own(ctx, &tuple, sizeof(tuple.ipv4)) &&
+	       !bpf_bind(ctx, (struct sockaddr *)&address, sizeof(address));
+}
+
+static __always_inline bool bind_to6(
+	struct bpf_sock_addr *ctx, const struct in6_addr *client, __be16 port)
+{
+	struct sockaddr_in6 address = {
+		.sin6_family = AF_INET6, .sin6_port = port, .sin6_addr = *client};
+	struct bpf_sock_tuple tuple = {};
+
+	__builtin_memcpy(tuple.ipv6.saddr, client, sizeof(*client));
+	tuple.ipv6.sport = port;
+	tuple.ipv6.daddr[0] = ctx->user_ip6[0];
+	tuple.ipv6.daddr[1] = ctx->user_ip6[1];
+	tuple.ipv6.daddr[2] = ctx->user_ip6[2];
+	tuple.ipv6.daddr[3] = ctx->user_ip6[3];
+	tuple.ipv6.dport = ctx->user_port;
+	return !is_clients_own(ctx, &tuple, sizeof(tuple.ipv6)) &&
+	       !bpf_bind(ctx, (struct sockaddr *)&address, sizeof(address));
+}
+
+/* The mark first: a connection that could not be told from the client's own must not come to be. */
+static __always_inline bool mark(struct bpf_sock_addr *ctx, __u32 mark)
+{
+	int one = 1;
+
+	if (bpf_setsockopt(ctx, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)))
+		return false;
+	/* Ports that wait for the end of an old connection may be used for another server. */
+	bpf_setsockopt(ctx, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	return true;
+}
+
+static __always_inline int connect4(struct bpf_sock_addr *ctx, __u32 value)
+{
+	struct bpf_sock *sk = ctx->sk;
+	__be32 client;
+
+	if (!sk)
+		return REFUSE;
+	client = sk->src_ip4;
+	/* Not from a client's address: the proxy's own business. */
+	if (!client)
+		return PROCEED;
+	if (!mark(ctx, value))
+		return REFUSE;
+	for (int i = 0; i < PORT_TRIES; i++)
+		if (bind_to4(ctx, client, random_port()))
+			return PROCEED;
+	return REFUSE;
+}
+
+static __always_inline int connect6(struct bpf_sock_addr *ctx, __u32 value)
+{
+	struct bpf_sock *sk = ctx->sk;
+	struct in6_addr client;
+
+	if (!sk)
+		return REFUSE;
+	client.in6_u.u6_addr32[0] = sk->src_ip6[0];
+	client.in6_u.u6_addr32[1] = sk->src_ip6[1];
+	client.in6_u.u6_addr32[2] = sk->src_ip6[2];
+	client.in6_u.u6_addr32[3] = sk->src_ip6[3];
+	if (!(client.in6_u.u6_addr32[0] | client.in6_u.u6_addr32[1] | client.in6_u.u6_addr32[2] |
+		    client.in6_u.u6_addr32[3]))
+		return PROCEED;
+	if (!mark(ctx, value))
+		return REFUSE;
+	for (int i = 0; i < PORT_TRIES; i++)
+		if (bind_to6(ctx, &client, random_port()))
+			return PROCEED;
+	return REFUSE;
+}
+
+static __always_inline int mark_listener(struct bpf_sock_addr *ctx, bool loopback)
+{
+	__u32 value = MARK_LISTENER;
+
+	return !loopback || !bpf_setsockopt(ctx, SOL_SOCKET, SO_MARK, &value, sizeof(value));
+}
+
+static __always_inline int bind4(struct bpf_sock_addr *ctx)
+{
+	return mark_listener(ctx, ctx->user_ip4 == bpf_htonl(0x7f000001));
+}
+
+static __always_inline int bind6(struct bpf_sock_addr *ctx)
+{
+	return mark_listener(ctx, !(ctx->user_ip6[0] | ctx->user_ip6[1] | ctx->user_ip6[2]) &&
+					  ctx->user_ip6[3] == bpf_htonl(1));
+}
+
+SEC("cgroup/bind4")
+int tsi_egress_proxy_bind4(struct bpf_sock_addr *ctx)
+{
+	return bind4(ctx);
+}
+
+SEC("cgroup/bind6")
+int tsi_egress_proxy_bind6(struct bpf_sock_addr *ctx)
+{
+	return bind6(ctx);
+}
+
+SEC("cgroup/bind4")
+int tsi_ingress_proxy_bind4(struct bpf_sock_addr *ctx)
+{
+	return bind4(ctx);
+}
+
+SEC("cgroup/bind6")
+int tsi_ingress_proxy_bind6(struct bpf_sock_addr *ctx)
+{
+	return bind6(ctx);
+}
+
+SEC("cgroup/connect4")
+int tsi_egress_proxy_connect4(struct bpf_sock_addr *ctx)
+{
+	return connect4(ctx, MARK_OF_EGRESS_PROXY);
+}
+
+SEC("cgroup/connect6")
+int tsi_egress_proxy_connect6(struct bpf_sock_addr *ctx)
+{
+	return connect6(ctx, MARK_OF_EGRESS_PROXY);
+}
+
+SEC("cgroup/connect4")
+int tsi_ingress_proxy_connect4(struct bpf_sock_addr *ctx)
+{
+	return connect4(ctx, MARK_OF_INGRESS_PROXY);
+}
+
+SEC("cgroup/connect6")
+int tsi_ingress_proxy_connect6(struct bpf_sock_addr *ctx)
+{
+	return connect6(ctx, MARK_OF_INGRESS_PROXY);
+}
+
+char _license[] SEC("license") = "Dual BSD/GPL";
