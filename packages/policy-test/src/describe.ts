@@ -1,5 +1,6 @@
 // An explanation in words: one sentence a direction, the rule's own lines, and what would change the answer.
 import { type DirectionView, type Explanation, objectName, type RuleView } from "./explanation.ts";
+import { aroundWords, ruleWords } from "./l7/words.ts";
 import { ruleLines } from "./rule-lines.ts";
 import { type Needed, suggestedRule } from "./suggest.ts";
 
@@ -9,6 +10,8 @@ export type Question = {
   readonly to: string;
   /** "80/tcp" */
   readonly port: string;
+  /** "GET /public" */
+  readonly request?: string;
 };
 
 export type Described = {
@@ -27,10 +30,14 @@ export function describe(described: Described): string {
   const { question, explanation } = described;
   const words = { allowed: "allowed", denied: "denied", audit: "let through, audited" } as const;
   return [
-    `${question.from} -> ${question.to} ${question.port}: ${words[explanation.verdict]}`,
+    `${question.from} -> ${question.to} ${question.port}${requestOf(question)}: ${words[explanation.verdict]}`,
     paragraph(described, "egress"),
     paragraph(described, "ingress"),
   ].join("\n");
+}
+
+function requestOf({ request }: Question): string {
+  return request === undefined ? "" : ` ${request}`;
 }
 
 type Direction = "egress" | "ingress";
@@ -43,6 +50,7 @@ function paragraph(described: Described, direction: Direction): string {
     `  ${where}: ${sentence(view)}`,
     ...view.rules.slice(0, 1).flatMap((rule) => shownLines(described, rule)),
     ...others(view).map((rule) => `    also: ${objectName(rule)} (${rule.path})`),
+    ...requestLines(view).map((line) => `    ${line}`),
     ...hints(described, direction).map((line) => `    ${line}`),
   ];
   return lines.join("\n");
@@ -58,14 +66,39 @@ function sentence(view: DirectionView): string {
     return `allowed: ${reason(view) ?? "no policy says otherwise"}`;
   }
   const what = view.verdict === "audit" ? "let through; it would be denied" : "denied";
+  if (view.l7) return `${what} by the proxy: ${proxyReason(view)}`;
   if (decider) return `${what} by ${decider}`;
   if (view.defaultDenyBy.length > 0)
     return `${what} by default: ${isolating} ${isolate}, and no rule allows this`;
   return `${what}: ${reason(view) ?? "for no reason that is known"}`;
 }
 
+/** What the proxy lets through; or, of a request that it does, nothing more. */
+function requestLines({ l7 }: DirectionView): string[] {
+  if (!l7 || l7.request?.verdict === "allowed") return [];
+  const { ruleSet, request } = l7;
+  if (request?.refused !== undefined) return [`The request ${request.refused}: it is refused.`];
+  const pathOf = (number: number) => {
+    const rule = l7.rules.find((one) => one.number === number);
+    return rule ? ` (${objectName(rule)} ${rule.path})` : "";
+  };
+  const lines = ruleWords(ruleSet).map(({ rule, words }) => `  ${words}${pathOf(rule)}`);
+  return [
+    `A proxy looks into it (${ruleSet.kind}) and lets through${lines.length === 0 ? " nothing." : ":"}`,
+    ...lines,
+    ...aroundWords(ruleSet).map((words) => `  ${words}`),
+  ];
+}
+
 function reason({ builtin }: DirectionView): string | undefined {
   return builtin === "not a pod" ? "policy holds pods only" : builtin;
+}
+
+function proxyReason({ l7, defaultDenyBy }: DirectionView): string {
+  if (l7?.request?.refused !== undefined) return "no rule is asked about such a request";
+  if (defaultDenyBy.length === 0) return "no rule allows this request";
+  const isolate = defaultDenyBy.length === 1 ? "isolates it" : "isolate it";
+  return `${listed(defaultDenyBy.map(objectName))} ${isolate}, and no rule allows this request`;
 }
 
 /** Rules that would have decided the same, had the first not been. */
@@ -84,7 +117,7 @@ function shownLines({ objectOf, fileOf }: Described, rule: RuleView): string[] {
 
 function hints(described: Described, direction: Direction): string[] {
   const view = described.explanation[direction];
-  if (view.verdict === "allowed") return [];
+  if (view.verdict === "allowed" || view.l7) return [];
   if (view.rules.length > 0)
     return ["A deny wins over every allow: it takes a change of this rule."];
   const [first] = view.defaultDenyBy;

@@ -2,6 +2,7 @@
 
 export type TestErrorCode =
   | "port_invalid"
+  | "request_invalid"
   | "manifest_invalid"
   | "policy_invalid"
   | "file_invalid"

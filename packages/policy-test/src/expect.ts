@@ -2,6 +2,7 @@
 // explanation.
 import { AssertionError } from "node:assert";
 import { describe } from "./describe.ts";
+import { requestName } from "./l7/request.ts";
 import { outcomes } from "./outcomes.ts";
 import type { RuleView, Verdict } from "./explanation.ts";
 import { type Connection, type ConnectionOptions, type Outcome, Peer } from "./model.ts";
@@ -47,7 +48,7 @@ function peerExpectation(from: Peer): PeerExpectation {
     (wanted: "reached" | "not reached") =>
     (to: Peer, port: number | string, options: ConnectionOptions = {}) =>
       check(from.to(to, port, options), {
-        expected: `${from} to ${wanted === "reached" ? "reach" : "not reach"} ${to} on ${port}`,
+        expected: `${from} to ${wanted === "reached" ? "reach" : "not reach"} ${to} on ${port}${withRequest(options)}`,
         holds: ({ verdict }) => (verdict === "denied") === (wanted === "not reached"),
       });
   return { toReach: reach("reached"), not: { toReach: reach("not reached") } };
@@ -81,14 +82,20 @@ export function expectVerdict(
   });
 }
 
+function withRequest(options: ConnectionOptions): string {
+  const request = requestName(options);
+  return request === undefined ? "" : ` with ${request}`;
+}
+
 const words = {
   allowed: "allowed",
   denied: "denied",
   audit: "let through, audited,",
 } as const;
 
-function nameOf({ from, to, port }: Connection): string {
-  return `${from} -> ${to} ${port}`;
+function nameOf({ from, to, port, options }: Connection): string {
+  const request = requestName(options);
+  return `${from} -> ${to} ${port}${request === undefined ? "" : ` ${request}`}`;
 }
 
 type Check = {
@@ -115,11 +122,17 @@ function observed({ observed: packets }: Outcome): string {
   return packets === undefined ? "" : `, packets: ${packets}`;
 }
 
-function reasons({ from, to, port }: Connection, { explanation }: Outcome): string {
+function reasons({ from, to, port, options }: Connection, { explanation }: Outcome): string {
   const { knowledge } = from.cluster;
+  const request = requestName(options);
   const [fromEnd, toEnd] = [knowledge.endOf(from.party), knowledge.endOf(to.party)];
   return describe({
-    question: { from: String(from), to: String(to), port: String(port) },
+    question: {
+      from: String(from),
+      to: String(to),
+      port: String(port),
+      ...(request === undefined ? {} : { request }),
+    },
     explanation,
     objectOf: (rule) => knowledge.objectOf(rule),
     fileOf: (rule) => knowledge.fileOf(rule),

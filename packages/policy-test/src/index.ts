@@ -23,6 +23,7 @@ export {
   type DirectionView,
   type Explanation,
   objectName,
+  type RequestView,
   ruleName,
   type RuleView,
   type Verdict,
@@ -30,6 +31,9 @@ export {
 export { findTestFiles, loadTestFile, parseTestFile } from "./files/load.ts";
 export { type FileResult, type MakeCluster, runTestFile, type TestResult } from "./files/run.ts";
 export { type TestCase, type TestFile, testFileSchema } from "./files/schema.ts";
+export { explainRequest } from "./l7/judge.ts";
+export { type HttpText, parseRequest, requestName, type RequestText } from "./l7/request.ts";
+export { ruleWords, type RuleWords } from "./l7/words.ts";
 export { labCluster } from "./lab/cluster.ts";
 export type { LabOptions } from "./lab/options.ts";
 export { runProbe } from "./lab/probe.ts";

@@ -1,4 +1,6 @@
 // The one vocabulary of both speeds: clusters with pods and a world, connections between them, and what became of them.
+import type { L7Request } from "@tsilium/policy";
+import type { RequestText } from "./l7/request.ts";
 import type { End } from "./suggest.ts";
 import type { Explanation, RuleView, Verdict } from "./explanation.ts";
 import type { TestPort } from "./port.ts";
@@ -30,6 +32,8 @@ export type Attempt = {
   readonly to: Party;
   readonly port: TestPort;
   readonly family: Family;
+  /** On a connection that a proxy looks into; undefined: whether there is a connection. */
+  readonly request?: L7Request;
 };
 
 export type Outcome = {
@@ -88,7 +92,7 @@ export class Peer {
   }
 }
 
-export type ConnectionOptions = {
+export type ConnectionOptions = RequestText & {
   /** Only this family; else every family that both ends have. */
   readonly family?: Family;
 };

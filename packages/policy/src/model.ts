@@ -2,8 +2,18 @@
 // what it answers. Kinds differ in `parse/` alone; from here on a rule is a rule.
 import type { DenyResponse, Direction } from "@tsilium/datapath/model.ts";
 import type { Labels, Prefix } from "@tsilium/net";
+import type { L7Rules } from "./l7-model.ts";
 
 export type { Direction } from "@tsilium/datapath/model.ts";
+export type * from "./l7-model.ts";
+/** For engines without RE2. */
+export { toPcre } from "./l7/pcre.ts";
+export {
+  owningNamespaceLabel,
+  secretCopyLabels,
+  secretCopyName,
+  secretCopyOf,
+} from "./l7/secret-copy.ts";
 
 export type PolicyKind =
   | "NetworkPolicy"
@@ -66,7 +76,7 @@ export type Peer =
       readonly namespace: string | undefined;
       readonly selector: LabelSelector;
     }
-  /** DNS names. Matches nobody until a DNS proxy tells addresses. */
+  /** DNS names: the addresses that the DNS proxy saw for them. */
   | { readonly kind: "fqdn"; readonly matchName?: string; readonly matchPattern?: string };
 
 /** IP protocol numbers that ports can be named for. */
@@ -84,11 +94,6 @@ export type PortMatch =
   /** A container port's name. Ingress: of the selected pod; egress: of each peer. Unknown names match nothing. */
   | { readonly kind: "named"; readonly protocol: number; readonly name: string }
   | { readonly kind: "icmp"; readonly family: 4 | 6; readonly type: number };
-
-/** What a packet that passes at L3 and L4 must go through before it is allowed. "auth": mutual authentication. */
-export type L7Rules = {
-  readonly protocol: "http" | "kafka" | "dns" | "l7" | "sni" | "tls" | "listener" | "auth";
-};
 
 export type Verdict = "allow" | "deny" | "pass";
 
@@ -193,6 +198,8 @@ export type PolicySettings = {
   /** policy-deny-response, of policies that do not say. */
   readonly denyResponse: DenyResponse;
   readonly clusterName: string;
+  /** Proxies are there for L7 rules, which allow nothing otherwise. Default true. */
+  readonly proxiesL7?: boolean;
 };
 
 /** A policy as the kernel holds it; docs/decisions/0006. */

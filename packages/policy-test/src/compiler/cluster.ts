@@ -13,6 +13,7 @@ import { type EngineSettings, engineSettings } from "../engine/settings.ts";
 import { TestError } from "../error.ts";
 import { Inventory, keyOf } from "../inventory.ts";
 import { pod, type PodDescription, splitName } from "../manifests/pods.ts";
+import { explainRequest } from "../l7/judge.ts";
 import { readManifests, type ReadObject } from "../manifests/read.ts";
 import {
   type Attempt,
@@ -106,11 +107,13 @@ class CompilerCluster implements Cluster {
   async attempt(attempt: Attempt): Promise<Outcome> {
     const { from, to, family } = attempt;
     const scene = (this.#scene ??= this.#makeScene());
-    const explanation = scene.engine.explain({
+    const connection = scene.engine.explain({
       from: endPointOf({ party: from, other: to, family }, scene),
       to: endPointOf({ party: to, other: from, family }, scene),
       ...this.#wire(attempt),
     });
+    const { request } = attempt;
+    const explanation = request ? explainRequest(connection, request) : connection;
     return { family, verdict: explanation.verdict, explanation };
   }
 

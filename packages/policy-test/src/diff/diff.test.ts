@@ -41,9 +41,11 @@ function diff(before: readonly Policy[], change: EngineChange): string[] {
 
 function lines({ from, to, ports }: ChangeView): string[] {
   const ends = (views: readonly EndView[]) => views.map(endName).toSorted().join(",");
-  return ports.map(({ ports: span, before, after, by }) => {
+  return ports.map(({ ports: span, before, after, by, requests }) => {
     const deciders = by.map(({ name, path }) => ` ${name} ${path}`).join(",");
-    return `${ends(from)} -> ${ends(to)} ${span}: ${before} -> ${after}${deciders}`;
+    const text = (lines: readonly string[] | undefined) => lines?.join("; ") ?? "all";
+    const asked = requests ? ` (${text(requests.before)} -> ${text(requests.after)})` : "";
+    return `${ends(from)} -> ${ends(to)} ${span}: ${before} -> ${after}${deciders}${asked}`;
   });
 }
 
@@ -129,4 +131,33 @@ spec:
   assert.deepEqual(diff([], { policies: [partner] }), [
     "shop/backend -> reserved:world-ipv4@198.51.100.0/24 any: allowed -> denied no-partner spec.egressDeny[0]",
   ]);
+});
+
+test("what a proxy lets through is compared too", () => {
+  const api = (path: string, order = "") =>
+    policy(`
+apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: { name: api, namespace: shop }
+spec:
+  endpointSelector: { matchLabels: { app: backend } }
+  ingress:
+    - fromEndpoints: [{ matchLabels: { app: frontend } }]
+      toPorts: [{ ports: [{ port: "80", protocol: TCP }], rules: { http: [${order}{ path: ${path} }] } }]
+`);
+  const by = "api spec.ingress[0].toPorts[0]";
+  const change = "shop/frontend -> shop/backend 80/tcp: allowed -> allowed";
+  assert.deepEqual(diff([api("/a")], { policies: [api("/b")] }), [
+    `${change} ${by} (ingress http /a -> ingress http /b)`,
+  ]);
+  assert.deepEqual(
+    diff([api("/a", "{ method: PUT }, ")], { policies: [api("/a", "{ method: PUT }, ")] }),
+    [],
+  );
+  assert.deepEqual(
+    diff([api("/a")], { policies: [isolate], removedPolicies: [api("/a").ref] }).filter((line) =>
+      line.includes("80/tcp"),
+    ),
+    [`${change} isolate spec.ingress[0] (ingress http /a -> all)`],
+  );
 });

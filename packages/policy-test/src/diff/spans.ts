@@ -1,7 +1,8 @@
 // Which ports change their verdict between two blocks, as few spans as say it.
 import type { Direction } from "@tsilium/policy/model.ts";
-import { type SlotPeer, type SlotView, spansOf } from "../engine/slot-view.ts";
+import { type SlotDecision, type SlotPeer, type SlotView, spansOf } from "../engine/slot-view.ts";
 import { type Verdict, worse } from "../explanation.ts";
+import { setWords } from "../l7/words.ts";
 import type { Block, Side } from "./blocks.ts";
 import type { Position } from "./positions.ts";
 
@@ -9,6 +10,8 @@ export type Decided = {
   readonly verdict: Verdict;
   /** Rule numbers of that engine, of the directions that made it so. */
   readonly rules: readonly number[];
+  /** Through a proxy: what it lets through; absent: everything gets through, or nothing. */
+  readonly requests?: readonly string[];
 };
 
 export type SpanChange = {
@@ -40,7 +43,7 @@ export function changedSpans(from: Block, to: Block): SpanChange[] {
     const changes = spansOf(edges).flatMap(({ first, last }): SpanChange[] => {
       const was = decide(before, protocol, first);
       const is = decide(after, protocol, first);
-      if (was.verdict === is.verdict) return [];
+      if (isSame(was, is)) return [];
       const named = protocol === otherProtocol ? { allBut: protocols } : protocol;
       return [{ protocol: named, first, last, before: was, after: is }];
     });
@@ -60,28 +63,46 @@ function viewOf(side: Side, peer: Position, time: "before" | "after"): View | un
   return side && { slot: side, peer: { identity: peer.identity, cidrSet: peer.cidrSets[time] } };
 }
 
-function decide({ ingress, egress }: Pair, protocol: number, port: number): Decided {
-  const decisions = [egress, ingress].flatMap((view) => {
+function decide(pair: Pair, protocol: number, port: number): Decided {
+  const decisions = (["egress", "ingress"] as const).flatMap((direction) => {
+    const view = pair[direction];
     if (!view) return [];
-    const { verdict: word, rule } = view.slot.decide(view.peer, protocol, port);
-    return [{ verdict: verdicts[word], rule }];
+    const decision = view.slot.decide(view.peer, protocol, port);
+    const { verdict: word, rule } = decision;
+    return [{ verdict: verdicts[word], rule, requests: requestsOf(direction, decision) }];
   });
   const verdict = decisions.map((decision) => decision.verdict).reduce(worse, "allowed");
-  const rules = decisions.filter((decision) => decision.verdict === verdict);
-  return { verdict, rules: rules.map(({ rule }) => rule) };
+  const deciding = decisions.filter((decision) => decision.verdict === verdict);
+  const requests = verdict === "denied" ? [] : decisions.flatMap((decision) => decision.requests);
+  return {
+    verdict,
+    rules: deciding.map(({ rule }) => rule),
+    ...(requests.length === 0 ? {} : { requests }),
+  };
 }
 
-const verdicts = { allow: "allowed", deny: "denied", audit: "audit" } as const;
+const verdicts = { allow: "allowed", redirect: "allowed", deny: "denied", audit: "audit" } as const;
+
+/** "egress http GET /public": what a proxy lets through. */
+function requestsOf(direction: Direction, { ruleSet }: SlotDecision): readonly string[] {
+  return ruleSet ? setWords(ruleSet).map((words) => `${direction} ${words}`) : [];
+}
+
+/** The same verdict, and the same requests. */
+export function isSame(one: Decided, other: Decided): boolean {
+  const textOf = ({ requests = [] }: Decided) => requests.toSorted().join("\n");
+  return one.verdict === other.verdict && textOf(one) === textOf(other);
+}
 
 /** Neighbours that change in the same way are one. */
 function joined(changes: readonly SpanChange[], next: SpanChange): SpanChange[] {
   const last = changes.at(-1);
-  const isSame =
+  const isOne =
     last !== undefined &&
     last.last + 1 === next.first &&
-    last.before.verdict === next.before.verdict &&
-    last.after.verdict === next.after.verdict;
-  return isSame ? [...changes.slice(0, -1), { ...last, last: next.last }] : [...changes, next];
+    isSame(last.before, next.before) &&
+    isSame(last.after, next.after);
+  return isOne ? [...changes.slice(0, -1), { ...last, last: next.last }] : [...changes, next];
 }
 
 function first({ members }: Block): Position {

@@ -4,7 +4,7 @@ import type { Engine } from "../engine/engine.ts";
 import type { RuleView, Verdict } from "../explanation.ts";
 import type { Change } from "./diff.ts";
 import type { Engines, Position } from "./positions.ts";
-import type { Decided, SpanChange } from "./spans.ts";
+import { type Decided, isSame, type SpanChange } from "./spans.ts";
 
 /** An end, as it can be told from others. */
 export type EndView = {
@@ -24,6 +24,11 @@ export type PortChange = {
   readonly after: Verdict;
   /** The rules, or the specs that isolate, that decide now. */
   readonly by: readonly RuleView[];
+  /** Where a proxy looks into it, before or after: what it lets through; undefined: all that the verdict lets through. */
+  readonly requests?: {
+    readonly before: readonly string[] | undefined;
+    readonly after: readonly string[] | undefined;
+  };
 };
 
 /** Connections from each of `from` to each of `to`, all of them. */
@@ -85,6 +90,9 @@ function portChanges(spans: readonly SpanChange[], engine: Engine): PortChange[]
     before: span.before.verdict,
     after: span.after.verdict,
     by: decidersOf(span.after, engine),
+    ...(span.before.requests || span.after.requests
+      ? { requests: { before: span.before.requests, after: span.after.requests } }
+      : {}),
   });
   const [first] = spans;
   if (first && isEverything(spans)) return [view(first, "any")];
@@ -101,8 +109,9 @@ function isEverything(spans: readonly SpanChange[]): boolean {
     spans.every(
       (span) =>
         isWhole(span) &&
-        span.before.verdict === first?.before.verdict &&
-        span.after.verdict === first?.after.verdict,
+        first !== undefined &&
+        isSame(span.before, first.before) &&
+        isSame(span.after, first.after),
     )
   );
 }

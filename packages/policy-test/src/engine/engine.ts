@@ -103,7 +103,8 @@ export class Engine {
 
   #viewOf(slot: CompiledSlot): SlotView {
     let view = this.#views.get(slot.slot);
-    if (!view) this.#views.set(slot.slot, (view = new SlotView(slot)));
+    const ruleSetOf = (port: number) => this.#compiler.ruleSet(port);
+    if (!view) this.#views.set(slot.slot, (view = new SlotView(slot, ruleSetOf)));
     return view;
   }
 }

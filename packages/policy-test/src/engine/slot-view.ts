@@ -1,11 +1,19 @@
 // A compiled slot and how finely it tells ports apart, which its entries say by their port prefixes.
 import { lookup } from "@tsilium/policy";
-import type { CompiledSlot, EntryVerdict } from "@tsilium/policy/model.ts";
+import type { CompiledSlot, EntryVerdict, RuleSet } from "@tsilium/policy/model.ts";
 
 /** Whoever is at the other end, as a slot looks at it. */
 export type SlotPeer = { readonly identity: number; readonly cidrSet: number };
 
-export type SlotDecision = { readonly verdict: EntryVerdict; readonly rule: number };
+export type SlotDecision = {
+  readonly verdict: EntryVerdict;
+  readonly rule: number;
+  /** Of a redirect: what the proxy lets through. */
+  readonly ruleSet?: RuleSet;
+};
+
+/** What the listener of a port enforces. */
+export type RuleSetOf = (proxyPort: number) => RuleSet | undefined;
 
 /** Ports of one protocol that are not told from each other. */
 export type PortSpan = { readonly first: number; readonly last: number };
@@ -15,15 +23,21 @@ const lastPort = 65_535;
 export class SlotView {
   readonly slot: CompiledSlot;
   readonly #classes: ReadonlyMap<number, number>;
+  readonly #ruleSetOf: RuleSetOf;
 
-  constructor(slot: CompiledSlot) {
+  constructor(slot: CompiledSlot, ruleSetOf: RuleSetOf) {
     this.slot = slot;
+    this.#ruleSetOf = ruleSetOf;
     this.#classes = new Map(slot.classes.map((entry) => [entry.identity, entry.class]));
   }
 
   decide(peer: SlotPeer, protocol: number, port: number): SlotDecision {
     const answer = lookup(this.slot, { ...peer, protocol, port });
-    if (answer.kind === "decided") return answer;
+    if (answer.kind === "decided") {
+      const { verdict, rule } = answer;
+      const ruleSet = verdict === "redirect" ? this.#ruleSetOf(answer.proxyPort) : undefined;
+      return { verdict, rule, ...(ruleSet ? { ruleSet } : {}) };
+    }
     throw new Error(`slot ${this.slot.slot} does not know identity ${peer.identity}`);
   }
 

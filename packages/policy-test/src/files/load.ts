@@ -6,7 +6,8 @@ import { Ajv, type ErrorObject } from "ajv";
 import { load } from "js-yaml";
 import { TestError } from "../error.ts";
 import { parsePort } from "../port.ts";
-import { type OneOrMore, type TestFile, testFileSchema } from "./schema.ts";
+import { type HttpText, parseRequest, requestKinds, type RequestText } from "../l7/request.ts";
+import { type OneOrMore, type TestCase, type TestFile, testFileSchema } from "./schema.ts";
 
 const validate = new Ajv({ allErrors: true, allowUnionTypes: true }).compile<TestFile>(
   testFileSchema,
@@ -57,7 +58,8 @@ function faults(file: TestFile): string[] {
   const ports = file.tests.flatMap(({ port }, at) =>
     listOf(port).flatMap((one) => portFault(`tests[${at}].port`, one)),
   );
-  return [...worlds, ...pods, ...ports];
+  const requests = file.tests.flatMap((test, at) => requestFaults(`tests[${at}]`, test));
+  return [...worlds, ...pods, ...ports, ...requests];
 }
 
 function portFault(path: string, port: number | string): string[] {
@@ -70,7 +72,31 @@ function portFault(path: string, port: number | string): string[] {
   }
 }
 
-export function listOf<T extends string | number>(value: OneOrMore<T>): readonly T[] {
+/** Requests of one kind, each by itself; one that is none, of a test without. */
+export function requestsOf(test: TestCase): readonly RequestText[] {
+  const requests = requestKinds.flatMap((kind): RequestText[] =>
+    test[kind] === undefined
+      ? []
+      : listOf<string | HttpText>(test[kind]).map((one) => ({ [kind]: one })),
+  );
+  return requests.length === 0 ? [{}] : requests;
+}
+
+function requestFaults(path: string, test: TestCase): string[] {
+  const kinds = requestKinds.filter((kind) => test[kind] !== undefined);
+  if (kinds.length > 1) return [`${path}: ${kinds.join(" and ")}: a test asks for one kind`];
+  return requestsOf(test).flatMap((request) => {
+    try {
+      parseRequest(request);
+      return [];
+    } catch (error) {
+      if (!(error instanceof TestError)) throw error;
+      return [`${path}.${kinds[0]}: ${error.message}`];
+    }
+  });
+}
+
+export function listOf<T extends string | number | object>(value: OneOrMore<T>): readonly T[] {
   return Array.isArray(value) ? (value as readonly T[]) : [value as T];
 }
 

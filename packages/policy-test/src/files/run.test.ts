@@ -17,6 +17,17 @@ test("the example's YAML tests pass", async () => {
   assert.ok(results.length >= 7);
 });
 
+test("the examples of policy at L7 let through what their tests say", async () => {
+  let count = 0;
+  for (const path of findTestFiles(join(example, "../policy-l7"))) {
+    const { results } = await runTestFile(path, loadTestFile(path), testCluster);
+    const failed = results.filter(({ passed }) => !passed);
+    assert.deepEqual(failed, [], path);
+    count += results.length;
+  }
+  assert.equal(count, 13);
+});
+
 test("a failure names every combination that is not as expected, a slip in a test fails that test", async () => {
   const file = parseTestFile(
     `

@@ -6,7 +6,8 @@ import { TestError } from "../error.ts";
 import { expectVerdict } from "../expect.ts";
 import { namespace, pod } from "../manifests/pods.ts";
 import { type Cluster, entities, type Entity, type Manifest, type Peer } from "../model.ts";
-import { listOf } from "./load.ts";
+import { requestName, type RequestText } from "../l7/request.ts";
+import { listOf, requestsOf } from "./load.ts";
 import { expectations, type TestCase, type TestFile } from "./schema.ts";
 
 /** What makes a cluster: testCluster or labCluster. */
@@ -54,27 +55,35 @@ async function runTest(test: TestCase, file: TestFile, cluster: Cluster): Promis
   const failures: string[] = [];
   for (const from of listOf(test.from))
     for (const to of listOf(test.to))
-      for (const port of listOf(test.port)) {
-        const failure = await runCase({ test, file, cluster }, { from, to, port });
-        if (failure !== undefined) failures.push(failure);
-      }
+      for (const port of listOf(test.port))
+        for (const request of requestsOf(test)) {
+          const failure = await runCase({ test, file, cluster }, { from, to, port, request });
+          if (failure !== undefined) failures.push(failure);
+        }
   const common = { name: nameOf(test), durationMs: performance.now() - started };
   return failures.length === 0
     ? { ...common, passed: true }
     : { ...common, passed: false, message: failures.join("\n\n") };
 }
 
+type Asked = {
+  readonly from: string;
+  readonly to: string;
+  readonly port: number | string;
+  readonly request: RequestText;
+};
+
 type Setting = { readonly test: TestCase; readonly file: TestFile; readonly cluster: Cluster };
 
 /** Why it is not as expected; undefined when it is. */
 async function runCase(
   { test, file, cluster }: Setting,
-  { from, to, port }: { from: string; to: string; port: number | string },
+  { from, to, port, request }: Asked,
 ): Promise<string | undefined> {
   try {
     const source = peerOf(from, file, cluster);
     await expectVerdict(
-      source.to(peerOf(to, file, cluster), port),
+      source.to(peerOf(to, file, cluster), port, request),
       expectations[test.expect],
       test.by,
     );
@@ -97,8 +106,11 @@ function peerOf(text: string, { world = {} }: TestFile, cluster: Cluster): Peer 
   );
 }
 
-function nameOf({ name, from, to, port, expect: expected }: TestCase): string {
+function nameOf(test: TestCase): string {
+  const { name, from, to, port, expect: expected } = test;
   const all = (value: TestCase["from"] | TestCase["port"]) =>
     listOf<string | number>(value).join(", ");
-  return name ?? `${all(from)} -> ${all(to)} ${all(port)}: ${expected}`;
+  const requests = requestsOf(test).flatMap((request) => requestName(request) ?? []);
+  const asked = requests.length === 0 ? "" : ` ${requests.join(", ")}`;
+  return name ?? `${all(from)} -> ${all(to)} ${all(port)}${asked}: ${expected}`;
 }

@@ -2,6 +2,7 @@
 import type { PodDescription } from "../manifests/pods.ts";
 import type { PolicyKind } from "@tsilium/policy/model.ts";
 import type { ExpectedRule } from "../expect.ts";
+import type { HttpText } from "../l7/request.ts";
 import type { Verdict } from "../explanation.ts";
 
 /** Words of test files, and the verdicts they mean. */
@@ -20,6 +21,11 @@ export type TestCase = {
   readonly from: OneOrMore<string>;
   readonly to: OneOrMore<string>;
   readonly port: OneOrMore<number | string>;
+  /** What is asked on the connection, of one of four kinds; each of several. */
+  readonly http?: OneOrMore<string | HttpText>;
+  readonly dns?: OneOrMore<string>;
+  readonly kafka?: OneOrMore<string>;
+  readonly sni?: OneOrMore<string>;
   readonly expect: keyof typeof expectations;
   /** The object that decides. */
   readonly by?: ExpectedRule;
@@ -67,6 +73,19 @@ const podSchema = {
   },
 } as const;
 
+const httpSchema = {
+  type: ["string", "object"],
+  minLength: 1,
+  additionalProperties: false,
+  properties: {
+    method: text,
+    path: text,
+    host: text,
+    headers: texts,
+    serverName: { type: "string" },
+  },
+} as const;
+
 const caseSchema = {
   type: "object",
   additionalProperties: false,
@@ -76,6 +95,10 @@ const caseSchema = {
     from: oneOrMore(text),
     to: oneOrMore(text),
     port: oneOrMore(portLike),
+    http: oneOrMore(httpSchema),
+    dns: oneOrMore(text),
+    kafka: oneOrMore(text),
+    sni: oneOrMore({ type: "string" }),
     expect: { enum: Object.keys(expectations) },
     by: {
       type: "object",

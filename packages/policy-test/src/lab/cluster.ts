@@ -109,6 +109,8 @@ class LabCluster implements Cluster {
   }
 
   async attempt(attempt: Attempt): Promise<Outcome> {
+    if (attempt.request)
+      throw new TestError("unsupported", "a lab makes connections: only compilers judge requests");
     const spots = spotsOf(attempt, { pods: this.#pods, nodes: this.#placement.nodes });
     // One after the other: an explanation must not be that of a policy that came meanwhile.
     const { reached, observed } = await this.#reach(attempt, spots);

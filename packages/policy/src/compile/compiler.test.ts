@@ -88,6 +88,7 @@ test("a policy makes a slot for whom it selects, whole and at once", () => {
             verdict: "allow",
             response: "drop",
             rule: 1,
+            proxyPort: 0,
           },
         ],
       },

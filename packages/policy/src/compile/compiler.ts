@@ -15,19 +15,24 @@ import type {
   PolicyService,
   PolicySettings,
   RuleName,
+  RuleSet,
   Subject,
 } from "../model.ts";
 import { catchUp, type Changes, outdatedBy } from "./catch-up.ts";
 import { Catalog } from "./catalog.ts";
 import { CidrSets } from "./cidr-sets.ts";
+import type { Decision } from "./decider.ts";
 import { DeltaDraft, type PolicyDelta } from "./delta.ts";
 import { requestFor } from "./enforcement.ts";
 import { SlotError } from "./errors.ts";
 import { type Explanation, explain, type ExplainQuestion } from "./explain.ts";
 import { allowSlot, fixedSlot, type Held, noRule, unknownSlot } from "./fixed-slots.ts";
-import type { LiveSlot } from "./live-slot.ts";
+import type { DecidedPacket, LiveSlot } from "./live-slot.ts";
 import { Peers } from "./peers.ts";
+import { fqdnSource } from "./resolve.ts";
 import { RuleNumbers } from "./rule-numbers.ts";
+import { countedPorts, type RuleSetPorts } from "./rule-set-ports.ts";
+import { RuleSets } from "./rule-sets.ts";
 import { SlotStore } from "./slot-store.ts";
 
 export type CompilerStart = {
@@ -36,6 +41,15 @@ export type CompilerStart = {
   readonly firstRule?: number;
   /** Rule entries that one slot may have. Default: as many as the kernel's table has. */
   readonly maxRules?: number;
+  /** Who gives rule sets their listeners. Default: they are counted, for where there are none. */
+  readonly ports?: RuleSetPorts;
+};
+
+/** A rule that allows nothing in some place, and the one that is enforced there instead. */
+export type L7Conflict = {
+  readonly ref: PolicyRef;
+  readonly path: string;
+  readonly by: { readonly ref: PolicyRef; readonly path: string };
 };
 
 const directions: readonly Direction[] = ["ingress", "egress"];
@@ -53,10 +67,13 @@ export class PolicyCompiler {
   readonly peers: Peers<LiveSlot>;
   readonly #sets = new CidrSets();
   readonly #rules: RuleNumbers;
+  readonly #ruleSets: RuleSets;
   readonly #slots: SlotStore;
   readonly #subjects = new Map<number, SubjectState>();
   /** Subjects that do not have the slot that they should. */
   readonly #failed = new Set<number>();
+  /** Undefined after slots changed. */
+  #fqdnSelectors: readonly string[] | undefined;
   /** Identities that some slot has no room for, and that therefore must not count as known. */
   readonly #withheld = new Set<number>();
 
@@ -66,6 +83,7 @@ export class PolicyCompiler {
     this.#catalog = new Catalog(settings);
     this.peers = new Peers(settings);
     this.#rules = new RuleNumbers(firstRule);
+    this.#ruleSets = new RuleSets(start.ports ?? countedPorts());
     this.#slots = new SlotStore({
       settings,
       firstSlot,
@@ -73,6 +91,7 @@ export class PolicyCompiler {
       peers: this.peers,
       sets: this.#sets,
       rules: this.#rules,
+      ruleSets: this.#ruleSets,
     });
   }
 
@@ -156,6 +175,8 @@ export class PolicyCompiler {
     const full = catchUp(staying, changes, { ...this.#around, draft });
     if (full.size > 0) this.#reassign(this.#usersOf(full), draft);
     draft.parts.removedSlots.push(...this.#slots.sweep());
+    if (draft.parts.slots.length + draft.parts.removedSlots.length > 0)
+      this.#fqdnSelectors = undefined;
     this.#tellKnown(changes, draft);
     return draft.finish();
   }
@@ -166,6 +187,11 @@ export class PolicyCompiler {
     const { enablePolicy } = this.settings;
     const reason = enablePolicy === "never" ? "enable-policy=never" : "no policy selects it";
     return { kind: "builtin", reason };
+  }
+
+  /** What the listener of a redirect enforces. */
+  ruleSet(proxyPort: number): RuleSet | undefined {
+    return this.#ruleSets.get(proxyPort);
   }
 
   /** The last number that was given out; they grow, and none is given again. */
@@ -186,6 +212,48 @@ export class PolicyCompiler {
       return typeof slot === "number" ? fixedSlot(slot, direction) : slot.compiled();
     };
     return { ingress: compiled("ingress"), egress: compiled("egress") };
+  }
+
+  /**
+   * What becomes of packets of a subject's pods, as of the last commit. undefined: dropped, since the subject or the
+   * peer is not known.
+   */
+  decide(
+    subject: number,
+    direction: Direction,
+    packet: DecidedPacket,
+  ): Pick<Decision, "verdict" | "proxyPort"> | undefined {
+    const slot = this.#subjects.get(subject)?.held[direction] ?? unknownSlot;
+    if (slot === unknownSlot) return undefined;
+    if (slot === allowSlot) return { verdict: "allow", proxyPort: 0 };
+    const isStranger = !slot.knows(packet.identity) && !this.peers.get(packet.identity);
+    if (isStranger && slot.plan.header.knownPeersOnly) return undefined;
+    return slot.decide(packet);
+  }
+
+  /** Names and patterns of `toFQDNs` that slots look for, in order, as of the last commit. */
+  fqdnSelectors(): readonly string[] {
+    return (this.#fqdnSelectors ??= this.#findFqdnSelectors());
+  }
+
+  #findFqdnSelectors(): string[] {
+    const texts = new Set<string>();
+    for (const { selector } of this.peers.selectors.inUse())
+      for (const { source, key } of selector) if (source === fqdnSource) texts.add(key);
+    return [...texts].sort();
+  }
+
+  /** L7 rules that allow nothing somewhere, since a proxy there enforces another rule of other kind or certificate. */
+  conflicts(): L7Conflict[] {
+    const found = new Map<string, L7Conflict>();
+    for (const { plan } of this.#slots.live)
+      for (const [left, kept] of plan.redirects.conflicts) {
+        const [rule, by] = [this.#rules.name(left), this.#rules.name(kept)];
+        if (rule?.kind !== "rule" || by?.kind !== "rule") continue;
+        const conflict = { ref: rule.ref, path: rule.path, by: { ref: by.ref, path: by.path } };
+        found.set(JSON.stringify(conflict), conflict);
+      }
+    return [...found.values()];
   }
 
   /** Why traffic between two ends is let through or not, as of the last commit. */

@@ -3,16 +3,18 @@
 // by taking the lower of each.
 //
 //   admin: first match, unless it says pass  ->  normal: first match, or the default deny  ->  baseline: first match  ->  allowed
+//
+// L7 rules, which only the normal tier has, are weighed apart (redirects.ts): they win over plain allows, not over denies.
 import type { DenyResponse, EntryVerdict, Verdict } from "../model.ts";
+import type { PortCut } from "./port-cuts.ts";
+import type { RedirectingRule, Redirects, Union } from "./redirects.ts";
+import { Sequences } from "./sequences.ts";
 
 /** A rule of a slot, as far as it is weighed. */
-export type WeighedRule = {
+export type WeighedRule = RedirectingRule & {
   /** Index into `tiers`. */
   readonly tier: number;
   readonly verdict: Verdict;
-  /** Its policy is in audit mode. */
-  readonly isAudit: boolean;
-  readonly number: number;
   /** Of a deny. */
   readonly response: DenyResponse;
 };
@@ -22,13 +24,18 @@ export type Decision = {
   readonly verdict: EntryVerdict;
   readonly rule: number;
   readonly response: DenyResponse;
+  /** Of a redirect; 0 for others. */
+  readonly proxyPort: number;
 };
 
 /**
- * Lowest rank among matching rules, per tier: first of all rules, then of those that are enforced.
+ * Lowest rank among matching rules, per tier: first of all rules, then of those that are enforced. Last the set of those
+ * that matter to redirects.
  * Plain arrays: they are made for every port prefix of every class.
  */
 export type Weights = readonly number[];
+
+type OutcomeAtL7 = { readonly outcome: number; readonly union: Union | undefined };
 
 export type DefaultDeny = { readonly rule: number; readonly response: DenyResponse };
 
@@ -45,15 +52,22 @@ export type DeciderOptions = {
   readonly allowed: number;
   /** Nothing is denied, only told. */
   readonly isAudit: boolean;
+  readonly redirects: Redirects;
 };
 
 const none = 2 ** 21;
 const byDefaultDeny = none + 1;
 const byDefaultAllow = none + 2;
+const byRedirect = none + 3;
 const tierCount = 3;
+/** Where weights have the set of rules that matter to redirects. */
+const l7At = 2 * tierCount;
 
 /** No rule matches. */
-export const nothing: Weights = Array.from({ length: 2 * tierCount }, () => none);
+export const nothing: Weights = [
+  ...Array.from({ length: 2 * tierCount }, () => none),
+  Sequences.empty,
+];
 
 /** Ranks are below this. */
 export const rankLimit = none;
@@ -63,20 +77,27 @@ export class Decider {
   readonly #decisions = new Map<string, Decision>();
   /** (outcome in full, outcome as enforced) -> decision. */
   readonly #combined = new Map<number, Decision>();
+  /** Text of weights -> decision, where L7 rules match. */
+  readonly #atL7 = new Map<string, Decision>();
 
   constructor(options: DeciderOptions) {
     this.#options = options;
   }
 
-  /** Adds a matching rule. */
-  weigh(weights: number[], rank: number): void {
-    const { tier, isAudit } = this.#rule(rank);
+  /** Adds a rule that matches by a block of ports. */
+  weigh(weights: number[], rank: number, cut: PortCut): void {
+    const { tier, isAudit, l7 } = this.#rule(rank);
+    if (l7) weights[l7At] = this.#options.redirects.add(weights[l7At] as number, rank, cut);
+    if (l7?.kind === "rules") return;
     if (rank < (weights[tier] as number)) weights[tier] = rank;
     const enforced = tier + tierCount;
     if (!isAudit && rank < (weights[enforced] as number)) weights[enforced] = rank;
   }
 
+  /** @throws SlotError no_port_left */
   decide(weights: Weights): Decision {
+    const l7 = weights[l7At] as number;
+    if (l7 !== Sequences.empty) return this.#decideAtL7(weights, l7);
     const { full, enforced } = this.#options.defaultDeny;
     const inFull = this.#outcome(weights, 0, full !== undefined);
     const asEnforced = this.#outcome(weights, tierCount, enforced !== undefined);
@@ -86,14 +107,49 @@ export class Decider {
     return decision;
   }
 
-  /** The rank that decides, or one of the two defaults. */
-  #outcome(weights: Weights, offset: number, isIsolated: boolean): number {
+  #decideAtL7(weights: Weights, l7: number): Decision {
+    const key = weights.join(" ");
+    let decision = this.#atL7.get(key);
+    if (decision) return decision;
+    const { redirects, defaultDeny } = this.#options;
+    const [full, enforced] = [redirects.union(l7, "all"), redirects.union(l7, "enforced")];
+    const inFull = this.#outcome(weights, 0, defaultDeny.full !== undefined, full);
+    const isIsolated = defaultDeny.enforced !== undefined;
+    const asEnforced = this.#outcome(weights, tierCount, isIsolated, enforced);
+    decision = this.#combineAtL7(
+      { outcome: inFull, union: full },
+      { outcome: asEnforced, union: enforced },
+    );
+    this.#atL7.set(key, decision);
+    return decision;
+  }
+
+  /** Audit policies may send through a proxy what is let through otherwise, for it to tell what it would deny. */
+  #combineAtL7(full: OutcomeAtL7, enforced: OutcomeAtL7): Decision {
+    const { isAudit } = this.#options;
+    if (enforced.outcome === byRedirect && enforced.union)
+      return this.#redirect(enforced.union, isAudit);
+    if (full.outcome !== byRedirect || !full.union || this.#denies(enforced.outcome))
+      return this.#combine(full.outcome, enforced.outcome);
+    const { openedBy } = full.union;
+    if (openedBy === undefined) return this.#redirect(full.union, true);
+    return this.#combine(openedBy, enforced.outcome);
+  }
+
+  #redirect(union: Union, audit: boolean): Decision {
+    const { rule, proxyPort } = this.#options.redirects.redirect(union, audit);
+    return this.#make("redirect", rule, { proxyPort });
+  }
+
+  /** The rank that decides, or one of the defaults. `union`: of the L7 rules that match. */
+  #outcome(weights: Weights, offset: number, isIsolated: boolean, union?: Union): number {
     const [admin, normal, baseline] = [0, 1, 2].map((tier) => weights[offset + tier] as number) as [
       number,
       number,
       number,
     ];
     if (admin !== none && this.#rule(admin).verdict !== "pass") return admin;
+    if (union && !this.#denies(normal)) return byRedirect;
     if (normal !== none && this.#rule(normal).verdict !== "pass") return normal;
     if (normal === none && isIsolated) return byDefaultDeny;
     if (baseline !== none && this.#rule(baseline).verdict !== "pass") return baseline;
@@ -105,7 +161,7 @@ export class Decider {
     const { defaultDeny, isAudit } = this.#options;
     if (this.#denies(asEnforced)) {
       const { rule, response } = this.#denialOf(asEnforced, defaultDeny.enforced);
-      return isAudit ? this.#make("audit", rule) : this.#make("deny", rule, response);
+      return isAudit ? this.#make("audit", rule) : this.#make("deny", rule, { response });
     }
     if (this.#denies(inFull))
       return this.#make("audit", this.#denialOf(inFull, defaultDeny.full).rule);
@@ -124,10 +180,14 @@ export class Decider {
     return { rule: number, response };
   }
 
-  #make(verdict: EntryVerdict, rule: number, response: DenyResponse = "drop"): Decision {
-    const key = `${verdict} ${rule} ${response}`;
+  #make(
+    verdict: EntryVerdict,
+    rule: number,
+    { response = "drop", proxyPort = 0 }: Partial<Pick<Decision, "response" | "proxyPort">> = {},
+  ): Decision {
+    const key = `${verdict} ${rule} ${response} ${proxyPort}`;
     let decision = this.#decisions.get(key);
-    if (!decision) this.#decisions.set(key, (decision = { verdict, rule, response }));
+    if (!decision) this.#decisions.set(key, (decision = { verdict, rule, response, proxyPort }));
     return decision;
   }
 

@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Address } from "@tsilium/net";
 import { repeat } from "@tsilium/testkit";
-import type { Policy } from "../model.ts";
-import type { EndPoint, Explanation } from "./explain.ts";
+import type { Policy, RuleSet } from "../model.ts";
+import type { PolicyCompiler } from "./compiler.ts";
+import type { EndPoint, ExplainedSide, Explanation } from "./explain.ts";
 import {
   allow,
   cidr,
@@ -25,6 +26,7 @@ import {
   someSettings,
   someSubject,
 } from "./testing/generate.ts";
+import { http, ruleSetText, ruleText } from "./testing/l7.ts";
 import { TestNode } from "./testing/node.ts";
 import { answerText } from "./testing/scene.ts";
 
@@ -170,6 +172,34 @@ test("asking changes nothing that the kernel is told", () => {
   assert.equal(node.compiler.prefixes().size, 0);
 });
 
+test("a side that a proxy decides names its rules, and whose every number in the rule set is", () => {
+  const node = compilerWith(
+    policy("empty", [allow({ peers: [pods("app=web")], ports: ports("80"), l7: http([]) })], toDb),
+    policy("in", [allow({ ports: ports("80"), l7: http(["/a"]) })], toDb),
+    policy("plain", [allow({ ports: ports("80") })], toDb),
+  );
+  const { verdict, rules, l7 } = explain(node, web, db).ingress;
+  assert.equal(verdict, "allowed");
+  assert.deepEqual(
+    rules,
+    ["empty", "in", "plain"].map((name) => rule(name, "spec.rules[0]")),
+  );
+  assert.deepEqual(
+    l7?.rules.map(({ name, number }) => [
+      name,
+      l7.ruleSet.rules.some((one) => one.rule === number),
+    ]),
+    [
+      ["in", true],
+      ["plain", true],
+    ],
+  );
+  assert.deepEqual(
+    l7?.defaultDenyBy,
+    ["empty", "in"].map((name) => rule(name, "spec.rules[0]")),
+  );
+});
+
 test("explain says what the kernel does, for whoever is asked about", () => {
   repeat({ runs: 25 }, (random) => {
     const node = new TestNode(someSettings(random), addresses);
@@ -189,19 +219,46 @@ test("explain says what the kernel does, for whoever is asked about", () => {
         const [from, to] = direction === "ingress" ? [other, own] : [own, other];
         const explained = compiler.explain({ from, to, ...packet })[direction];
         const told = node.decide({ subject: 1, direction, identity: peer.id, address, ...packet });
-        const words = { allow: "allowed", deny: "denied", audit: "audit" } as const;
+        const words = {
+          allow: "allowed",
+          redirect: "allowed",
+          deny: "denied",
+          audit: "audit",
+        } as const;
         assert.equal(
           explained.verdict,
           words[told.verdict as keyof typeof words],
           answerText(told),
         );
+        assert.deepEqual(l7Text(explained), told.ruleSet && toldText(compiler, told.ruleSet));
         if (told.name?.kind === "rule") assert.equal(explained.rules[0]?.path, told.name.path);
         if (told.name?.kind === "builtin") assert.equal(explained.builtin, told.name.reason);
         // The same pod, asked about as if it were elsewhere.
         const remote = { ...own, subject: undefined, namedPorts: subject.namedPorts };
         const asRemote = direction === "ingress" ? { from, to: remote } : { from: remote, to };
         const studied = compiler.explain({ ...asRemote, ...packet })[direction];
-        if (!subject.audit) assert.deepEqual(studied, explained);
+        if (subject.audit) continue;
+        // Numbers in rule sets are the question's own.
+        const { l7: _, ...rest } = explained;
+        assert.deepEqual({ ...studied, l7: undefined }, { ...rest, l7: undefined });
+        assert.deepEqual(l7Text(studied), l7Text(explained));
       }
   });
 });
+
+function toldText(compiler: PolicyCompiler, ruleSet: RuleSet): string {
+  return ruleSetText(ruleSet, (rule) => ruleText(compiler.ruleName(rule)));
+}
+
+/** The same, from what the explanation says of numbers. */
+function l7Text({ l7 }: ExplainedSide): string | undefined {
+  if (!l7) return undefined;
+  const { ruleSet, rules, defaultDenyBy } = l7;
+  const text = ({ name, path }: { readonly name: string; readonly path: string }) =>
+    `${name}${path.replace("spec.rules", "")}`;
+  return ruleSetText(ruleSet, (rule) =>
+    (rule === ruleSet.denyRule ? defaultDenyBy : rules.filter(({ number }) => number === rule))
+      .map(text)
+      .join(" and "),
+  );
+}

@@ -1,7 +1,15 @@
 // Why a packet is let through or not: both ends' policies asked as the kernel asks them. Where an end and its peer are
 // known, the slot asked is the one that the kernel has; otherwise one is built that has them in it.
 import type { Address, Labels } from "@tsilium/net";
-import type { Direction, NamedPort, PolicyKind, RuleName, Subject } from "../model.ts";
+import type {
+  Direction,
+  EntryVerdict,
+  NamedPort,
+  PolicyKind,
+  RuleName,
+  RuleSet,
+  Subject,
+} from "../model.ts";
 import type { Catalog } from "./catalog.ts";
 import type { CidrSets } from "./cidr-sets.ts";
 import { allowSlot, type Held, noRule, unknownSlot } from "./fixed-slots.ts";
@@ -48,6 +56,16 @@ export type ExplainedSide = {
   readonly defaultDenyBy: readonly ExplainedRule[];
   /** Neither: "no policy selects it", "not a pod", "allow-localhost", ... */
   readonly builtin?: string;
+  /** Allowed as far as a proxy lets it through. */
+  readonly l7?: ExplainedL7;
+};
+
+/** What a proxy enforces, and whose the numbers in it are. */
+export type ExplainedL7 = {
+  readonly ruleSet: RuleSet;
+  readonly rules: readonly (ExplainedRule & { readonly number: number })[];
+  /** What denies what no rule of the set allows. */
+  readonly defaultDenyBy: readonly ExplainedRule[];
 };
 
 export type Explanation = {
@@ -94,11 +112,42 @@ function explainSide(context: ExplainContext, question: SideQuestion): Explained
   const packet = { identity: peer.identity, cidrSet, protocol, port };
   const answer = lookup(slot.compiled, packet);
   if (answer.kind === "unknown-peer") return { ...unrestricted("unknown peer"), verdict: "denied" };
+  if (answer.verdict === "redirect") return describeProxied(slot, answer.proxyPort);
   const names = rulesLike(slot.live, answer.rule, packet).map((rule) => slot.ruleName(rule));
   return describe(verdictWords[answer.verdict], names);
 }
 
-const verdictWords = { allow: "allowed", deny: "denied", audit: "audit" } as const;
+const verdictWords = {
+  allow: "allowed",
+  redirect: "allowed",
+  deny: "denied",
+  audit: "audit",
+} as const satisfies Record<EntryVerdict, ExplainedVerdict>;
+
+/** The rules of the set, and what makes it let everything through. */
+function describeProxied(
+  { live, ruleName }: Pick<StudiedSlot, "live" | "ruleName">,
+  proxyPort: number,
+): ExplainedSide {
+  const ruleSet = live.plan.ruleSets.get(proxyPort);
+  if (!ruleSet) throw new Error(`no rule set has port ${proxyPort}`);
+  const numbers = [...new Set(ruleSet.rules.map(({ rule }) => rule))];
+  const rules = numbers.flatMap((number) => {
+    const name = ruleName(number);
+    return name?.kind === "rule" ? [{ number, ...name.ref, path: name.path }] : [];
+  });
+  const deny = ruleName(ruleSet.denyRule);
+  const defaultDenyBy =
+    deny?.kind === "default-deny" ? deny.by.map(({ ref, path }) => ({ ...ref, path })) : [];
+  // A rule that lets nothing through is in the set all the same.
+  const all = [
+    ...defaultDenyBy,
+    ...rules.map(({ kind, namespace, name, path }) => ({ kind, namespace, name, path })),
+  ];
+  const once = new Map(all.map((rule) => [JSON.stringify(rule), rule]));
+  const l7 = { ruleSet, rules, defaultDenyBy };
+  return { verdict: "allowed", rules: [...once.values()], defaultDenyBy: [], l7 };
+}
 
 /** The end's own slot, when it has everything in it that the question is about. */
 function asInKernel(context: ExplainContext, question: SideQuestion): Asked | undefined {

@@ -25,6 +25,7 @@ import {
 } from "./testing/generate.ts";
 import { TestNode } from "./testing/node.ts";
 import { twinVerdict } from "./testing/twin.ts";
+import { namedRuleSet } from "./testing/twin-l7.ts";
 
 /** What a compiler was told, to tell another, and the twin. */
 class World {
@@ -133,8 +134,25 @@ function* casesOf(world: World, random: Random): Generator<Case, void> {
       }
 }
 
+/** Rule sets with names instead of numbers. */
 function decide(node: TestNode, { subject, peer, ...packet }: Case) {
-  return node.decide({ subject: subject.id, identity: peer.id, ...packet });
+  const { ruleSet, ...answer } = node.decide({
+    subject: subject.id,
+    identity: peer.id,
+    ...packet,
+  });
+  const asked = node.compiler.decide(subject.id, packet.direction, {
+    identity: peer.id,
+    cidrSet: node.cidrSetOf(packet.address),
+    protocol: packet.protocol,
+    port: packet.port,
+  });
+  assert.equal(asked?.verdict ?? "unknown peer", answer.verdict, "the compiler asked directly");
+  assert.equal(node.compiler.ruleSet(asked?.proxyPort ?? 0), ruleSet);
+  if (answer.verdict !== "redirect") return answer;
+  assert.ok(ruleSet, "a redirect without a rule set");
+  const nameOf = (rule: number) => node.compiler.ruleName(rule);
+  return { ...answer, ruleSet: namedRuleSet(ruleSet, nameOf) };
 }
 
 function textOf({ subject, direction, peer, address, protocol, port }: Case): string {
@@ -214,7 +232,7 @@ function slotNumber({ compiler }: TestNode, { subject, direction }: Case): numbe
   return compiler.slotsOf(subject.id)[direction].slot;
 }
 
-test("nobody gets through as a stranger who is denied once he is known", () => {
+test("nobody gets through as a stranger who is denied or sent through a proxy once he is known", () => {
   repeat({ runs: 40 }, (random) => {
     const world = new World(someSettings(random));
     const node = world.fresh();
@@ -228,8 +246,12 @@ test("nobody gets through as a stranger who is denied once he is known", () => {
     world.identities.set(stranger.id, stranger);
     node.compiler.setIdentity(stranger);
     node.commit();
-    for (const { asked, answer } of asStranger)
-      if (decide(node, asked).verdict === "deny")
-        assert.ok(["deny", "unknown peer"].includes(answer.verdict), textOf(asked));
+    for (const { asked, answer } of asStranger) {
+      const known = decide(node, asked);
+      const isProxied = "ruleSet" in known && !known.ruleSet.audit;
+      if (known.verdict !== "deny" && !isProxied) continue;
+      const asBad = ["deny", "unknown peer", ...(isProxied ? ["redirect"] : [])];
+      assert.ok(asBad.includes(answer.verdict), textOf(asked));
+    }
   });
 });

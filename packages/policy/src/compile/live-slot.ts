@@ -2,14 +2,24 @@
 // or looked at. What it decides for a known peer never changes; it only learns peers, and forgets them.
 import type { CidrClassEntry, ClassEntry, CompiledSlot, RuleEntry } from "../model.ts";
 import { type CidrClass, CidrClasses, partiesByAddress } from "./cidr-classes.ts";
+import type { Decision } from "./decider.ts";
 import { SlotError } from "./errors.ts";
 import { type PeerClass, PeerClasses } from "./peer-classes.ts";
 import type { KnownPeer, PeerSource } from "./peers.ts";
 import type { SlotPlan } from "./plan.ts";
+import { portBits, sizeOf } from "./port-cuts.ts";
 import { portEntries } from "./port-entries.ts";
 
 /** Texts of the prefixes in cidr-sets, by number. */
 export type CidrSetSource = Iterable<readonly [id: number, texts: readonly string[]]>;
+
+export type DecidedPacket = {
+  readonly identity: number;
+  /** Of the peer's address; 0: none. */
+  readonly cidrSet: number;
+  readonly protocol: number;
+  readonly port: number;
+};
 
 /** Additions to a slot: rules before the classes that lead to them. */
 export type SlotAdditions = {
@@ -106,6 +116,27 @@ export class LiveSlot {
     return this.#cidrs.delete(id);
   }
 
+  /** What it decides for a packet of a peer that it knows, or that is a stranger to it. @throws SlotError no_port_left */
+  decide({
+    identity,
+    cidrSet,
+    protocol,
+    port,
+  }: DecidedPacket): Pick<Decision, "verdict" | "rule" | "proxyPort"> {
+    const { peer, cidr } = this.kindOf(identity, cidrSet);
+    const rules = this.#rulesOf(peer, peer.view === "none" ? this.#cidrs.get(0) : cidr);
+    const named = rules
+      .filter((rule) => rule.protocol === protocol && rule.port === blockOf(port, rule.portLength))
+      .sort((a, b) => b.portLength - a.portLength);
+    const anyProtocol = rules.find((rule) => rule.protocol === 0);
+    return named[0] ?? anyProtocol ?? this.plan.header.otherwise;
+  }
+
+  /** Whether the peer is somebody else to it than a stranger. */
+  knows(identity: number): boolean {
+    return this.#peers.entry(identity) !== undefined;
+  }
+
   /** All of it, as the kernel has it. */
   compiled(): CompiledSlot {
     return this.#compiled([...this.#rulesByKind()].flat());
@@ -157,7 +188,7 @@ export class LiveSlot {
     const parties = new Set([...peer.parties, ...partiesByAddress(cidr, peer.view)]);
     const { namedPorts } = peer;
     return portEntries(this.plan, { parties, namedPorts }).map(
-      ({ decision: { verdict, response, rule }, protocol, port, portLength }) => ({
+      ({ decision: { verdict, response, rule, proxyPort }, protocol, port, portLength }) => ({
         class: peer.number,
         cidrClass: cidr.number,
         protocol,
@@ -166,6 +197,7 @@ export class LiveSlot {
         verdict,
         response,
         rule,
+        proxyPort,
       }),
     );
   }
@@ -178,4 +210,9 @@ export class LiveSlot {
   #tooManyEntries(): SlotError {
     return new SlotError("too_many_entries", `more than ${this.#maxRules} entries in one policy`);
   }
+}
+
+/** The first port of the block of that many bits that a port is in. */
+function blockOf(port: number, bits: number): number {
+  return bits === portBits ? port : Math.floor(port / sizeOf(bits)) * sizeOf(bits);
 }

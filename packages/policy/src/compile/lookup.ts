@@ -19,6 +19,8 @@ export type LookupAnswer =
       readonly verdict: EntryVerdict;
       readonly rule: number;
       readonly response: DenyResponse;
+      /** Of a redirect; 0 for others. */
+      readonly proxyPort: number;
     }
   /** Dropped, since it may be somebody that a rule denies. */
   | { readonly kind: "unknown-peer" };
@@ -29,11 +31,11 @@ export function lookup(slot: CompiledSlot, question: LookupQuestion): LookupAnsw
   if (!index) indexes.set(slot, (index = indexOf(slot)));
   const kind = classify(slot, index, question);
   if (!kind) return { kind: "unknown-peer" };
-  const { verdict, rule, response } = findRule(slot, index, { ...question, ...kind }) ?? {
-    ...slot.otherwise,
-    response: slot.response,
-  };
-  return { kind: "decided", verdict, rule, response };
+  const { verdict, rule, response, proxyPort } = findRule(slot, index, {
+    ...question,
+    ...kind,
+  }) ?? { ...slot.otherwise, response: slot.response, proxyPort: 0 };
+  return { kind: "decided", verdict, rule, response, proxyPort };
 }
 
 type Index = {

@@ -30,8 +30,11 @@ export function rulesLike(slot: LiveSlot, deciding: number, packet: PacketKind):
   const first = matching.find(({ number }) => number === deciding);
   if (!first || tiers[first.tier] !== "normal") return [deciding];
   const alike = matching.filter(
-    ({ tier, verdict, isAudit }) =>
-      tier === first.tier && verdict === first.verdict && isAudit === first.isAudit,
+    ({ tier, verdict, isAudit, l7 }) =>
+      tier === first.tier &&
+      verdict === first.verdict &&
+      isAudit === first.isAudit &&
+      l7?.kind !== "rules",
   );
   return [...new Set([deciding, ...alike.map(({ number }) => number)])];
 }

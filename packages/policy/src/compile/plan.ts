@@ -10,7 +10,9 @@ import type { Decider, WeighedRule } from "./decider.ts";
 import type { Grouping } from "./grouping.ts";
 import type { PortCut } from "./port-cuts.ts";
 import type { NamedMatch } from "./resolve.ts";
+import type { Redirects } from "./redirects.ts";
 import type { RuleLease } from "./rule-numbers.ts";
+import type { RuleSetLease } from "./rule-sets.ts";
 import type { SlotHeader } from "./slot-header.ts";
 import type { SpecSide } from "./spec-record.ts";
 
@@ -42,4 +44,7 @@ export type SlotPlan = {
   readonly grouping: Grouping;
   /** The numbers that its rules have as long as it is used. */
   readonly lease: RuleLease;
+  /** The rule sets that it sends connections to. */
+  readonly ruleSets: RuleSetLease;
+  readonly redirects: Redirects;
 };

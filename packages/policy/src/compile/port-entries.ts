@@ -34,7 +34,10 @@ type Block = {
 /** Ranks take up to 21 bits of an item, and cuts 29. */
 const rankBase = 2 ** 21;
 
-/** What is decided otherwise than by the block around it, or by the slot when there is none. */
+/**
+ * What is decided otherwise than by the block around it, or by the slot when there is none.
+ * @throws SlotError no_port_left
+ */
 export function portEntries(plan: SlotPlan, peer: PeerKind): PortEntry[] {
   const { decider, header } = plan;
   const { everywhere, items } = matchingRules(plan, peer);
@@ -55,7 +58,7 @@ export function portEntries(plan: SlotPlan, peer: PeerKind): PortEntry[] {
     const parent = around.at(-1) ?? outside;
     const weights = [...parent.weights];
     for (; Math.floor((items[index] as number) / rankBase) === cut; index++)
-      decider.weigh(weights, (items[index] as number) % rankBase);
+      decider.weigh(weights, (items[index] as number) % rankBase, cut);
     const decision = decider.decide(weights);
     if (decision !== parent.decision)
       entries.push({ protocol, port, portLength: length, decision });
@@ -74,7 +77,7 @@ function matchingRules(
   const add = (ranks: readonly number[]) => {
     for (const rank of ranks) {
       const rule = rules[rank] as PlannedRule;
-      if (!rule.cuts) decider.weigh(everywhere, rank);
+      if (!rule.cuts) decider.weigh(everywhere, rank, 0);
       for (const cut of rule.cuts ?? []) items.push(cut * rankBase + rank);
       for (const cut of namedCuts(rule, namedPorts)) items.push(cut * rankBase + rank);
     }

@@ -1,9 +1,10 @@
 // Rules with everything looked up that they refer to: CIDR groups and services become the labels and prefixes that
 // they stand for now, ranges become blocks of ports. What can match nobody is left out; what is left out is never
-// mistaken for "everybody".
+// mistaken for "everybody". An L7 rule that no proxy enforces matches nobody.
 import type { Prefix } from "@tsilium/net";
 import type {
   CidrGroup,
+  L7Rules,
   LabelSelector,
   Peer,
   PolicyService,
@@ -13,9 +14,13 @@ import type {
   Rule,
   Verdict,
 } from "../model.ts";
-import { icmpProtocols } from "../model.ts";
-import { cutRange, type PortCut, portBits, portCut } from "./port-cuts.ts";
+import { icmpProtocols, portProtocols } from "../model.ts";
+import { cutRange, type PortCut } from "./port-cuts.ts";
 import { keyed, type KeyedSelector, selects } from "./selectors.ts";
+import type { EnforcedRules } from "./unite.ts";
+
+/** Of labels that say by which names and patterns an address was found. */
+export const fqdnSource = "fqdn";
 
 /** What rules refer to by name. */
 export type Referents = {
@@ -41,8 +46,15 @@ export type ResolvedPeers = {
 
 export type NamedMatch = { readonly protocol: number; readonly name: string };
 
+export type PortRange = {
+  readonly protocol: number;
+  readonly first: number;
+  readonly last: number;
+};
+
 export type ResolvedPorts = {
-  readonly cuts: readonly PortCut[];
+  /** As they are written; an ICMP type is a port. */
+  readonly ranges: readonly PortRange[];
   readonly named: readonly NamedMatch[];
 };
 
@@ -53,19 +65,59 @@ export type ResolvedRule = {
   readonly peers: ResolvedPeers | undefined;
   /** undefined: every protocol and port. */
   readonly ports: ResolvedPorts | undefined;
+  /** What a proxy lets through of it; undefined: it is decided at L4. */
+  readonly l7: EnforcedRules | undefined;
 };
 
 /** The rule as it stands now, or undefined when there is nobody or nothing that it would match. */
 export function resolveRule(rule: Rule, referents: Referents): ResolvedRule | undefined {
-  const { verdict, path, l7 } = rule;
-  // Without a proxy nothing gets through a rule that wants one.
-  if (l7 && verdict !== "deny") return undefined;
-  const ports = rule.ports && resolvePorts(rule.ports);
-  if (ports && ports.cuts.length === 0 && ports.named.length === 0) return undefined;
+  const { verdict, path } = rule;
+  const l7 = verdict === "deny" ? undefined : rule.l7;
+  const enforced = referents.settings.proxiesL7 === false ? undefined : enforceable(l7);
+  // Nothing gets through a rule that wants a proxy which is not there.
+  if (l7 && (verdict !== "allow" || !enforced)) return undefined;
+  const ports = enforced
+    ? proxiedPorts(rule.ports, enforced)
+    : rule.ports && resolvePorts(rule.ports);
+  if (ports && ports.ranges.length === 0 && ports.named.length === 0) return undefined;
   const peers = rule.peers && resolvePeers(rule.peers, referents);
   if (peers === "nobody") return undefined;
-  return { verdict, path, peers: peers === "everybody" ? undefined : peers, ports };
+  return { verdict, path, peers: peers === "everybody" ? undefined : peers, ports, l7: enforced };
 }
+
+function enforceable(l7: L7Rules | undefined): EnforcedRules | undefined {
+  switch (l7?.protocol) {
+    case "http":
+    case "kafka":
+    case "dns":
+    case "sni":
+      return l7;
+    case "l7":
+    case "listener":
+    case "auth":
+    case undefined:
+      return undefined;
+  }
+}
+
+/** Of the protocols that its proxy speaks; no ports at all are all of these. */
+function proxiedPorts(
+  ports: readonly PortMatch[] | undefined,
+  { protocol: kind }: EnforcedRules,
+): ResolvedPorts {
+  const { TCP, UDP } = portProtocols;
+  const spoken: readonly number[] = kind === "dns" ? [TCP, UDP] : [TCP];
+  if (!ports)
+    return {
+      ranges: spoken.map((protocol) => ({ protocol, first: 0, last: lastPort })),
+      named: [],
+    };
+  const { ranges, named } = resolvePorts(ports);
+  const isSpoken = ({ protocol }: { readonly protocol: number }) => spoken.includes(protocol);
+  return { ranges: ranges.filter(isSpoken), named: named.filter(isSpoken) };
+}
+
+const lastPort = 65_535;
 
 /** Whether what the rule means can change without the rule. */
 export function refersToOthers({ peers }: Rule): boolean {
@@ -124,8 +176,13 @@ function concretePeers(peer: Peer, referents: Referents): Concrete {
         referents,
       );
     case "fqdn":
-      return { selectors: [], cidrs: [] };
+      return { selectors: [named(peer.matchName ?? peer.matchPattern ?? "")], cidrs: [] };
   }
+}
+
+/** Addresses of names are of identities that say by which of policies' texts they were found (packages/fqdn). */
+function named(text: string): LabelSelector {
+  return [{ source: fqdnSource, key: text, operator: "In", values: [""] }];
 }
 
 function found<Referent>(referent: Referent | undefined): Referent[] {
@@ -182,13 +239,20 @@ function addCidr(
 }
 
 function resolvePorts(ports: readonly PortMatch[]): ResolvedPorts {
-  const cuts: PortCut[] = [];
+  const ranges: PortRange[] = [];
   const named: NamedMatch[] = [];
   for (const port of ports) {
-    if (port.kind === "range") cuts.push(...cutRange(port.protocol, port.first, port.last));
-    else if (port.kind === "icmp")
-      cuts.push(portCut(icmpProtocols[port.family], port.type, portBits));
+    const { kind } = port;
+    if (kind === "range")
+      ranges.push({ protocol: port.protocol, first: port.first, last: port.last });
+    else if (kind === "icmp")
+      ranges.push({ protocol: icmpProtocols[port.family], first: port.type, last: port.type });
     else named.push({ protocol: port.protocol, name: port.name });
   }
-  return { cuts, named };
+  return { ranges, named };
+}
+
+/** Its blocks of ports. */
+export function cutsOf({ ranges }: ResolvedPorts): PortCut[] {
+  return ranges.flatMap(({ protocol, first, last }) => cutRange(protocol, first, last));
 }

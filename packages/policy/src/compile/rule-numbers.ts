@@ -50,6 +50,11 @@ export class RuleNumbers {
     return this.#byNumber.get(number)?.name;
   }
 
+  /** A text that says what the number stands for, in this agent and the next. */
+  key(number: number): string | undefined {
+    return this.#byNumber.get(number)?.key;
+  }
+
   /** The last number that was given out; they grow, and none is given again. */
   get last(): number {
     return this.#next - 1;
@@ -86,6 +91,10 @@ export class RuleLease {
 
   name(number: number): RuleName | undefined {
     return this.#numbers.name(number);
+  }
+
+  key(number: number): string | undefined {
+    return this.#numbers.key(number);
   }
 
   [Symbol.dispose](): void {

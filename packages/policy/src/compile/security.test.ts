@@ -17,6 +17,7 @@ import {
   subject,
 } from "./testing/build.ts";
 import { addresses, someLabels, somePolicy } from "./testing/generate.ts";
+import { http } from "./testing/l7.ts";
 import { peerIds, Scene } from "./testing/scene.ts";
 
 const inside = "10.0.0.7";
@@ -166,26 +167,58 @@ test("CVE-2026-56743: an ipBlock says nothing of pods of the policy's namespace,
 test("CVE-2024-52529: an L7 rule inside a range of ports is not let loose by the range of another rule", () => {
   const scene = new Scene({
     policies: [
-      policy("l7", [
-        allow({ peers: [pods("app=web")], ports: ports("80"), l7: { protocol: "http" } }),
-      ]),
-      policy("range", [allow({ peers: [pods("app=api")], ports: ports("*") })]),
+      policy("l7", [allow({ peers: [pods("app=web")], ports: ports("80"), l7: http(["/a"]) })]),
+      policy("range", [allow({ peers: [pods("env=prod")], ports: ports("1-65535", "*/udp") })]),
+      policy("part", [allow({ peers: [pods("app=web")], ports: ports("80-81", "*") })]),
     ],
   });
-  assert.equal(scene.ask({ peer: "web" }), "deny by default of l7 and range");
+  assert.equal(scene.ask({ peer: "web" }), "http by l7[0] /a; deny by l7[0]");
+  assert.equal(scene.ask({ peer: "web", port: "81" }), "allow by part[0]");
   assert.equal(scene.ask({ peer: "api" }), "allow by range[0]");
+});
+
+test("CVE-2024-52529: an L7 rule on a range is not let loose inside it by an allow of one of its ports", () => {
+  const scene = new Scene({
+    policies: [
+      policy("l7", [allow({ ports: ports("80-90"), l7: http(["/a"]) })]),
+      policy("part", [allow({ peers: [pods("app=web")], ports: ports("80") })]),
+      policy("same", [allow({ peers: [pods("app=api")], ports: ports("80-90") })]),
+    ],
+  });
+  for (const port of ["80", "85"])
+    assert.equal(scene.ask({ peer: "web", port }), "http by l7[0] /a; deny by l7[0]");
+  assert.equal(scene.ask({ peer: "api" }), "http by l7[0] /a, same[0] any; deny by l7[0]");
 });
 
 test("CVE-2023-30851: what one peer of a rule is allowed by another rule does not leak to the rule's other peers", () => {
   const both = [pods("app=web"), pods("app=api")];
   const scene = new Scene({
     policies: [
-      policy("l7", [allow({ peers: both, ports: ports("80"), l7: { protocol: "http" } })]),
-      policy("all", [allow({ peers: [pods("app=api")] })]),
+      policy("l7", [allow({ peers: both, ports: ports("80"), l7: http(["/a"]) })]),
+      policy("all", [allow({ peers: [pods("app=api")], ports: ports("80") })]),
     ],
   });
-  assert.equal(scene.ask({ peer: "web" }), "deny by default of all and l7");
-  assert.equal(scene.ask({ peer: "api" }), "allow by all[0]");
+  assert.equal(scene.ask({ peer: "web" }), "http by l7[0] /a; deny by l7[0]");
+  assert.equal(scene.ask({ peer: "api" }), "http by l7[0] /a, all[0] any; deny by l7[0]");
+});
+
+test("CVE-2023-30851: every peer's L7 rules are united for that peer alone", () => {
+  const scene = new Scene({
+    policies: [
+      policy("web", [allow({ peers: [pods("app=web")], ports: ports("80"), l7: http(["/web"]) })]),
+      policy("prod", [allow({ peers: [pods("env=prod")], ports: ports("80"), l7: http(["/p"]) })]),
+      policy("db", [allow({ peers: [pods("app=db")], ports: ports("80") })]),
+    ],
+  });
+  assert.deepEqual(
+    (["web", "api", "db", "world"] as const).map((peer) => scene.ask({ peer })),
+    [
+      "http by prod[0] /p, web[0] /web; deny by prod[0] and web[0]",
+      "http by prod[0] /p; deny by prod[0]",
+      "allow by db[0]",
+      "deny by default of db and prod and web",
+    ],
+  );
 });
 
 test("CVE-2023-41333: a policy that selects nobody here changes nothing for anybody", () => {

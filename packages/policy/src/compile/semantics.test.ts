@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Policy, PolicySettings, Subject } from "../model.ts";
-import { allow, deny, pods, policy, ports, selector, subject } from "./testing/build.ts";
+import type { PeerIdentity, Policy, PolicySettings, Subject } from "../model.ts";
+import { allow, deny, identity, pods, policy, ports, selector, subject } from "./testing/build.ts";
 import { type Question, Scene } from "./testing/scene.ts";
 
 type Row = {
@@ -9,6 +9,7 @@ type Row = {
   readonly policies: readonly Policy[];
   readonly settings?: Partial<PolicySettings>;
   readonly subject?: Subject;
+  readonly peers?: readonly PeerIdentity[];
   readonly answers: readonly (readonly [Question, string])[];
 };
 
@@ -113,22 +114,28 @@ const rows: readonly Row[] = [
     ],
   },
   {
-    name: "without a proxy an L7 rule allows nothing, and an L4 rule beside it still does",
+    name: "DNS names match those whom a proxy found by them, and nobody else; an empty list matches nobody",
+    peers: [
+      identity(400, ["reserved:world", "fqdn:a.test", "fqdn:*.test"]),
+      identity(401, ["reserved:world", "fqdn:*.test"]),
+    ],
     policies: [
-      policy("l7", [allow({ peers: [web], ports: ports("80"), l7: { protocol: "http" } })]),
-      policy("l4", [allow({ peers: [pods("app=api")], ports: ports("80") })]),
+      policy("p", [
+        allow({ direction: "egress", peers: [{ kind: "fqdn", matchName: "a.test" }] }),
+        allow({
+          direction: "egress",
+          peers: [{ kind: "fqdn", matchPattern: "*.test" }],
+          ports: ports("443"),
+        }),
+        allow({ direction: "egress", peers: [] }),
+      ]),
     ],
     answers: [
-      [{ peer: "web" }, "deny by default of l4 and l7"],
-      [{ peer: "api" }, "allow by l4[0]"],
+      [{ peer: 400, direction: "egress" }, "allow by p[0]"],
+      [{ peer: 401, direction: "egress" }, "deny by default of p"],
+      [{ peer: 401, direction: "egress", port: "443" }, "allow by p[1]"],
+      [{ peer: "world", direction: "egress", port: "443" }, "deny by default of p"],
     ],
-  },
-  {
-    name: "DNS names match nobody, which is not everybody",
-    policies: [
-      policy("p", [allow({ direction: "egress", peers: [{ kind: "fqdn", matchPattern: "*" }] })]),
-    ],
-    answers: [[{ peer: "world", direction: "egress" }, "deny by default of p"]],
   },
   {
     name: "ingress port names are the pod's own ports, egress ones the peer's",

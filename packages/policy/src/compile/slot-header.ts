@@ -68,8 +68,16 @@ function mayFavourStrangers({ request, rules, grouping, decider }: Parts): boole
       const rule = rules[rank];
       return rule !== undefined && !rule.isAudit && test(rule);
     });
-  const letsStrangersIn = decider.decide(nothing).verdict !== "deny" || is(forStrangers, mayLift);
-  return letsStrangersIn && is(forOthers, ({ verdict }) => verdict !== "allow");
+  const isOpen = decider.decide(nothing).verdict !== "deny";
+  const letsStrangersIn = isOpen || is(forStrangers, mayLift);
+  if (letsStrangersIn && is(forOthers, ({ verdict }) => verdict !== "allow")) return true;
+  // Somebody who is known may have to go through a proxy where a stranger need not.
+  const isFree = isOpen || is(forStrangers, (rule) => mayLift(rule) && !needsProxy(rule));
+  return isFree && is(forOthers, needsProxy);
+}
+
+function needsProxy({ l7 }: PlannedRule): boolean {
+  return l7?.kind === "rules";
 }
 
 function hasScope({ cidrs }: ResolvedPeers, wanted: ResolvedCidr["scope"]): boolean {

@@ -8,6 +8,7 @@ import { makePlan } from "./make-plan.ts";
 import type { Peers } from "./peers.ts";
 import type { SlotRequest } from "./plan.ts";
 import { RuleLease, type RuleNumbers } from "./rule-numbers.ts";
+import { RuleSetLease, type RuleSets } from "./rule-sets.ts";
 import { SlotNumbers } from "./slot-numbers.ts";
 
 export type SlotStoreOptions = {
@@ -15,6 +16,7 @@ export type SlotStoreOptions = {
   readonly peers: Peers<LiveSlot>;
   readonly sets: CidrSets;
   readonly rules: RuleNumbers;
+  readonly ruleSets: RuleSets;
   readonly firstSlot: number;
   /** A slot's; what needs more is not built. */
   readonly maxRules: number | undefined;
@@ -97,9 +99,10 @@ export class SlotStore {
   #build(request: SlotRequest): { readonly slot: LiveSlot; readonly built: CompiledSlot } {
     const { settings, peers, sets, rules, maxRules } = this.#options;
     const lease = new RuleLease(rules);
+    const ruleSets = new RuleSetLease(this.#options.ruleSets);
     let slot: LiveSlot | undefined;
     try {
-      const plan = makePlan(request, { settings, lease });
+      const plan = makePlan(request, { settings, lease, ruleSets });
       slot = new LiveSlot(this.#numbers.take(), plan, maxRules);
       this.#holdOn(slot);
       return { slot, built: slot.fill(peers, sets.having(plan.grouping.prefixes.keys())) };
@@ -107,6 +110,7 @@ export class SlotStore {
       if (slot) this.#letGo(slot);
       if (slot) this.#numbers.putBack(slot.number);
       lease[Symbol.dispose]();
+      ruleSets[Symbol.dispose]();
       throw error;
     }
   }
@@ -133,6 +137,7 @@ export class SlotStore {
       this.#prefixes.delete(text);
     }
     slot.plan.lease[Symbol.dispose]();
+    slot.plan.ruleSets[Symbol.dispose]();
   }
 }
 

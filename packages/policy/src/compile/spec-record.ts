@@ -113,7 +113,9 @@ export class SpecRecord {
       isAudit: enforcement === "audit",
       response: denyResponse,
       log,
-      rules: this.#rulesOf(direction).flatMap((rule) => resolveRule(rule, context) ?? []),
+      rules: this.#rulesOf(direction)
+        .filter((rule) => !rule.l7 || tier === "normal")
+        .flatMap((rule) => resolveRule(rule, context) ?? []),
       order: orderKey(this.policy.ref, this.spec, this.#index),
     };
   }

@@ -12,6 +12,7 @@ import {
   ports,
   subject,
 } from "./testing/build.ts";
+import { http } from "./testing/l7.ts";
 import { Scene } from "./testing/scene.ts";
 
 const web = { peers: [pods("app=web")] };
@@ -73,6 +74,36 @@ const rows: readonly (readonly [name: string, policies: readonly Policy[], expec
     "a deny of labels where strangers get nowhere anyway",
     [policy("p", [allow(web), deny({ peers: [pods("app=api")] })])],
     "deny by default of p",
+  ],
+  [
+    "L7 rules of labels beside a plain allow of everybody",
+    [policy("p", [allow({ ...web, ports: ports("80"), l7: http(["/a"]) }), allow()])],
+    "unknown peer",
+  ],
+  [
+    "L7 rules of labels where nobody is isolated",
+    [policy("p", [allow({ ...web, ports: ports("80"), l7: http(["/a"]) })], lax)],
+    "unknown peer",
+  ],
+  [
+    "L7 rules of labels beside L7 rules of everybody: whoever is known may more",
+    [
+      policy("p", [
+        allow({ ...web, ports: ports("80"), l7: http(["/a"]) }),
+        allow({ ports: ports("80"), l7: http(["/b"]) }),
+      ]),
+    ],
+    "http by p[1] /b; deny by p[1]",
+  ],
+  [
+    "L7 rules of labels in audit mode",
+    [
+      policy("p", [allow({ ...web, ports: ports("80"), l7: http(["/a"]) })], {
+        ...lax,
+        enforcement: "audit",
+      }),
+    ],
+    "allow by no policy denies it",
   ],
   [
     "a deny of labels in audit mode",

@@ -7,6 +7,8 @@ import { type CidrSetSource, LiveSlot } from "./live-slot.ts";
 import { makePlan } from "./make-plan.ts";
 import type { KnownPeer, PeerSource } from "./peers.ts";
 import { RuleLease, RuleNumbers } from "./rule-numbers.ts";
+import { countedPorts } from "./rule-set-ports.ts";
+import { RuleSetLease, RuleSets } from "./rule-sets.ts";
 import { selects } from "./selectors.ts";
 
 export type StudyOptions = {
@@ -32,7 +34,9 @@ export function study(
   const request = requestFor(subject, direction, catalog);
   if (!request) return undefined;
   const lease = new RuleLease(new RuleNumbers(1));
-  const live = new LiveSlot(0, makePlan(request, { settings: catalog.settings, lease }));
+  const ruleSets = new RuleSetLease(new RuleSets(countedPorts()));
+  const { settings } = catalog;
+  const live = new LiveSlot(0, makePlan(request, { settings, lease, ruleSets }));
   const named = [...live.plan.grouping.prefixes].map(
     ([text, { prefix }]) => [text, prefix] as const,
   );

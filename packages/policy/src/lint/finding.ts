@@ -23,8 +23,12 @@ export type FindingCode =
   | "never-reached"
   /** Names of hosts are learnt from DNS answers, and no rule has them looked at. */
   | "fqdn-without-dns"
-  /** Something that is not built yet: the rule allows nothing. */
-  | "needs-proxy"
+  /** A rule with L7 that lists nothing to let through. */
+  | "matches-no-request"
+  /** On one port, rules of more than one protocol: only the first holds. */
+  | "l7-conflict"
+  /** Something that is not built: the rule allows nothing. */
+  | "not-enforced"
   /** A host policy, which nothing enforces yet. */
   | "host-policy"
   /** Another policy says the same. */

@@ -8,26 +8,13 @@ export function lintFqdns(rules: readonly PlacedRule[]): Finding[] {
   );
   return rules
     .filter(({ rule }) => rule.peers?.some(({ kind }) => kind === "fqdn"))
-    .flatMap((placed) => {
-      const { rule } = placed;
-      const message = dns.some((other) => subjectCovers(other, placed))
-        ? []
-        : [
-            finding(
-              placed,
-              rule.path,
-              "fqdn-without-dns",
-              "no rule with rules.dns applies to these endpoints: addresses of names stay unknown",
-            ),
-          ];
-      return [
-        ...message,
-        finding(
-          placed,
-          rule.path,
-          "needs-proxy",
-          "DNS names match nobody yet: there is no DNS proxy",
-        ),
-      ];
-    });
+    .filter((placed) => !dns.some((other) => subjectCovers(other, placed)))
+    .map((placed) =>
+      finding(
+        placed,
+        placed.rule.path,
+        "fqdn-without-dns",
+        "no rule with rules.dns applies to these endpoints: addresses of names stay unknown",
+      ),
+    );
 }

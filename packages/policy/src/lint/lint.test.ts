@@ -126,14 +126,56 @@ const cases: [sentence: string, yaml: string, expected: string[]][] = [
     ],
   ],
   [
-    "an L7 rule beside an L4 rule for the same does not look into anything",
+    "an L7 rule beside an L4 rule for the same port does not look into anything",
     cnp(
       "a",
-      `{ ${web}, ingress: [{ fromEndpoints: [{}], ${port("80", ", rules: { http: [{ method: GET }] }")} }, { fromEndpoints: [{}] }] }`,
+      `{ ${web}, ingress: [{ fromEndpoints: [{}], ${port("80", ", rules: { http: [{ method: GET }] }")} }, { ${port("80")} }] }`,
     ),
     [
-      "shop/a | spec.ingress[0].toPorts[0] | needs-proxy | http is not enforced yet: the rule allows nothing",
       "shop/a | spec.ingress[0].toPorts[0] | l7-shadowed | shop/a spec.ingress[1] allows the same without looking into it",
+    ],
+  ],
+  [
+    "CVE-2024-52529 beside one for all ports, a range or another peer it does",
+    cnp(
+      "a",
+      `{ ${web}, ingress: [{ fromEndpoints: [{}], ${port("80", ", rules: { http: [{ method: GET }] }")} }, { fromEndpoints: [{}] },
+         { toPorts: [{ ports: [{ port: "1", endPort: 99, protocol: TCP }] }] }, { fromEndpoints: [{ matchLabels: { a: b } }], ${port("80")} }] }`,
+    ),
+    [],
+  ],
+  [
+    "rules of two protocols for the same port: only the first holds",
+    cnp("b", `{ endpointSelector: {}, ingress: [{ ${port("80", ", rules: { http: [{}] }")} }] }`) +
+      cnp("c", `{ ${web}, ingress: [{ ${port("80", ", rules: { kafka: [{}] }")} }] }`),
+    [
+      "shop/c | spec.ingress[0].toPorts[0] | l7-conflict | shop/b spec.ingress[0].toPorts[0] has rules of http for the same: this rule allows nothing",
+    ],
+  ],
+  [
+    "an empty list of requests is none",
+    cnp(
+      "a",
+      `{ ${web}, egress: [{ toPorts: [{ ports: [{ port: "80", protocol: TCP }], rules: { http: [] } },
+         { ports: [{ port: "81", protocol: TCP }], serverNames: [] }, { ports: [{ port: "82", protocol: TCP }], rules: { kafka: [] } }] }] }`,
+    ),
+    [
+      "shop/a | spec.egress[0].toPorts[0] | matches-no-request | lists no request of http, so it lets nothing through",
+      "shop/a | spec.egress[0].toPorts[1] | matches-no-request | lists no server name, so it lets nothing through",
+      "shop/a | spec.egress[0].toPorts[2] | matches-no-request | lists no request of kafka, so it lets nothing through",
+    ],
+  ],
+  [
+    "what no proxy enforces is told",
+    cnp(
+      "a",
+      `{ ${web}, egress: [{ ${port("80", ", rules: { l7proto: r2d2, l7: [] }")} }, { authentication: { mode: required }, ${port("81")} },
+         { ${port("82", ", listener: { envoyConfig: { name: a }, name: b }")} }] }`,
+    ),
+    [
+      "shop/a | spec.egress[0].toPorts[0] | not-enforced | no proxy here understands its protocol: the rule allows nothing",
+      "shop/a | spec.egress[1] | not-enforced | mutual authentication is not there: the rule allows nothing",
+      "shop/a | spec.egress[2].toPorts[0] | not-enforced | listeners of CiliumEnvoyConfig are not there: the rule allows nothing",
     ],
   ],
   [
@@ -141,17 +183,13 @@ const cases: [sentence: string, yaml: string, expected: string[]][] = [
     cnp("a", `{ ${web}, egress: [{ toFQDNs: [{ matchName: a.b }] }] }`),
     [
       "shop/a | spec.egress[0] | fqdn-without-dns | no rule with rules.dns applies to these endpoints: addresses of names stay unknown",
-      "shop/a | spec.egress[0] | needs-proxy | DNS names match nobody yet: there is no DNS proxy",
     ],
   ],
   [
     "which may stand in another policy that applies to the same endpoints",
     cnp("a", `{ ${web}, egress: [{ toFQDNs: [{ matchName: a.b }] }] }`) +
       cnp("b", `{ endpointSelector: {}, egress: [${dns}] }`),
-    [
-      "shop/a | spec.egress[0] | needs-proxy | DNS names match nobody yet: there is no DNS proxy",
-      "shop/b | spec.egress[0].toPorts[0] | needs-proxy | dns is not enforced yet: the rule allows nothing",
-    ],
+    [],
   ],
   [
     "a rule of an administrator that an earlier one of the same object covers is never reached",

@@ -5,7 +5,7 @@ import type { Finding, LintWorld, PlacedRule, PlacedSpec } from "./finding.ts";
 import { lintFqdns } from "./fqdns.ts";
 import { lintAudit, lintDuplicates } from "./objects.ts";
 import { lintEffect, lintRule } from "./rules.ts";
-import { lintOrder, lintShadows } from "./shadows.ts";
+import { lintConflicts, lintOrder, lintShadows } from "./shadows.ts";
 import { lintPeers, lintSubject } from "./subjects.ts";
 
 /**
@@ -31,6 +31,7 @@ export function lintPolicies(policies: readonly Policy[], world: LintWorld = {})
     ]),
     ...rules.flatMap((placed) => [...lintRule(placed), ...lintPeers(placed, world)]),
     ...lintShadows(rules),
+    ...lintConflicts(rules),
     ...lintFqdns(rules),
   ];
   const order = new Map(policies.map(({ ref }, index) => [refKey(ref), index]));

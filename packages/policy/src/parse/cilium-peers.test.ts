@@ -273,11 +273,9 @@ problem spec.rule.toServices[3].k8sServiceSelector.selector: required
 problem spec.rule.toServices[4].k8sService.namespace: is no name of a namespace ("A")`,
   ],
   [
-    "DNS names match nobody yet",
+    "DNS names, in lower case and without the final dot",
     `{ toFQDNs: [{ matchName: WWW.Example.com. }, { matchPattern: "*.example.com" }] }`,
-    `dns www.example.com | dns *.example.com on everything
-warning spec.rule.toFQDNs[0]: matches nobody: without a DNS proxy no addresses of names are known
-warning spec.rule.toFQDNs[1]: matches nobody: without a DNS proxy no addresses of names are known`,
+    "dns www.example.com | dns *.example.com on everything",
   ],
   ["an empty list of DNS names: nobody", `{ toFQDNs: [] }`, "nobody on everything"],
   [

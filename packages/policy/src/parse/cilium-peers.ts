@@ -99,6 +99,5 @@ function refuseGroup(item: Field): readonly Peer[] {
 
 function parseFqdnPeer(item: Field): readonly Peer[] {
   const fqdn = parseFqdn(item);
-  item.warn("matches nobody: without a DNS proxy no addresses of names are known");
   return fqdn ? [fqdnPeer(fqdn)] : [];
 }

@@ -12,7 +12,7 @@ export type PortEntry = {
   readonly path: string;
 };
 
-export type PortsContext = Pick<L7Context, "direction" | "isHost"> & {
+export type PortsContext = Pick<L7Context, "direction" | "isHost" | "namespace"> & {
   readonly verdict: "allow" | "deny";
 };
 
@@ -38,6 +38,5 @@ function parseEntry(entry: Field, context: PortsContext): PortEntry | undefined 
   if ((list?.length ?? 0) === 0)
     entry.warn('lists no ports, so it matches nothing: port "0" is every port');
   const l7 = takesL7 ? parseL7(entry, { ...context, ports: items }) : undefined;
-  if (l7) entry.warn(`needs a proxy (${l7.protocol}), which is not there yet: it allows nothing`);
   return { ports: items.flatMap(({ matches }) => matches), l7, path: entry.path };
 }

@@ -19,7 +19,8 @@ export function parseCiliumRule(rule: Field, context: RuleContext): readonly Rul
   rule.only([...peerFields(context), requires, "toPorts", "icmps", ...authentication]);
 
   const peers = parsePeers(rule, context);
-  const entries = parseToPorts(rule.narrowing("toPorts"), context);
+  const { namespace } = context.scope;
+  const entries = parseToPorts(rule.narrowing("toPorts"), { ...context, namespace });
   const icmps = parseIcmps(rule.narrowing("icmps"));
   if (entries && entries.length > 0 && icmps && icmps.length > 0)
     rule.at("icmps").problem("icmps and toPorts in one rule: write a rule for each");

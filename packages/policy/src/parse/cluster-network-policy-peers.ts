@@ -79,7 +79,6 @@ function parseDomainNames(field: Field, verdict: Verdict): readonly Peer[] {
   if (!field.isGiven) return [];
   if (items.length === 0) field.problem("needs at least one name");
   if (verdict !== "allow") field.problem("domain names are for Accept rules only");
-  field.warn("matches nobody: without a DNS proxy no addresses of names are known");
   return items.flatMap((item): Peer[] => {
     const text = item.name();
     if (text === undefined) return [];

@@ -3,6 +3,7 @@ import type { Peer } from "../model.ts";
 import type { Field } from "./field.ts";
 
 const maxLength = 255;
+const patternLabel = /^[-a-zA-Z0-9_*]+$/;
 
 export type Fqdn = { readonly matchName?: string; readonly matchPattern?: string };
 
@@ -18,11 +19,16 @@ export function parseFqdn(item: Field): Fqdn | undefined {
   }
   return name.isGiven
     ? told("matchName", readName(name, /^[-a-zA-Z0-9_]+$/))
-    : told("matchPattern", readName(pattern, /^[-a-zA-Z0-9_*]+$/));
+    : told("matchPattern", readPattern(pattern));
 }
 
 export function fqdnPeer(fqdn: Fqdn): Peer {
   return { kind: "fqdn", ...fqdn };
+}
+
+/** A name or a pattern, as it stands; lower case. */
+export function readPattern(field: Field): string | undefined {
+  return readName(field, patternLabel);
 }
 
 function told(key: keyof Fqdn, text: string | undefined): Fqdn | undefined {

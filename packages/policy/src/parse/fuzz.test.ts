@@ -15,7 +15,9 @@ const valid: readonly object[] = [
         egress: [{ to: [{ ipBlock: { cidr: 10.0.0.0/8, except: [10.1.0.0/16] } }], ports: [{ protocol: SCTP }] }] }`),
   cnp(`{ endpointSelector: { matchLabels: { app: web }, matchExpressions: [{ key: "k8s:tier", operator: NotIn, values: [x] }] },
          enableDefaultDeny: { ingress: true, egress: false }, labels: ["k8s:a=b", { key: a }], description: d, log: { value: v },
-         ingress: [{ fromEndpoints: [{ matchLabels: { app: a } }], toPorts: [{ ports: [{ port: "80", endPort: 90, protocol: TCP }], rules: { http: [{ method: GET, path: /a }] } }, { ports: [{ port: "81" }] }] }],
+         ingress: [{ fromEndpoints: [{ matchLabels: { app: a } }], toPorts: [{ ports: [{ port: "80", endPort: 90, protocol: TCP }], rules: { http: [{ method: GET, path: /a, host: b, headers: ["x: y"], headerMatches: [{ name: n, value: v, secret: { name: s }, mismatch: ADD }] }] },
+           terminatingTLS: { secret: { name: s }, certificate: c }, originatingTLS: { secret: { namespace: n, name: s }, trustedCA: t }, serverNames: [a.b] }, { ports: [{ port: "81" }] },
+           { ports: [{ port: "82", protocol: TCP }], rules: { kafka: [{ role: produce, topic: t, clientID: c, apiVersion: "1" }, { apiKey: fetch }] } }, { ports: [{ port: "83", protocol: TCP }], serverNames: ["*.a"] }] }],
          ingressDeny: [{ fromCIDRSet: [{ cidr: 10.0.0.0/8, except: [10.1.0.0/16] }, { cidrGroupRef: g }, { cidrGroupSelector: { matchLabels: { s: t } } }], icmps: [{ fields: [{ type: 8 }, { family: IPv6, type: EchoReply }] }] }],
          egress: [{ toFQDNs: [{ matchName: a.b }, { matchPattern: "*.b" }], toPorts: [{ ports: [{ port: "53" }], rules: { dns: [{ matchPattern: "*" }] } }] },
                   { toServices: [{ k8sService: { serviceName: s, namespace: n } }, { k8sServiceSelector: { selector: { matchLabels: { a: b } } } }], authentication: { mode: required } }],
@@ -91,10 +93,47 @@ test("texts made to keep an expression busy are refused", () => {
   // An expression that tries every way would not come to an end.
   for (const value of evil) {
     const key = JSON.stringify(value);
+    const l7 = [
+      `rules: { http: [{ path: ${key} }, { method: ${key} }, { host: ${key}, headers: [${key}], headerMatches: [{ name: ${key}, value: ${key} }] }] }`,
+      `rules: { kafka: [{ topic: ${key}, clientID: ${key}, apiKey: ${key}, apiVersion: ${key} }] }`,
+      `serverNames: [${key}]`,
+    ];
+    for (const entry of l7) {
+      const rule = `{ toPorts: [{ ports: [{ port: "80", protocol: TCP }], ${entry} }] }`;
+      const object = cnp(`{ endpointSelector: {}, egress: [${rule}] }`);
+      assert.equal(parsePolicy(object, options).ok, false, entry.slice(0, 20));
+    }
     const policy = cnp(`{ endpointSelector: { matchLabels: { ${key}: ${key} } }, egress: [
       { toFQDNs: [{ matchName: ${key} }, { matchPattern: ${key} }] }, { toCIDR: [${key}] }, { toEntities: [${key}] },
       { toEntities: [all], toPorts: [{ ports: [{ port: ${key}, protocol: ${key} }] }] } ] }`);
     assert.equal(parsePolicy({ ...policy, metadata: { name: value } }, options).ok, false);
+  }
+});
+
+test("expressions made to keep an engine, or whoever judges them, busy are refused at once", () => {
+  const evil = [
+    `${"(".repeat(1000)}a${")".repeat(1000)}`,
+    `${"(a?".repeat(300)}${")*".repeat(300)}`,
+    "(a|b|ab)*(a|b|ab)*(a|b|ab)*",
+    `${"(a|b)?".repeat(150)}c`,
+    `(${"(x+x+)+".repeat(100)})y`,
+    `${".*a".repeat(600)}`,
+    `${"(.*a|.*b)".repeat(200)}`,
+    `(${"a{0,1000}".repeat(200)})`,
+    `${"[a-z]{0,99}".repeat(180)}`,
+    `(${Array.from({ length: 400 }, (_, at) => `a${at}`).join("|")})*.*b.*`,
+    `${"(".repeat(80)}a${"{9})".repeat(80)}`,
+    ".{0,30}a.{0,30}b.{0,30}c",
+  ];
+  for (const path of evil) {
+    const rule = {
+      toPorts: [{ ports: [{ port: "80", protocol: "TCP" }], rules: { http: [{ path }] } }],
+    };
+    const object = { ...cnp("{}"), spec: { endpointSelector: {}, egress: [rule] } };
+    const start = performance.now();
+    parsePolicy(object, options);
+    const took = performance.now() - start;
+    assert.ok(took < 2000, `${path.slice(0, 30)} took ${took} ms`);
   }
 });
 

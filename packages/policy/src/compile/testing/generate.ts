@@ -3,6 +3,7 @@ import { Address, type Labels, Prefix } from "@tsilium/net";
 import type { Random } from "@tsilium/testkit";
 import type {
   CidrGroup,
+  L7Rules,
   LabelSelector,
   NamedPort,
   Peer,
@@ -17,6 +18,7 @@ import type {
   Subject,
 } from "../../model.ts";
 import { labels } from "./build.ts";
+import { dns, http, kafka, sni } from "./l7.ts";
 
 const keys = { app: ["web", "db", "api"], env: ["prod", "dev"], team: ["x", "y"] } as const;
 const namespaces = ["red", "blue"];
@@ -52,6 +54,8 @@ const edges = [0, 1, 80, 81, 443, 1024, 8080, 65_535];
 export const reserved: readonly PeerIdentity[] = [
   { id: 1, labels: labels("reserved:host"), namedPorts: [] },
   { id: 2, labels: labels("reserved:world"), namedPorts: [] },
+  { id: 3, labels: labels("reserved:world", "fqdn:a.test", "fqdn:*.test"), namedPorts: [] },
+  { id: 4, labels: labels("reserved:world", "fqdn:*.test"), namedPorts: [] },
   { id: 6, labels: labels("reserved:remote-node"), namedPorts: [] },
 ];
 
@@ -147,8 +151,34 @@ function someRule(random: Random, path: string): Rule {
     peers: random.chance(0.25) ? undefined : several(random, 3, () => somePeer(random)),
     ports: random.chance(0.3) ? undefined : several(random, 3, () => somePort(random)),
     path,
-    ...(random.chance(0.05) ? { l7: { protocol: "http" as const } } : {}),
+    ...(random.chance(0.3) ? { l7: someL7(random) } : {}),
   };
+}
+
+/** Mostly HTTP, so that rules meet rules of their own kind. */
+function someL7(random: Random): L7Rules {
+  const paths = () => several(random, 2, () => random.pick(["/a", "/b"]));
+  const some = <Value>(value: Value) => (random.chance(0.15) ? value : undefined);
+  switch (random.below(10)) {
+    case 0:
+      return kafka(...several(random, 2, () => random.pick(["x", "y"])));
+    case 1:
+      return dns(...several(random, 2, () => random.pick(["a.test", "*.test"])));
+    case 2:
+      return sni(...several(random, 2, () => random.pick(["a.test", "b.test"])));
+    case 3:
+      return { protocol: random.pick(["l7", "listener", "auth"]) };
+    default: {
+      const terminating = some(random.pick(["s1", "s2"]));
+      const originating = some(random.pick(["s1", "s2"]));
+      const serverNames = some([random.pick(["a.test", "b.test"])]);
+      return http(paths(), {
+        ...(terminating === undefined ? {} : { terminating }),
+        ...(originating === undefined ? {} : { originating }),
+        ...(serverNames === undefined ? {} : { serverNames }),
+      });
+    }
+  }
 }
 
 function somePeer(random: Random): Peer {
@@ -171,7 +201,9 @@ function somePeer(random: Random): Peer {
         selector: someSelector(random),
       };
     case 4:
-      return { kind: "fqdn", matchPattern: "*" };
+      return random.chance(0.5)
+        ? { kind: "fqdn", matchPattern: "*.test" }
+        : { kind: "fqdn", matchName: "a.test" };
     case 5:
     case 6: {
       const scope = random.pick(["any", "external"] as const);

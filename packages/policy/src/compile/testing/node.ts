@@ -1,9 +1,10 @@
 // A compiler with what surrounds it on a node: an address table that is told of prefixes and tells of cidr-sets, and
 // the kernel's maps, which are told of deltas. Packets are decided in the maps.
 import { Address, Prefix } from "@tsilium/net";
-import type { Direction, EntryVerdict, PolicySettings, RuleName } from "../../model.ts";
+import type { Direction, EntryVerdict, PolicySettings, RuleName, RuleSet } from "../../model.ts";
 import { KernelPolicy } from "../../testing/player/kernel-policy.ts";
 import { PolicyCompiler } from "../compiler.ts";
+import type { RuleSetPorts } from "../rule-set-ports.ts";
 import type { PolicyDelta } from "../delta.ts";
 
 export type NodePacket = {
@@ -18,6 +19,8 @@ export type NodePacket = {
 export type NodeAnswer = {
   readonly verdict: EntryVerdict | "unknown peer";
   readonly name: RuleName | undefined;
+  /** Of a redirect. */
+  readonly ruleSet?: RuleSet | undefined;
 };
 
 export class TestNode {
@@ -29,8 +32,8 @@ export class TestNode {
   readonly #addresses: readonly Address[];
 
   /** @param addresses those that packets may come from */
-  constructor(settings: PolicySettings, addresses: readonly Address[]) {
-    this.compiler = new PolicyCompiler(settings);
+  constructor(settings: PolicySettings, addresses: readonly Address[], ports?: RuleSetPorts) {
+    this.compiler = new PolicyCompiler(settings, ports ? { ports } : {});
     this.#addresses = addresses;
   }
 
@@ -58,12 +61,15 @@ export class TestNode {
   }
 
   decide({ address, ...packet }: NodePacket): NodeAnswer {
-    const { verdict, rule } = this.kernel.decide({ ...packet, cidrSet: this.cidrSetOf(address) });
+    const cidrSet = this.cidrSetOf(address);
+    const { verdict, rule, proxyPort } = this.kernel.decide({ ...packet, cidrSet });
     const name = this.compiler.ruleName(rule);
     if (name?.kind !== "rule") return { verdict, name };
     // Which rule it was; what that looks at is another question.
     const { kind, ref, path } = name;
-    return { verdict, name: { kind, ref, path } };
+    const answer = { verdict, name: { kind, ref, path } } as const;
+    if (proxyPort === undefined) return answer;
+    return { ...answer, ruleSet: this.compiler.ruleSet(proxyPort) };
   }
 
   cidrSetOf(address: Address): number {

@@ -11,6 +11,7 @@ import type {
   Subject,
 } from "../../model.ts";
 import { defaults, identity, subject as subjectOf } from "./build.ts";
+import { ruleSetText, ruleText } from "./l7.ts";
 import { type NodeAnswer, TestNode } from "./node.ts";
 
 export type SceneOptions = {
@@ -60,7 +61,7 @@ export class Scene {
     this.node.commit();
   }
 
-  /** "allow by p[0]", "deny by default of p and q", "deny by init", "audit by p[1]"; [n] is "spec.rules[n]". */
+  /** "allow by p[0]", "deny by default of p and q", "deny by init", "audit by p[1]", or the rule set; [n] is "spec.rules[n]". */
   ask({ direction = "ingress", peer, port = "80", address = "192.0.2.1" }: Question): string {
     const answer = this.node.decide({
       subject: 1,
@@ -69,7 +70,10 @@ export class Scene {
       address: Address.parse(address),
       ...packetOf(port),
     });
-    return answerText(answer);
+    const { compiler } = this.node;
+    return answer.ruleSet
+      ? ruleSetText(answer.ruleSet, (rule) => ruleText(compiler.ruleName(rule)))
+      : answerText(answer);
   }
 }
 

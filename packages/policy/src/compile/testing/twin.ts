@@ -17,7 +17,19 @@ import type {
   Rule,
   RuleName,
   Subject,
+  Tier,
 } from "../../model.ts";
+import {
+  holdingTogether,
+  isL7,
+  isUnderstood,
+  type L7Outcome,
+  type NamedRule,
+  protocolOf,
+  protocolsOf,
+  ruleSetOf,
+  type TwinRuleSet,
+} from "./twin-l7.ts";
 
 export type TwinWorld = {
   readonly settings: PolicySettings;
@@ -35,7 +47,12 @@ export type TwinPacket = {
   readonly port: number;
 };
 
-export type TwinVerdict = { readonly verdict: EntryVerdict; readonly name: RuleName };
+export type TwinVerdict = {
+  readonly verdict: EntryVerdict;
+  readonly name: RuleName;
+  /** Of a redirect. */
+  readonly ruleSet?: TwinRuleSet;
+};
 
 /** What the kernel is to decide, and the name of why. */
 export function twinVerdict(world: TwinWorld, packet: TwinPacket): TwinVerdict {
@@ -60,14 +77,22 @@ export function twinVerdict(world: TwinWorld, packet: TwinPacket): TwinVerdict {
   );
   const full = outcome(about, forced, { world, packet });
   const softened = packet.subject.audit || settings.audit ? "audit" : "deny";
+  const redirect = ({ name, l7 }: Outcome, audit: boolean): TwinVerdict => ({
+    verdict: "redirect",
+    name,
+    ruleSet: ruleSetOf(l7 as L7Outcome, packet.direction, audit),
+  });
+  if (enforced.l7) return redirect(enforced, softened === "audit");
   if (enforced.denies) return { verdict: softened, name: enforced.name };
   if (full.denies) return { verdict: "audit", name: full.name };
+  // Nothing that is let through now would be refused by a proxy that lets everything through.
+  if (full.l7 && !full.l7.opener) return redirect(full, true);
   const byNothing = enforced.name.kind === "builtin" && enforced.name.reason !== "allow-localhost";
-  return { verdict: "allow", name: byNothing ? full.name : enforced.name };
+  return { verdict: "allow", name: byNothing ? (full.l7?.opener ?? full.name) : enforced.name };
 }
 
 type About = { readonly policy: Policy; readonly spec: PolicySpec; readonly index: number };
-type Outcome = { readonly denies: boolean; readonly name: RuleName };
+type Outcome = { readonly denies: boolean; readonly name: RuleName; readonly l7?: L7Outcome };
 type Context = { readonly world: TwinWorld; readonly packet: TwinPacket };
 
 /** Specs that select the subject and have something to say in the direction. */
@@ -78,7 +103,7 @@ function selecting(world: TwinWorld, { subject, direction }: TwinPacket): About[
     for (const [index, spec] of policy.specs.entries()) {
       const says =
         spec.defaultDeny[direction] ||
-        spec.rules.some((rule) => rule.direction === direction && isAlive(rule, world));
+        spec.rules.some((rule) => rule.direction === direction && isAlive(rule, spec.tier, world));
       const isMeant = spec.subject.kind === kind && matches(spec.subject.selector, subject.labels);
       if (says && isMeant) found.push({ policy, spec, index });
     }
@@ -93,21 +118,39 @@ function selecting(world: TwinWorld, { subject, direction }: TwinPacket): About[
 function outcome(about: readonly About[], forced: string | undefined, context: Context): Outcome {
   const hits = about.flatMap(({ policy, spec }) =>
     spec.rules
-      .filter((rule) => rule.direction === context.packet.direction && isHit(rule, context))
+      .filter(
+        (rule) => rule.direction === context.packet.direction && isHit(rule, spec.tier, context),
+      )
       .map((rule) => ({ tier: spec.tier, rule, ref: policy.ref })),
   );
   type Hit = (typeof hits)[number];
-  const decided = ({ rule, ref }: Hit): Outcome => ({
-    denies: rule.verdict === "deny",
-    name: { kind: "rule", ref, path: rule.path },
+  const nameOf = ({ rule, ref }: Hit) => ({ kind: "rule", ref, path: rule.path }) as const;
+  const decided = (hit: Hit): Outcome => ({
+    denies: hit.rule.verdict === "deny",
+    name: nameOf(hit),
   });
   const inTier = (tier: Hit["tier"]) => hits.filter((hit) => hit.tier === tier);
   const [admin] = inTier("admin");
   if (admin && admin.rule.verdict !== "pass") return decided(admin);
   const normal = (verdict: Rule["verdict"]) =>
-    inTier("normal").find(({ rule }) => rule.verdict === verdict);
-  const strongest = normal("deny") ?? normal("allow");
-  if (strongest) return decided(strongest);
+    inTier("normal").find(({ rule }) => rule.verdict === verdict && !isL7(rule));
+  const denial = normal("deny");
+  if (denial) return decided(denial);
+  const atL7 = inTier("normal").filter(({ rule }) => isL7(rule));
+  if (atL7.length > 0 && !isLocalhost(context)) {
+    const rules = holdingTogether(atL7.map((hit) => ({ rule: hit.rule, name: nameOf(hit) })));
+    const forms = new Set(rules.flatMap(({ rule }) => formsOf(rule, context.packet)));
+    const opener = inTier("normal").find(
+      ({ rule }) =>
+        rule.verdict === "allow" &&
+        !isL7(rule) &&
+        formsOf(rule, context.packet).some((form) => forms.has(form)),
+    );
+    const name = (rules[0] as NamedRule).name;
+    return { denies: false, name, l7: { rules, opener: opener && nameOf(opener) } };
+  }
+  const allowed = normal("allow");
+  if (allowed) return decided(allowed);
   if (isLocalhost(context))
     return { denies: false, name: { kind: "builtin", reason: "allow-localhost" } };
   if (!normal("pass")) {
@@ -130,16 +173,32 @@ function isLocalhost({ world, packet }: Context): boolean {
   );
 }
 
+/** How the rule writes the ports by which it matches the packet. */
+function formsOf(rule: Rule, packet: TwinPacket): string[] {
+  if (!rule.ports) return isL7(rule) ? [`${packet.protocol}: 0-65535`] : [];
+  return rule.ports
+    .filter((port) => isPort(port, packet))
+    .map((port) =>
+      port.kind === "range"
+        ? `${packet.protocol}: ${port.first}-${port.last}`
+        : `${packet.protocol}: ${packet.port}-${packet.port}`,
+    );
+}
+
 /** A rule that cannot match anybody at all says nothing. */
-function isAlive(rule: Rule, world: TwinWorld): boolean {
-  if (rule.l7 && rule.verdict !== "deny") return false;
+function isAlive(rule: Rule, tier: Tier, world: TwinWorld): boolean {
+  if (!isUnderstood(rule, tier)) return false;
+  const protocols = protocolsOf(rule);
   if (rule.ports?.length === 0) return false;
+  if (protocols && rule.ports && !rule.ports.some((port) => protocols.includes(protocolOf(port))))
+    return false;
   return rule.peers === undefined || rule.peers.some((peer) => concrete(peer, world).length > 0);
 }
 
-function isHit(rule: Rule, context: Context): boolean {
-  if (rule.l7 && rule.verdict !== "deny") return false;
+function isHit(rule: Rule, tier: Tier, context: Context): boolean {
+  if (!isUnderstood(rule, tier)) return false;
   const { peers, ports } = rule;
+  if (protocolsOf(rule)?.includes(context.packet.protocol) === false) return false;
   if (peers && !peers.some((peer) => isPeer(peer, context))) return false;
   return ports === undefined || ports.some((port) => isPort(port, context.packet));
 }
@@ -192,8 +251,11 @@ function concrete(peer: Peer, world: TwinWorld): Concrete[] {
           );
           return [{ kind: "labels", selector } as const];
         });
-    case "fqdn":
-      return [];
+    case "fqdn": {
+      const key = peer.matchName ?? peer.matchPattern ?? "";
+      const requirement = { source: "fqdn", key, operator: "Exists", values: [] } as const;
+      return [{ kind: "labels", selector: [requirement] }];
+    }
   }
 }
 

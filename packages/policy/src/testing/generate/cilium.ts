@@ -1,6 +1,7 @@
 // Random CiliumNetworkPolicies and CiliumClusterwideNetworkPolicies.
 import type { Random } from "@tsilium/testkit";
 import type { CiliumPolicy, CiliumSpec, LabelSelector, World } from "../naive/index.ts";
+import { randomL7Entry } from "./l7.ts";
 import { anywhere, randomCiliumPeers, type RuleKind, sources } from "./cilium-peers.ts";
 import {
   compact,
@@ -70,20 +71,46 @@ function randomSubject(random: Random, world: World, isNamespaced: boolean): Lab
 
 function randomRule(random: Random, world: World, kind: RuleKind): object {
   const isIcmp = random.chance(0.12);
+  const toPorts = !isIcmp && random.chance(0.65) ? randomToPorts(random, kind) : undefined;
+  // About everybody, so that rules meet.
+  const isOpen = toPorts !== undefined && random.chance(0.3);
   return compact({
-    ...randomCiliumPeers(random, world, kind),
-    toPorts: !isIcmp && random.chance(0.6) ? randomToPorts(random, kind) : undefined,
+    ...(isOpen ? {} : randomCiliumPeers(random, world, kind)),
+    toPorts,
     icmps: isIcmp ? randomIcmps(random) : undefined,
   });
 }
 
+/** Of every pod, where rules about few ports and few peers meet: most say what proxies are to let through. */
+export function randomWidePolicy(random: Random, _: World, name: string): CiliumPolicy {
+  const direction = random.pick(["ingress", "egress"] as const);
+  const app = random.pick(podLabels.app);
+  const peers = random.pick([
+    {},
+    { [direction === "ingress" ? "fromEntities" : "toEntities"]: ["all"] },
+    { [direction === "ingress" ? "fromEndpoints" : "toEndpoints"]: [{ matchLabels: { app } }] },
+  ]);
+  const rules = several(random, [1, 3], () => ({
+    ...peers,
+    toPorts: randomToPorts(random, { direction, isDeny: false }),
+  }));
+  return {
+    apiVersion: "cilium.io/v2",
+    kind: "CiliumClusterwideNetworkPolicy",
+    metadata: { name },
+    spec: { endpointSelector: {}, [direction]: rules },
+  };
+}
+
 /** A deny has no L7. */
-function randomToPorts(random: Random, { isDeny }: RuleKind): object[] {
+function randomToPorts(random: Random, { isDeny, direction }: RuleKind): object[] {
   return several(random, [random.chance(0.08) ? 0 : 1, 2], () => {
-    if (!isDeny && random.chance(0.1))
-      return { ports: [{ port: "80", protocol: "TCP" }], rules: { http: [{ path: "/" }] } };
-    return { ports: several(random, [1, 3], () => randomPort(random)) };
-  });
+    if (isDeny || random.chance(0.55))
+      return [{ ports: several(random, [1, 3], () => randomPort(random)) }];
+    const entry = randomL7Entry(random, direction);
+    // Written for the same ports, which opens what is behind them.
+    return random.chance(0.2) ? [entry, { ports: entry.ports }] : [entry];
+  }).flat();
 }
 
 function randomPort(random: Random): object {

@@ -12,6 +12,8 @@ export const namespaceLabels = { env: ["prod", "dev"], team: ["one", "two"], app
 export const nodeLabels = { zone: ["east", "west"], env: ["prod", "dev"], app: ["web", "db"] };
 
 export const portNames = ["http", "dns", "metrics", "none-has-this"];
+/** That L7 rules are about more often than about others. */
+export const webPort = 80;
 export const portNumbers = [53, 80, 81, 443, 8080, 9090];
 export const portRanges = [
   [80, 81],

@@ -14,6 +14,7 @@ import {
   outsideAddresses,
   portNumbers,
   portRanges,
+  webPort,
 } from "./dictionary.ts";
 import type { Scenario } from "./scenario.ts";
 import { randomPod } from "./world.ts";
@@ -42,9 +43,11 @@ export function randomQuestion(random: Random, scenario: Scenario, node: string)
     const [mine, other] = [random.pick(local), random.pick(parties)];
     const [from, to] = random.chance(0.5) ? [mine, other] : [other, mine];
     const family = random.pick(scenario.world.families);
-    const protocol = random.pick<Protocol>(["TCP", "TCP", "UDP", "SCTP", "ICMP"]);
+    const isWeb = random.chance(0.3);
+    const protocol = isWeb ? "TCP" : random.pick<Protocol>(["TCP", "TCP", "UDP", "SCTP", "ICMP"]);
     const ports = random.chance(0.5) ? portNumbers : interestingPorts;
-    const port = random.pick(protocol === "ICMP" ? icmpTypes[family] : ports);
+    const others = protocol === "ICMP" ? icmpTypes[family] : ports;
+    const port = isWeb ? webPort : random.pick(others);
     if (mine !== other && addressOf(other, family) !== undefined)
       return { from, to, family, protocol, port };
   }

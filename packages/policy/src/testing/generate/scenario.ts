@@ -1,7 +1,7 @@
 // A scenario: a world, the objects applied to it and the settings it is run with.
 import type { Random } from "@tsilium/testkit";
 import type { RawObject, Settings, World } from "../naive/index.ts";
-import { randomCiliumPolicy } from "./cilium.ts";
+import { randomCiliumPolicy, randomWidePolicy } from "./cilium.ts";
 import { groupNames, randomCidrGroup, randomService, serviceNames } from "./services.ts";
 import { randomClusterPolicy } from "./cluster.ts";
 import { several } from "./dictionary.ts";
@@ -45,6 +45,7 @@ export function randomPolicy(random: Random, world: World): RawObject {
     randomNetworkPolicy,
     randomCiliumPolicy,
     randomCiliumPolicy,
+    randomWidePolicy,
     randomClusterPolicy,
   ])(random, world, name);
   if (!random.chance(0.12)) return policy;

@@ -571,12 +571,56 @@ cases([
     ],
   },
   {
-    sentence: "an L7 rule isolates and, without a proxy, allows nothing; one without L7 still does",
+    sentence:
+      "an L7 rule isolates and allows through a proxy; a plain one of the same ports opens it",
     objects: cnp(
       `{endpointSelector: {}, ingress: [
         {fromEndpoints: [{}], toPorts: [{ports: [{port: "80", protocol: TCP}], rules: {http: [{}]}}]},
         {fromEndpoints: [{matchLabels: {pod: b}}], toPorts: [{ports: [{port: "80", protocol: TCP}]}]}]}`,
     ),
-    expect: ["x/c -> x/a tcp/80: denied", "x/b -> x/a tcp/80: allowed"],
+    expect: [
+      "x/c -> x/a tcp/80: allowed (http)",
+      "x/b -> x/a tcp/80: allowed (opened http)",
+      "x/c -> x/a udp/80: denied",
+      "node-1 -> x/a tcp/80: allowed",
+    ],
+  },
+  {
+    sentence:
+      "plain rules that are wider or narrower than an L7 rule open nothing; a name is the port it stands for",
+    objects: cnp(
+      `{endpointSelector: {}, ingress: [
+        {toPorts: [{ports: [{port: "80", endPort: 81, protocol: TCP}], rules: {http: [{}]}}]},
+        {toPorts: [{ports: [{port: "80", protocol: TCP}, {port: "1", endPort: 90}]}]},
+        {fromEndpoints: [{matchLabels: {pod: c}}], toPorts: [{ports: [{port: serve-81-tcp, protocol: TCP}], rules: {kafka: []}}]},
+        {fromEndpoints: [{matchLabels: {pod: c}}], toPorts: [{ports: [{port: "81"}]}]},
+        {fromEndpoints: [{matchLabels: {pod: b}}], toPorts: [{ports: [{port: "80", endPort: 81}]}]}]}`,
+    ),
+    expect: [
+      "x/c -> x/a tcp/80: allowed (http)",
+      // The kafka rule comes after one of another kind, and so does not count.
+      "x/c -> x/a tcp/81: allowed (http)",
+      "x/c -> x/a tcp/82: allowed",
+      "x/b -> x/a tcp/80: allowed (opened http)",
+    ],
+  },
+  {
+    sentence:
+      "DNS rules are for both protocols; deny comes before them, and what no proxy enforces allows nothing",
+    objects: cnp(
+      `{endpointSelector: {}, egress: [
+        {toPorts: [{ports: [{port: "53", protocol: ANY}], rules: {dns: [{matchPattern: "*"}]}}]},
+        {toPorts: [{ports: [{port: "443", protocol: TCP}], serverNames: [a.test]}]},
+        {toPorts: [{ports: [{port: "11211", protocol: TCP}], rules: {l7proto: memcache}}]}],
+        egressDeny: [{toEndpoints: [{matchLabels: {pod: b}}]}]}`,
+    ),
+    expect: [
+      "x/a -> x/c udp/53: allowed (dns)",
+      "x/a -> x/c tcp/53: allowed (dns)",
+      "x/a -> x/c sctp/53: denied",
+      "x/a -> x/b udp/53: denied",
+      "x/a -> 203.0.113.10 tcp/443: allowed (sni)",
+      "x/a -> x/c tcp/11211: denied",
+    ],
   },
 ]);

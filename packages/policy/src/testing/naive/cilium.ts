@@ -3,7 +3,8 @@ import { type Encounter, podLabels } from "./encounter.ts";
 import { isCiliumPeer } from "./cilium-peers.ts";
 import type { CiliumPolicy, CiliumRule, CiliumSpec, LabelSelector, RawObject } from "./objects.ts";
 import type { Opinion, RuleOpinion } from "./opinion.ts";
-import { isForCiliumPorts } from "./ports.ts";
+import { kindOf } from "./l7.ts";
+import { formsOf, isForCiliumPorts, plainEntries, proxiedForms } from "./ports.ts";
 import { keysOf, selectsSourced } from "./selector.ts";
 import type { Settings } from "./world.ts";
 
@@ -71,11 +72,25 @@ function rulesOf(options: {
     field: string,
     verdict: "allow" | "deny",
   ): RuleOpinion[] =>
-    (rules ?? []).map((rule, index) => ({
-      verdict,
-      path: `${path}.${field}[${index}]`,
-      matches: isCiliumPeer(rule, encounter, context) && isForCiliumPorts(encounter, rule),
-    }));
+    (rules ?? []).flatMap((rule, index) => {
+      const isPeer = isCiliumPeer(rule, encounter, context);
+      const place = `${path}.${field}[${index}]`;
+      const plain = {
+        verdict,
+        path: place,
+        matches: isPeer && isForCiliumPorts(encounter, rule),
+        forms: plainEntries(rule.toPorts).flatMap((entry) => formsOf(encounter, entry)),
+      };
+      const proxied = (rule.toPorts ?? []).flatMap((entry, at): RuleOpinion[] => {
+        const kind = kindOf(entry);
+        if (kind === "plain" || kind === "nothing") return [];
+        const forms = proxiedForms(encounter, entry);
+        const l7 = { kind, entry, namespace: context.namespace };
+        const matches = isPeer && forms.length > 0;
+        return [{ verdict, path: `${place}.toPorts[${at}]`, matches, l7, forms }];
+      });
+      return [plain, ...proxied];
+    });
   return [
     ...read(spec[direction], direction, "allow"),
     ...read(spec[`${direction}Deny`], `${direction}Deny`, "deny"),

@@ -4,6 +4,7 @@ import { opinionsOfCiliumPolicy } from "./cilium.ts";
 import { opinionOfClusterPolicy } from "./cluster.ts";
 import { type Encounter, encounterOf, namespaceOf } from "./encounter.ts";
 import { opinionOfNetworkPolicy } from "./kubernetes.ts";
+import type { NaiveRuleSet } from "./l7.ts";
 import type { CiliumPolicy, ClusterNetworkPolicy, NetworkPolicy, RawObject } from "./objects.ts";
 import type { Opinion } from "./opinion.ts";
 import { partyName, type Question, type Settings, type World } from "./world.ts";
@@ -19,6 +20,8 @@ export type Side = {
    */
   readonly rules: readonly string[];
   readonly defaultDeny: readonly string[];
+  /** What a proxy enforces of what is allowed. */
+  readonly l7?: NaiveRuleSet;
 };
 
 export type Answer = {
@@ -61,17 +64,24 @@ function say(side: Side | undefined): string {
 /** Audit never widens: what the policies that enforce decide by themselves stays decided. */
 function judge(encounter: Encounter, objects: readonly RawObject[], settings: Settings): Side {
   const opinions = opinionsOf(encounter, objects, settings);
-  const full = weigh(encounter, opinions, settings);
-  const enforced = weigh(
-    encounter,
-    opinions.filter(({ audit }) => !audit),
-    settings,
-  );
-  if (enforced.verdict === "denied")
-    return { ...enforced, verdict: isAudited(encounter, settings) ? "audit" : "denied" };
+  const enforcing = opinions.filter(({ audit }) => !audit);
+  const { l7: enforcedSet, ...enforced } = weigh(encounter, enforcing, settings);
+  const { l7: fullSet, ...full } = weigh(encounter, opinions, settings);
+  const audit = isAudited(encounter, settings);
+  if (enforcedSet) return { ...enforced, l7: { ...enforcedSet, audit } };
+  if (enforced.verdict === "denied") return { ...enforced, verdict: audit ? "audit" : "denied" };
   if (full.verdict === "denied") return { ...full, verdict: "audit" };
+  // A proxy only tells then, which is worth its while where it would refuse something.
+  if (fullSet && fullSet.openedBy === undefined)
+    return { ...full, l7: { ...fullSet, audit: true } };
   // What needs no rule of a policy that enforces may have one of a policy in audit mode.
-  return enforced.rules.some((rule) => !rule.startsWith("(")) ? enforced : full;
+  if (enforced.rules.some((rule) => !rule.startsWith("("))) return enforced;
+  const { l7: _, ...plain } = weigh(encounter, opinions.map(withoutL7), settings);
+  return plain;
+}
+
+function withoutL7(opinion: Opinion): Opinion {
+  return { ...opinion, rules: opinion.rules.filter(({ l7 }) => !l7) };
 }
 
 function isAudited({ subject, world }: Encounter, settings: Settings): boolean {

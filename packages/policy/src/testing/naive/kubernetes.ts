@@ -3,7 +3,7 @@ import { isInBlock } from "./address.ts";
 import { type Encounter, isMeantByCidr, namespaceOf, ownLabels, peerPod } from "./encounter.ts";
 import type { KubePeer, NetworkPolicy } from "./objects.ts";
 import type { Opinion } from "./opinion.ts";
-import { isForKubePorts } from "./ports.ts";
+import { isForKubePorts, kubeForms } from "./ports.ts";
 import { selectsLabels } from "./selector.ts";
 import type { Settings } from "./world.ts";
 
@@ -33,6 +33,7 @@ export function opinionOfNetworkPolicy(
       path: `spec.${direction}[${index}]`,
       matches:
         isAmong(peers, encounter, { namespace, settings }) && isForKubePorts(encounter, ports),
+      forms: kubeForms(encounter, ports),
     })),
   };
 }

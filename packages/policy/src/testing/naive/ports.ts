@@ -1,5 +1,6 @@
 // Whether the packet of an encounter is for one of a rule's ports. Each kind of policy writes ports in its own way.
 import { destinationPorts, type Encounter } from "./encounter.ts";
+import { kindOf } from "./l7.ts";
 import type { CiliumRule, CiliumPortRule, ClusterProtocol, KubePort } from "./objects.ts";
 
 /** Kubernetes: no ports, or an empty list, is every port of every protocol. */
@@ -8,12 +9,20 @@ export function isForKubePorts(
   ports: readonly KubePort[] | undefined,
 ): boolean {
   if (ports === undefined || ports.length === 0) return true;
-  return ports.some(({ protocol, port, endPort }) => {
-    const { question } = encounter;
-    if (question.protocol !== (protocol ?? "TCP")) return false;
-    if (port === undefined) return true;
-    if (typeof port === "string") return isNamed(encounter, port);
-    return question.port >= port && question.port <= (endPort ?? port);
+  return kubeForms(encounter, ports).length > 0;
+}
+
+/** How the rule writes those of its ports that the packet is for: "TCP 80-80". A name is the port that it stands for. */
+export function kubeForms(encounter: Encounter, ports: readonly KubePort[] | undefined): string[] {
+  const { question } = encounter;
+  const form = (first: number, last: number) => [`${question.protocol} ${first}-${last}`];
+  return (ports ?? []).flatMap(({ protocol, port, endPort }) => {
+    if (question.protocol !== (protocol ?? "TCP")) return [];
+    if (port === undefined) return form(0, 65_535);
+    if (typeof port === "string")
+      return isNamed(encounter, port) ? form(question.port, question.port) : [];
+    const last = endPort ?? port;
+    return question.port >= port && question.port <= last ? form(port, last) : [];
   });
 }
 
@@ -37,38 +46,42 @@ export function isForClusterProtocols(
 }
 
 /**
- * Cilium's rules: neither `toPorts` nor `icmps` is everything, an empty list nothing. What asks for a proxy allows
- * nothing while there is none.
+ * Cilium's rules, without what goes through a proxy: neither `toPorts` nor `icmps` is everything, an empty list nothing.
  */
 export function isForCiliumPorts(encounter: Encounter, { toPorts, icmps }: CiliumRule): boolean {
   if (toPorts === undefined && icmps === undefined) return true;
   return (
-    (toPorts ?? []).some((rule) => !needsProxy(rule) && isForPortRule(encounter, rule)) ||
+    plainEntries(toPorts).some((rule) => formsOf(encounter, rule).length > 0) ||
     (icmps ?? []).some(({ fields }) => (fields ?? []).some((field) => isIcmp(encounter, field)))
   );
 }
 
-function needsProxy(rule: CiliumPortRule): boolean {
-  return (
-    Object.keys(rule.rules ?? {}).length > 0 ||
-    rule.serverNames !== undefined ||
-    rule.terminatingTLS !== undefined ||
-    rule.originatingTLS !== undefined ||
-    rule.listener !== undefined
-  );
+/** Entries that are decided at L4. */
+export function plainEntries(toPorts: readonly CiliumPortRule[] | undefined): CiliumPortRule[] {
+  return (toPorts ?? []).filter((entry) => kindOf(entry) === "plain");
 }
 
-function isForPortRule(encounter: Encounter, { ports }: CiliumPortRule): boolean {
+/** How the entry writes those of its ports that the packet is for: "TCP 80-80". A name is the port that it stands for. */
+export function formsOf(encounter: Encounter, { ports }: CiliumPortRule): string[] {
   const { question } = encounter;
-  return (ports ?? []).some(({ port = "0", endPort, protocol = "ANY" }) => {
-    if (question.protocol === "ICMP") return false;
+  const form = (first: number, last: number) => [`${question.protocol} ${first}-${last}`];
+  return (ports ?? []).flatMap(({ port = "0", endPort, protocol = "ANY" }) => {
+    if (question.protocol === "ICMP") return [];
     if (protocol !== "ANY" && protocol !== "" && protocol.toUpperCase() !== question.protocol)
-      return false;
-    if (!/^[0-9]+$/.test(port)) return isNamed(encounter, port.toLowerCase());
+      return [];
+    if (!/^[0-9]+$/.test(port))
+      return isNamed(encounter, port.toLowerCase()) ? form(question.port, question.port) : [];
     const first = Number(port);
-    if (first === 0) return true;
-    return question.port >= first && question.port <= (endPort || first);
+    if (first === 0 && !endPort) return form(0, 65_535);
+    const last = endPort || first;
+    return question.port >= first && question.port <= last ? form(first, last) : [];
   });
+}
+
+/** The same of an entry with L7 rules: DNS has two protocols, everything else is TCP's. */
+export function proxiedForms(encounter: Encounter, entry: CiliumPortRule): string[] {
+  const spoken = kindOf(entry) === "dns" ? ["TCP", "UDP"] : ["TCP"];
+  return spoken.includes(encounter.question.protocol) ? formsOf(encounter, entry) : [];
 }
 
 const icmpTypes: Readonly<Record<string, Readonly<Record<string, number>>>> = {

@@ -1,5 +1,6 @@
 // Opinions into a verdict: the admin tier's first match, then the normal tier, then the baseline's first match.
 import { type Encounter, peerLabels } from "./encounter.ts";
+import { type L7Entry, type NaiveRuleSet, together } from "./l7.ts";
 import type { Opinion, RuleOpinion } from "./opinion.ts";
 import type { Settings } from "./world.ts";
 
@@ -7,6 +8,8 @@ export type Weighed = {
   readonly verdict: "allowed" | "denied";
   readonly rules: readonly string[];
   readonly defaultDeny: readonly string[];
+  /** Allowed as far as a proxy that enforces these lets it through. */
+  readonly l7?: Omit<NaiveRuleSet, "audit">;
 };
 
 export function weigh(
@@ -49,7 +52,7 @@ function normalTier(
   const matching = (verdict: RuleOpinion["verdict"]) =>
     normal.flatMap(({ policy, rules }) =>
       rules
-        .filter((rule) => rule.matches && rule.verdict === verdict)
+        .filter((rule) => rule.matches && rule.verdict === verdict && !rule.l7)
         .map(({ path }) => `${policy} ${path}`),
     );
   const denies = matching("deny");
@@ -57,6 +60,8 @@ function normalTier(
   const allows = matching("allow");
   if (settings.allowLocalhost && encounter.direction === "ingress" && isOwnNode(encounter))
     return allowed([...allows, "(allow-localhost)"]);
+  const proxied = throughProxy(normal);
+  if (proxied) return proxied;
   if (allows.length > 0) return allowed(allows);
   const isolating = normal
     .filter(({ isolates }) => isolates)
@@ -64,6 +69,26 @@ function normalTier(
   const isAlwaysIsolated = settings.enablePolicy === "always" || encounter.subject.init === true;
   if (isolating.length === 0 && !isAlwaysIsolated) return undefined;
   return { verdict: "denied", rules: [], defaultDeny: isolating };
+}
+
+/** L7 rules come before plain ones, which widen them only when they are written for the same ports. */
+function throughProxy(normal: readonly Opinion[]): Weighed | undefined {
+  const allows = normal
+    .toSorted((a, b) => (a.policy < b.policy ? -1 : a.policy > b.policy ? 1 : 0))
+    .flatMap(({ policy, rules }) =>
+      rules
+        .filter(({ matches, verdict }) => matches && verdict === "allow")
+        .map(({ path, l7, forms = [] }) => ({ rule: `${policy} ${path}`, l7, forms })),
+    );
+  const entries = allows.flatMap(({ l7, ...rest }) => (l7 ? [{ ...rest, ...l7 }] : []));
+  const rules = together<L7Entry & (typeof entries)[number]>(entries);
+  const [first] = rules;
+  if (!first) return undefined;
+  const written = new Set(rules.flatMap(({ forms }) => forms));
+  const opener = allows.find(({ l7, forms }) => !l7 && forms.some((form) => written.has(form)));
+  const openedBy = opener?.rule;
+  const names = [...rules.map(({ rule }) => rule), ...(openedBy === undefined ? [] : [openedBy])];
+  return { ...allowed(names), l7: { kind: first.kind, rules, openedBy } };
 }
 
 function isOwnNode(encounter: Encounter): boolean {

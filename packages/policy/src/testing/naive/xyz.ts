@@ -65,7 +65,7 @@ export type Case = XyzOptions & {
   readonly sentence: string;
   /** A YAML stream of objects. */
   readonly objects: string;
-  /** "x/a -> y/b tcp/80: allowed", "node-1 -> x/a udp/81 v6: denied", "x/a -> 203.0.113.10 icmp/8: audit" */
+  /** "x/a -> y/b tcp/80: allowed", "node-1 -> x/a udp/81 v6: denied", "x/a -> 203.0.113.10 icmp/8: audit", "...: allowed (http)" */
   readonly expect: readonly string[];
 };
 
@@ -74,9 +74,19 @@ export function cases(rows: readonly Case[]): void {
   for (const { sentence, objects, expect, ...options } of rows)
     test(sentence, () => {
       const lines = expect.map((line) => line.slice(0, line.lastIndexOf(":")));
-      const got = lines.map((line) => `${line}: ${answer(objects, line, options).verdict}`);
+      const got = lines.map((line) => `${line}: ${words(answer(objects, line, options))}`);
       assert.deepEqual(got, expect);
     });
+}
+
+/** "allowed (http)": as far as a proxy lets it; "allowed (opened http)": all of it, "allowed (audited http)": also. */
+function words({ verdict, egress, ingress }: Answer): string {
+  const proxies = [egress?.l7, ingress?.l7].flatMap((l7) => {
+    if (!l7) return [];
+    const opened = l7.openedBy === undefined ? "" : "opened ";
+    return [`(${l7.audit ? "audited " : ""}${opened}${l7.kind})`];
+  });
+  return [verdict, ...proxies].join(" ");
 }
 
 /** The whole answer to one line, without its verdict. */

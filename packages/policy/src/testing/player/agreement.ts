@@ -5,6 +5,7 @@ import {
   type Answer,
   addressOf,
   naive,
+  type NaiveRuleSet,
   type Party,
   partyName,
   type Question,
@@ -82,12 +83,49 @@ function ofExplanation(player: Player, question: Question, { direction, answer }
 
 /** undefined when they agree. */
 function disagreement(player: Player, side: Side, decision: Decision): string | undefined {
-  const verdict = { allow: "allowed", deny: "denied", audit: "audit", "unknown peer": "unknown" };
+  const verdict = {
+    allow: "allowed",
+    redirect: "allowed",
+    deny: "denied",
+    audit: "audit",
+    "unknown peer": "unknown",
+  };
   const found = verdict[decision.verdict];
   const cause = causeText(player.compiler.ruleName(decision.rule));
+  const set = proxiedText(player, decision);
+  const wanted = side.l7 && ruleSetText(side.l7);
+  if (set !== wanted) return `expected ${wanted ?? "no proxy"}, got ${set ?? "none"}`;
   if (found === side.verdict && isAmong(cause, side)) return undefined;
   const causes = causesOf(side).join(" or ");
   return `expected ${side.verdict} by ${causes || "nobody"}, got ${found} by ${cause}`;
+}
+
+/** What the proxy of a decision enforces; undefined: it is decided without one. */
+function proxiedText({ compiler }: Player, { verdict, proxyPort = 0 }: Decision) {
+  if (verdict !== "redirect") return undefined;
+  const ruleSet = compiler.ruleSet(proxyPort);
+  if (!ruleSet) return `no rule set of port ${proxyPort}`;
+  const deny = compiler.ruleName(ruleSet.denyRule);
+  const by = deny?.kind === "default-deny" ? deny.by : [];
+  const names = ruleSet.rules.map(({ rule }) => causeText(compiler.ruleName(rule)));
+  const members = by.map(({ ref, path }) => causeText({ kind: "rule", ref, path }));
+  const { kind, audit } = ruleSet;
+  return textOf({ kind, audit, members, openedBy: names.find((name) => !members.includes(name)) });
+}
+
+function ruleSetText({ kind, audit, rules, openedBy }: NaiveRuleSet): string {
+  return textOf({ kind, audit, members: rules.map(({ rule }) => rule), openedBy });
+}
+
+function textOf(set: {
+  readonly kind: string;
+  readonly audit: boolean;
+  readonly members: readonly string[];
+  readonly openedBy: string | undefined;
+}): string {
+  const { kind, audit, members, openedBy } = set;
+  const open = openedBy === undefined ? "" : `, opened by ${openedBy}`;
+  return `${audit ? "audit " : ""}${kind} of ${members.join(" and ")}${open}`;
 }
 
 /** Whether a text of `causeText` is among what the evaluator holds responsible. */

@@ -10,7 +10,12 @@ import type {
   RuleEntry,
 } from "../../index.ts";
 
-export type Decision = { readonly verdict: EntryVerdict | "unknown peer"; readonly rule: number };
+export type Decision = {
+  readonly verdict: EntryVerdict | "unknown peer";
+  readonly rule: number;
+  /** Of a redirect. */
+  readonly proxyPort?: number;
+};
 
 /** What a decision is made of. `port` is an ICMP type for ICMP. */
 export type Packet = {
@@ -76,10 +81,10 @@ export class KernelPolicy {
     for (const portLength of [...header.portLengths].sort((a, b) => b - a)) {
       const port = maskPort(packet.port, portLength);
       const hit = rules.get(ruleKey({ ...peer, protocol: packet.protocol, port, portLength }));
-      if (hit) return { verdict: hit.verdict, rule: hit.rule };
+      if (hit) return decisionOf(hit);
     }
     const hit = rules.get(ruleKey({ ...peer, protocol: 0, port: 0, portLength: 0 }));
-    return hit ? { verdict: hit.verdict, rule: hit.rule } : header.otherwise;
+    return hit ? decisionOf(hit) : header.otherwise;
   }
 
   /** A slot with all that it has learnt. */
@@ -128,7 +133,8 @@ export class KernelPolicy {
     if (protocol === 0) assert.equal(portLength, 0, "any protocol has no ports");
     else
       assert.ok(header.portLengths.includes(portLength), `length ${portLength} is not announced`);
-    const { class: number, cidrClass, verdict, response, rule } = entry;
+    const { class: number, cidrClass, verdict, response, rule, proxyPort } = entry;
+    assert.equal(proxyPort !== 0, verdict === "redirect", "a redirect has a port, others do not");
     setOnce(rules, ruleKey(entry), {
       class: number,
       cidrClass,
@@ -138,6 +144,7 @@ export class KernelPolicy {
       verdict,
       response,
       rule,
+      proxyPort,
     });
   }
 
@@ -146,6 +153,10 @@ export class KernelPolicy {
     for (const [subject, { ingress, egress }] of this.#subjects)
       assert.ok(ingress !== number && egress !== number, `subject ${subject} uses slot ${number}`);
   }
+}
+
+function decisionOf({ verdict, rule, proxyPort }: RuleEntry): Decision {
+  return verdict === "redirect" ? { verdict, rule, proxyPort } : { verdict, rule };
 }
 
 function maskPort(port: number, length: number): number {
