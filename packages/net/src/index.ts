@@ -1,5 +1,11 @@
 // Pure values of networking: addresses, prefixes, MACs, labels, and packets in both directions.
 export { Address, bitsOf, type Family } from "./address.ts";
+export {
+  compileDnsPattern,
+  normalizeDnsName,
+  type DnsNameMatcher,
+  type DnsPattern,
+} from "./dns-name.ts";
 export { AddressError, type AddressErrorCode } from "./errors.ts";
 export { formatLabel, parseLabel, Labels, type Label } from "./labels.ts";
 export { Mac } from "./mac.ts";

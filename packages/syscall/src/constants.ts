@@ -38,6 +38,7 @@ export const SO_REUSEPORT = 15;
 export const SO_RCVTIMEO = 20;
 export const SO_SNDTIMEO = 21;
 export const SO_BINDTODEVICE = 25;
+export const SO_ATTACH_FILTER = 26;
 export const SO_SNDBUFFORCE = 32;
 export const SO_RCVBUFFORCE = 33;
 export const SO_MARK = 36;
@@ -53,8 +54,18 @@ export const NETLINK_CAP_ACK = 10;
 export const NETLINK_EXT_ACK = 11;
 export const NETLINK_GET_STRICT_CHK = 12;
 
+export const IP_PKTINFO = 8;
+export const IP_MTU_DISCOVER = 10;
+export const IPV6_CHECKSUM = 7;
+export const IPV6_MTU_DISCOVER = 23;
+export const IPV6_PKTINFO = 50;
+/** Neither sets "don't fragment" nor believes what routers say of the path's MTU. */
+export const IP_PMTUDISC_OMIT = 5;
+
 export const IP_TRANSPARENT = 19;
 export const IP_RECVORIGDSTADDR = 20;
+/** The port is chosen when it connects; also for IPv6 sockets. */
+export const IP_BIND_ADDRESS_NO_PORT = 24;
 export const IPV6_V6ONLY = 26;
 export const IPV6_TRANSPARENT = 75;
 export const IPV6_RECVORIGDSTADDR = 74;
