@@ -7,7 +7,7 @@
 //   prefixes of policies ----/
 import { type Address, type Family, Prefix, PrefixTrie } from "@tsilium/net";
 import { type CidrSet, CidrSets } from "./cidr-sets.ts";
-import { ownerHash } from "./owner.ts";
+import { ownerHash, worldOwner } from "./owner.ts";
 
 /** The ipcache's winner for a prefix. */
 export type AddressWinner = {
@@ -124,6 +124,11 @@ export class AddressRows {
       for (const { row } of this.#entries.within(prefix)) if (row) yield row;
   }
 
+  /** The row that an address falls to, as of the last commit. */
+  rowOf(address: Address): AddressRow | undefined {
+    return this.#entries.covering(Prefix.host(address)).findLast(({ row }) => row)?.row;
+  }
+
   /** A set that some row has, as of the last commit. */
   cidrSet(id: number): CidrSet | undefined {
     return this.#sets.get(id);
@@ -185,7 +190,7 @@ export class AddressRows {
     return {
       identity: this.#options.world[family],
       tunnelEndpoint: undefined,
-      owner: ownerHash("world"),
+      owner: ownerHash(worldOwner),
     };
   }
 

@@ -32,6 +32,20 @@ test("the strongest source wins, whatever came last", () => {
   assert.deepEqual(show(ipcache), ["10.0.0.1/32 400 custom-resource ciliumendpoint/a/b of 1"]);
 });
 
+test("what names make of an address gives way to whoever of the cluster has it, and stays the world's", () => {
+  const ipcache = new Ipcache();
+  const byName = claim("203.0.113.1/32", "fqdn", "fqdn/a.test", 0x0100_0001);
+  ipcache.claim(byName);
+  assert.equal(ownerOf(byName), "world");
+  for (const source of sourcePrecedence.slice(0, sourcePrecedence.indexOf("fqdn"))) {
+    ipcache.claim(claim("203.0.113.1/32", source, "node/node-2", 300));
+    assert.deepEqual(show(ipcache), [`203.0.113.1/32 300 ${source} node/node-2 of 2`]);
+    ipcache.withdraw(Prefix.parse("203.0.113.1/32"), source, "node/node-2");
+  }
+  ipcache.claim(claim("203.0.113.1/32", "restored", "kernel", 300));
+  assert.deepEqual(show(ipcache), ["203.0.113.1/32 16777217 fqdn fqdn/a.test of 2"]);
+});
+
 test("an address that goes from one pod to the next belongs to the later claim, and stays there", () => {
   const ipcache = new Ipcache();
   ipcache.claim(claim("10.0.0.1/32", "custom-resource", "old", 300));

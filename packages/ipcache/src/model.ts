@@ -8,6 +8,8 @@ export const sourcePrecedence = [
   "custom-resource",
   "kubernetes",
   "generated",
+  // What names made of an address outside the cluster: whoever else has it knows better.
+  "fqdn",
   "restored",
 ] as const;
 export type IpcacheSource = (typeof sourcePrecedence)[number];
