@@ -1,0 +1,115 @@
+// What HAProxy's own language cannot do: headers whose names are known at run time only, for rule sets with header
+// conditions or server names alone (rules.ts, "extended"); and connections that moved (moves.ts), while there are any.
+//
+// A spec is all that is in force, or about to be, for one listener: versions with "|" between them, each
+// tag!questions!changes, fields with "," and items with "/" between them, texts in hexadecimal:
+//   question   NAME (is it there?) or NAME=VALUE (is it there once, with this value?)
+//   change     LIST,MISMATCH,QUESTION,NAME,VALUE: what is done when the question is answered with no; no question: always
+
+/** @param maps files that name the maps: listener's port -> spec, connection -> where it moved */
+export function headersScript(maps: { readonly specs: string; readonly moved: string }): string {
+  return `local specs = Map.new(${JSON.stringify(maps.specs)}, Map._str)
+local moved = Map.new(${JSON.stringify(maps.moved)}, Map._str)
+local parsed = {}
+local count = 0
+
+local function unhex(text)
+  return (text:gsub("%x%x", function(digits) return string.char(tonumber(digits, 16)) end))
+end
+
+local function parse(text)
+  local versions = {}
+  for tag, questions, changes in text:gmatch("([%w]+)!([^!|]*)!([^!|]*)") do
+    local version = { questions = {}, changes = {} }
+    for name, value in questions:gmatch("([%x]+)(=?%x*)") do
+      local wanted = nil
+      if value ~= "" then wanted = unhex(value:sub(2)) end
+      table.insert(version.questions, { name = unhex(name), value = wanted })
+    end
+    for list, mismatch, question, name, value in changes:gmatch("(%d+),(%l+),(%d*),(%x*),(%x*)") do
+      table.insert(version.changes, {
+        list = tonumber(list), mismatch = mismatch, question = tonumber(question),
+        name = unhex(name), value = unhex(value),
+      })
+    end
+    versions[tag] = version
+  end
+  return versions
+end
+
+-- The texts of specs are few, and change with policies.
+local function versions_of(port)
+  local text = specs:lookup(port)
+  if text == nil then return {} end
+  local found = parsed[text]
+  if found == nil then
+    if count > 1000 then parsed = {}; count = 0 end
+    found = parse(text)
+    parsed[text] = found
+    count = count + 1
+  end
+  return found
+end
+
+local function holds(question, headers)
+  -- The host is asked about by itself.
+  if question.name == "host" then return false end
+  local lines = headers[question.name]
+  if lines == nil then return false end
+  if question.value == nil then return true end
+  return lines[1] == nil and lines[0] == question.value
+end
+
+-- Sets txn.x to the rest of the subject: ;TAG=BITS;TAG=BITS; SNI
+core.register_action("read_headers", { "http-req" }, function(txn, port)
+  local headers = txn.http:req_get_headers()
+  local parts = {}
+  for tag, version in pairs(versions_of(port)) do
+    local bits = {}
+    for index, question in ipairs(version.questions) do
+      bits[index] = holds(question, headers) and "1" or "0"
+    end
+    table.insert(parts, tag .. "=" .. table.concat(bits))
+  end
+  local name = txn.f:ssl_fc_sni()
+  if type(name) ~= "string" or name:find("[^%w%.%-_]") then name = "" end
+  name = name:lower():gsub("%.$", "")
+  txn:set_var("txn.x", ";" .. table.concat(parts, ";") .. "; " .. name)
+end, 1)
+
+-- Carries out what the verdict txn.v says: aRULE,TAG,LIST. Sets txn.l to names of headers that are only told about.
+core.register_action("change_headers", { "http-req" }, function(txn, port)
+  local verdict = txn:get_var("txn.v")
+  local tag, list = verdict:match(",(%w+),(%d+)$")
+  local version = versions_of(port)[tag]
+  if version == nil then
+    -- Not to be let through with headers as they are.
+    txn:set_var("txn.v", "d0")
+    return
+  end
+  local headers = txn.http:req_get_headers()
+  local told = {}
+  for _, change in ipairs(version.changes) do
+    local question = change.question and version.questions[change.question]
+    if change.list == tonumber(list) and not (question and holds(question, headers)) then
+      if change.mismatch == "log" then table.insert(told, change.name)
+      elseif change.mismatch == "add" then txn.http:req_add_header(change.name, change.value)
+      elseif change.mismatch == "delete" then txn.http:req_del_header(change.name)
+      elseif change.mismatch == "replace" then txn.http:req_set_header(change.name, change.value)
+      end
+    end
+  end
+  if #told > 0 then txn:set_var("txn.l", table.concat(told, ",")) end
+end, 1)
+
+-- Sets txn.p to the port whose rules hold. A value is MILLISECONDS:PORT: a connection that was accepted since then is
+-- another one, which came from the same port.
+core.register_action("move", { "http-req" }, function(txn)
+  local ends = { txn:get_var("txn.p"), txn.f:src(), txn.f:src_port(), txn.f:dst(), txn.f:dst_port() }
+  local value = moved:lookup(table.concat(ends, "|"))
+  if value == nil then return end
+  local at, port = value:match("^(%d+):(%d+)$")
+  if at ~= nil and tonumber(at) >= txn:get_var("sess.born") then txn:set_var("txn.p", port) end
+end)
+`;
+}

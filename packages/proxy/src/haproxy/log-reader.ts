@@ -1,0 +1,72 @@
+// The access log's reading end: a pipe without a name, which HAProxy has open for reading and writing, so that it breaks
+// for nobody when the agent goes away, and which the next agent opens by the process. While nobody reads, HAProxy drops
+// what does not fit and counts it.
+import { closeSync, constants, openSync } from "node:fs";
+import { Socket } from "node:net";
+import { fcntl, pipe } from "@tsilium/syscall";
+import { accessLogFd } from "./config.ts";
+
+const F_SETPIPE_SZ = 1031;
+const pipeSize = 1 << 20;
+/** The pipe holds the lines of some 7,000 requests. */
+const pauseMs = 20;
+/** HAProxy cuts a line at 4000. */
+const longestLine = 8_192;
+
+/** Makes the pipe; its descriptor is the caller's to hand on and to close. */
+export function openLogPipe(): number {
+  const ends = pipe();
+  try {
+    const fd = openSync(`/proc/self/fd/${ends[0]}`, constants.O_RDWR | constants.O_NONBLOCK);
+    fcntl(fd, F_SETPIPE_SZ, pipeSize);
+    return fd;
+  } finally {
+    for (const end of ends) closeSync(end);
+  }
+}
+
+/** Calls `onLines` with whole lines as they come, of the process with this number. @throws Error when it is gone */
+export function readLog(pid: number, onLines: (lines: readonly string[]) => void): Disposable {
+  const fd = openSync(`/proc/${pid}/fd/${accessLogFd}`, constants.O_RDWR | constants.O_NONBLOCK);
+  const socket = new Socket({ fd, readable: true, writable: false });
+  let rest = "";
+  // Bytes as characters: a client's text is ASCII by now, and what is not is dropped with its line.
+  socket.setEncoding("latin1");
+  socket.on("data", (chunk: string) => {
+    const lines = (rest + chunk).split("\n");
+    rest = lines.pop() ?? "";
+    if (rest.length > longestLine) rest = "";
+    if (lines.length > 0) onLines(lines);
+  });
+  socket.on("error", () => undefined);
+  const pacing = pace(socket);
+  return {
+    [Symbol.dispose]: () => {
+      pacing[Symbol.dispose]();
+      socket.destroy();
+    },
+  };
+}
+
+/**
+ * Whoever waits for a pipe is woken by each write to it, at the writer's cost: a tenth of what a request costs HAProxy.
+ * So all there is is read at once, and then nobody waits for a moment.
+ */
+function pace(socket: Socket): Disposable {
+  let pausing: NodeJS.Immediate | undefined;
+  let resuming: NodeJS.Timeout | undefined;
+  socket.on("data", () => {
+    // After this turn of the event loop, which reads until there is no more.
+    pausing ??= setImmediate(() => {
+      pausing = undefined;
+      socket.pause();
+      resuming = setTimeout(() => socket.resume(), pauseMs);
+    });
+  });
+  return {
+    [Symbol.dispose]: () => {
+      clearImmediate(pausing);
+      clearTimeout(resuming);
+    },
+  };
+}

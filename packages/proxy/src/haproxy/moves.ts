@@ -1,0 +1,155 @@
+// Connections that are held to other rules than those of the listener that accepted them. HAProxy looks them up for each
+// request while there are any; they are forgotten when the connection is gone.
+import { readFileSync } from "node:fs";
+import { Address } from "@tsilium/net";
+import type { MovedConnection } from "../model.ts";
+import { mapSizes, putEntry, removeEntry } from "./maps.ts";
+import type { Paths } from "./paths.ts";
+import type { Runtime } from "./runtime.ts";
+
+const tcp = 6;
+/** How often connections that ended are looked for. */
+const sweepMs = 10_000;
+
+export class Moves {
+  readonly #runtime: Runtime;
+  readonly #map: string;
+  readonly #pid: () => number | undefined;
+  /** Key of the map -> the connection's two ends as /proc/net/tcp has them. */
+  readonly #known = new Map<string, string>();
+  #on = false;
+  #timer: NodeJS.Timeout | undefined;
+
+  /** @param pid of the process whose connections they are */
+  constructor(runtime: Runtime, paths: Paths, pid: () => number | undefined) {
+    this.#runtime = runtime;
+    this.#map = paths.map("moved");
+    this.#pid = pid;
+  }
+
+  /** What an agent before this one said goes on to hold. */
+  async adopt(): Promise<void> {
+    const size = (await mapSizes(this.#runtime)).get(this.#map) ?? 0;
+    if (size === 0) return;
+    this.#on = true;
+    for (const line of (await this.#runtime.ask(`show map ${this.#map}`)).split("\n")) {
+      const [, key = ""] = /^0x\w+ (\S+) \d+:\d+$/.exec(line) ?? [];
+      const [, client = "", clientPort, server = "", serverPort] = key.split("|");
+      const ends = endsOf(
+        { address: client, port: Number(clientPort) },
+        { address: server, port: Number(serverPort) },
+      );
+      if (ends !== undefined) this.#known.set(key, ends);
+    }
+    this.#watch();
+  }
+
+  /** Idempotent. Others than TCP connections have nothing that would be held to rules later. */
+  async move(connections: readonly MovedConnection[]): Promise<void> {
+    for (const { protocol, client, server, from, to } of connections) {
+      const ends = endsOf(client, server);
+      if (protocol !== tcp || ends === undefined) continue;
+      const key = [from, text(client.address), client.port, text(server.address), server.port].join(
+        "|",
+      );
+      if (from === to) {
+        await removeEntry(this.#runtime, this.#map, key);
+        this.#known.delete(key);
+        continue;
+      }
+      await putEntry(this.#runtime, this.#map, { key, value: `${Date.now()}:${to}` });
+      this.#known.set(key, ends);
+    }
+    if (this.#known.size > 0) await this.#switch(true);
+    this.#watch();
+  }
+
+  /** Forgets connections that are gone. */
+  async sweep(): Promise<void> {
+    const pid = this.#pid();
+    if (pid === undefined || this.#known.size === 0) return;
+    const there = connectionsOf(pid);
+    for (const [key, ends] of this.#known) {
+      if (there.has(ends)) continue;
+      await removeEntry(this.#runtime, this.#map, key);
+      this.#known.delete(key);
+    }
+    if (this.#known.size === 0) await this.#switch(false);
+  }
+
+  /** How many there are. */
+  get size(): number {
+    return this.#known.size;
+  }
+
+  /** The process is another one, which knows none of them. */
+  forget(): void {
+    this.#known.clear();
+    this.#on = false;
+  }
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
+
+  async #switch(on: boolean): Promise<void> {
+    if (this.#on === on) return;
+    // The command is experimental in HAProxy 2.6 and says so.
+    await this.#runtime.ask(
+      `experimental-mode on; set var proc.moved bool(${on ? "true" : "false"})`,
+    );
+    this.#on = on;
+  }
+
+  #watch(): void {
+    if (this.#timer || this.#known.size === 0) return;
+    this.#timer = setInterval(() => {
+      this.sweep()
+        .catch(() => undefined)
+        .finally(() => {
+          if (this.#known.size > 0) return;
+          clearInterval(this.#timer);
+          this.#timer = undefined;
+        });
+    }, sweepMs);
+    this.#timer.unref();
+  }
+}
+
+type End = MovedConnection["client"];
+
+/** As inet_ntop writes it, which is how HAProxy does. */
+function text(address: string): string {
+  return Address.tryParse(address)?.toString() ?? address;
+}
+
+/** The accepted socket: its own end is the server that was asked. */
+function endsOf(client: End, server: End): string | undefined {
+  const [remote, local] = [Address.tryParse(client.address), Address.tryParse(server.address)];
+  if (!remote || !local) return undefined;
+  return `${hexOf(local)}:${portOf(server.port)} ${hexOf(remote)}:${portOf(client.port)}`;
+}
+
+/** Groups of four bytes, each as a number of this machine's byte order. */
+function hexOf({ bytes }: Address): string {
+  let hex = "";
+  for (let at = 0; at < bytes.length; at += 4)
+    hex += Buffer.from(bytes.slice(at, at + 4).reverse()).toString("hex");
+  return hex.toUpperCase();
+}
+
+const portOf = (port: number): string => port.toString(16).toUpperCase().padStart(4, "0");
+
+/** Ends of every TCP connection in the namespace of the process. */
+function connectionsOf(pid: number): ReadonlySet<string> {
+  const found = new Set<string>();
+  for (const table of ["tcp", "tcp6"]) {
+    const lines = readFileSync(`/proc/${pid}/net/${table}`, "latin1").split("\n").slice(1);
+    for (const line of lines) {
+      const [, local, remote] = line.trim().split(/\s+/);
+      if (local !== undefined && remote !== undefined) found.add(`${local} ${remote}`);
+    }
+  }
+  return found;
+}

@@ -1,0 +1,120 @@
+// How a request is read before rules are asked (docs/policy-l7.md, "How a request is read"), as HAProxy's directives.
+// Most requests need nothing done to them: one expression says so, and the rest of the section is passed over.
+
+/** What paths and queries may have without being looked at closer. A segment that begins with a dot may not. */
+const letters = "A-Za-z0-9_~!$&()*+,=:@\\x27-";
+const target = `(?:/[${letters}][.${letters}]*+)*+/?(?:\\?[./?${letters}]*+)?`;
+const method = "(?!CONNECT )[A-Z]+";
+const name = "[0-9a-z._-]+";
+
+/** Of what was decoded already. */
+const ambiguousPath = [
+  "\\\\",
+  "%5C",
+  "%2F",
+  "%[01][0-9A-F]",
+  "%7F",
+  "%25[0-9A-Fa-f][0-9A-Fa-f]",
+  "%C[01]",
+  "%F[5-9A-F]",
+  "%E0%[89]",
+  "%F0%8",
+  "/\\.{0,2}(?:;|%3B)",
+].join("|");
+
+const token = "[!#$%&\\x27*+.^_`|~0-9A-Za-z-]+";
+const host = "(?:[0-9A-Za-z._-]+|\\[[0-9A-Fa-f:.]+\\])(?::[0-9]{1,5})?";
+/** The connection ends with it. */
+const refuse =
+  'http-request return status 400 content-type text/plain string "Bad request\\r\\n" hdr connection close';
+
+/** In single quotes the configuration replaces nothing. Groups that are referred to have names: HAProxy turns numbers off. */
+const matches = (sample: string, expression: string, flags = "") =>
+  `{ ${sample} -m reg ${flags}'${expression}' }`;
+/** Within one word; the arguments' own quotes take a backslash away. */
+const replaced = (sample: string, expression: string, by: string) => {
+  const quoted = (text: string) => `"${text.replaceAll("\\", "\\\\")}"`;
+  return `'${sample},regsub(${quoted(expression)},${quoted(by)})'`;
+};
+
+const odd =
+  "{ req.fhdr(connection) -m found } !{ req.fhdr(connection) -m str -i keep-alive close }";
+
+/**
+ * What is about the connection alone. To no protocol but WebSocket may it go over: nobody would look into it any more.
+ * Nor does the client say which headers the next proxy drops: it would drop what we add. (An Upgrade that no Connection
+ * names means nothing to anybody.)
+ */
+const hopRules = [
+  `acl is_websocket_1 req.fhdr(connection) -m sub -i upgrade`,
+  `acl is_websocket_2 req.fhdr(upgrade) -m str -i websocket`,
+  `http-request set-header connection upgrade if ${odd} is_websocket_1 is_websocket_2`,
+  `http-request del-header ^(?:connection|upgrade|http2-settings)$ -m reg if ${odd} !is_websocket_1`,
+  `http-request del-header ^(?:connection|upgrade|http2-settings)$ -m reg if ${odd} !is_websocket_2`,
+];
+
+/**
+ * Rules of a frontend. They leave txn.q, the subject of rules: METHOD HOST TARGET. Of what is refused there is none, but
+ * txn.raw, what was asked as hexadecimal digits.
+ */
+export function readingRules(): string[] {
+  return [
+    `acl is_path url_beg /`,
+    `acl is_simple var(txn.q) -m reg '^${method}\\x20${name}\\x20${target}\\z'`,
+    `http-request set-var(txn.t) date(0,us)`,
+    `http-request set-var(txn.h) req.ver`,
+    ...hopRules,
+    // HAProxy takes one of 2^64 for 0.
+    `${refuse} if { req.fhdr(content-length) -m found } !${matches("req.fhdr(content-length)", "^[0-9]{1,18}\\z")}`,
+    // HAProxy lets every character but a line's end through. (It costs a fortieth of a request.)
+    `${refuse} unless ${matches("req.hdrs", "^[^\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f]*+\\z")}`,
+    `http-request set-var-fmt(txn.q) "%[method] %[req.fhdr(host)] %[pathq]"`,
+    `http-request allow if is_path is_simple`,
+    // HTTP/2: the authority is in the target, and once more in the Host that HAProxy made of it.
+    `acl is_same_host var(txn.r) -m reg '^(?<host>[^ ]+) https?://\\k<host>/'`,
+    `http-request set-var-fmt(txn.r) "%[req.fhdr(host)] %[url]" unless is_path`,
+    `http-request allow if !is_path { fc_http_major 2 } is_same_host is_simple`,
+    // A host with a port is common where the port is not 80. The connection's own is no part of it.
+    `acl has_own_port var(txn.w) -m reg '^(?<port>[0-9]+)\\x20${method}\\x20${name}:\\k<port>\\x20'`,
+    `acl is_simple_with_port var(txn.q) -m reg '^${method}\\x20${name}(?::[1-9][0-9]{0,4})?\\x20${target}\\z'`,
+    `http-request set-var-fmt(txn.w) "%[dst_port] %[var(txn.q)]"`,
+    `http-request set-var(txn.q) ${replaced("var(txn.w)", "^([0-9]+) ([A-Z]+ [^ :]+):\\1 ", "\\2 ")} if has_own_port`,
+    `http-request allow if is_path is_simple_with_port`,
+    `http-request allow if !is_path { fc_http_major 2 } is_same_host is_simple_with_port`,
+
+    // From here on: what is not simple.
+    `acl is_star url '*'`,
+    `acl is_absolute url -m reg -i '^https?://'`,
+    `http-request set-var(txn.host) req.fhdr(host)`,
+    `http-request set-var-fmt(txn.r) "%[method] %[var(txn.host)] %[url]"`,
+    `http-request set-var(txn.raw) var(txn.r),bytes(0,400),hex`,
+    `http-request unset-var(txn.q)`,
+    `${refuse} unless ${matches("method", `^${token}\\z`)}`,
+    `${refuse} if { method CONNECT }`,
+    `${refuse} if { req.fhdr_cnt(host) gt 1 }`,
+    `${refuse} if { req.ver 1.1 } { req.fhdr_cnt(host) 0 }`,
+    `${refuse} if { req.fhdr_cnt(host) 1 } !${matches("var(txn.host)", `^${host}\\z`)}`,
+    `${refuse} unless ${matches("url", "^[!-~]+\\z")}`,
+    `${refuse} if { url -m sub '#' }`,
+    `${refuse} if ${matches("url", "%(?![0-9A-Fa-f]{2})")}`,
+    `${refuse} if is_star !{ method OPTIONS }`,
+    `${refuse} if !is_path !is_star !is_absolute`,
+    // An absolute target names the host that is asked: it may name no other.
+    `${refuse} if is_absolute !${matches("var(txn.r)", "^[^ ]+ (?<host>[^ ]+) https?://\\k<host>(?:[/?]|\\z)", "-i ")}`,
+    `http-request set-var(txn.scheme) url,field(1,:),lower if is_absolute`,
+    `http-request set-uri ${'"/%[url,regsub(^[a-zA-Z]*://[^/?]*,)]"'} if ${matches("url", "^https?://[^/?]*(?:\\?|\\z)", "-i ")}`,
+    `http-request set-uri %[pathq] if !is_path !is_star`,
+    `http-request normalize-uri percent-to-uppercase strict unless is_star`,
+    `http-request normalize-uri percent-decode-unreserved strict unless is_star`,
+    `${refuse} if ${matches("path", ambiguousPath)}`,
+    `http-request normalize-uri path-merge-slashes unless is_star`,
+    `http-request normalize-uri path-strip-dot unless is_star`,
+    `http-request normalize-uri path-strip-dotdot full unless is_star`,
+    // The host in lower case, without the port that is the connection's own.
+    `http-request set-var-fmt(txn.r) "%[dst_port] %[var(txn.host),lower]"`,
+    `http-request set-var(txn.host) ${replaced("var(txn.r)", "^([0-9]+) (.*?)(:0*\\1)?$", "\\2")}`,
+    `http-request set-var-fmt(txn.q) "%[method] %[var(txn.host)] %[url]"`,
+    // HTTP/2 has both in its target.
+    `http-request set-uri "%[var(txn.scheme)]://%[req.fhdr(host)]%[url]" if { fc_http_major 2 } { var(txn.scheme) -m found } { var(txn.host) -m len gt 0 }`,
+  ];
+}

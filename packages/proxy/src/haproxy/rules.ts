@@ -1,0 +1,193 @@
+// Rule sets as entries of HAProxy's maps. What a request is matched by is one line of text, its subject:
+//
+//   METHOD HOST TARGET                      of a rule set that asks about nothing else
+//   METHOD HOST TARGET ;TAG=BITS; SNI       of one with header conditions or server names ("extended")
+//
+// No part of it has a blank, and expressions match none (toPcre), so each matches its own part and no other. An entry's
+// value is the verdict:
+//
+//   a, A, C   allowed, and the server is spoken to as it is, in TLS, in TLS with a certificate of ours
+//   b, B, D   the same, after headers are changed
+//   u, U, V   the same as the first, let through by audit
+//   d         denied
+//   x         extended: ask again with the whole subject
+//
+// followed by the number of the rule, and by ",TAG,LIST" when headers are changed.
+import {
+  type HeaderMatch,
+  type HttpRuleSet,
+  type SniRuleSet,
+  toPcre,
+} from "@tsilium/policy/model.ts";
+import type { SecretStore } from "../model.ts";
+import { headerValue } from "../secrets/index.ts";
+import type { MapEntry } from "./maps.ts";
+import { serverNameExpression } from "./server-names.ts";
+
+export type HttpEntries = {
+  readonly entries: readonly MapEntry[];
+  /** What headers.lua needs to make the rest of the subject; undefined: the rule set is not extended. */
+  readonly spec: string | undefined;
+  /** Sentences: conditions that cannot hold. */
+  readonly notes: readonly string[];
+};
+
+export type EntryOptions = {
+  /** Of this version of the listener's rules, letters and digits: what was read for one is never judged by another. */
+  readonly tag: string;
+  readonly secrets: SecretStore;
+  /** How the server is spoken to. */
+  readonly server: keyof typeof verdictLetters;
+};
+
+const verdictLetters = {
+  plain: { allow: "a", change: "b", audit: "u" },
+  tls: { allow: "A", change: "B", audit: "U" },
+  mutual: { allow: "C", change: "D", audit: "V" },
+} as const;
+
+/** Verdict of what no entry matches: of a listener without rules. */
+export const noVerdict = "d0";
+const any = "[!-~]*+";
+const blank = "\\x20";
+
+/** Rules in their order: the first that matches decides. */
+export function httpEntries(
+  ruleSet: HttpRuleSet,
+  { tag, secrets, server }: EntryOptions,
+): HttpEntries {
+  const { rules, serverNames, denyRule, audit } = ruleSet;
+  const letters = verdictLetters[server];
+  const isExtended =
+    serverNames !== undefined || rules.some(({ match }) => match.headers.length > 0);
+  const conditions = new Conditions(secrets);
+  const allowed = rules.flatMap(({ rule, match }): MapEntry[] => {
+    const needed = conditions.neededBy(match.headers);
+    if (needed === undefined) return [];
+    const changes = conditions.addChanges(match.headers);
+    return [
+      {
+        key: [part(match.method), part(match.host), part(match.path)].join(blank),
+        value:
+          changes === undefined
+            ? `${letters.allow}${rule}`
+            : `${letters.change}${rule},${tag},${changes}`,
+        needed,
+      } as MapEntry & { readonly needed: ReadonlySet<number> },
+    ];
+  });
+  const last = { key: "^", value: audit ? `${letters.audit}${denyRule}` : `d${denyRule}` };
+  const { notes } = conditions;
+  if (!isExtended) {
+    const entries = [...allowed.map(({ key, value }) => ({ key: `^${key}\\z`, value })), last];
+    return { entries, spec: undefined, notes };
+  }
+  const names =
+    serverNames === undefined
+      ? any
+      : `(?:${serverNames.map(serverNameExpression).join("|") || "(?!)"})`;
+  const entries = (allowed as (MapEntry & { readonly needed: ReadonlySet<number> })[]).map(
+    ({ key, value, needed }) => {
+      const bits = conditions.bits(needed);
+      return {
+        key: `^${key}${blank}[!-~]*;${tag}=${bits};[!-~]*${blank}${names}\\z`,
+        value,
+      };
+    },
+  );
+  const first = { key: `^${[any, any, any].join(blank)}\\z`, value: "x" };
+  return { entries: [first, ...entries, last], spec: conditions.spec(tag), notes };
+}
+
+/** The subject is the handshake's name, with a "." before it, so that it is there where there is no name. */
+export function sniEntries({ rules, denyRule, audit }: SniRuleSet): MapEntry[] {
+  return [
+    ...rules.map(({ rule, match }) => ({
+      key: `^\\.${serverNameExpression(match.serverName)}\\.?\\z`,
+      value: `a${rule}`,
+    })),
+    { key: "^", value: audit ? `u${denyRule}` : `d${denyRule}` },
+  ];
+}
+
+/** An expression of a whole part of the subject. */
+function part(expression: string | undefined): string {
+  if (expression === undefined) return any;
+  return toPcre(expression).replace(/^\^/, "").replace(/\\z$/, "");
+}
+
+/** What a rule set asks about headers, each question once, and what it does to them. */
+class Conditions {
+  readonly #secrets: SecretStore;
+  readonly #questions: string[] = [];
+  readonly #changes: string[] = [];
+  readonly notes: string[] = [];
+  #lists = 0;
+
+  constructor(secrets: SecretStore) {
+    this.#secrets = secrets;
+  }
+
+  /** Questions that must be answered with yes; undefined: the rule matches nothing. */
+  neededBy(headers: readonly HeaderMatch[]): ReadonlySet<number> | undefined {
+    const needed = new Set<number>();
+    for (const match of headers) {
+      if (match.mismatch !== "deny") continue;
+      const question = this.#ask(match);
+      if (question === undefined) return undefined;
+      needed.add(question);
+    }
+    return needed;
+  }
+
+  /** Number of what is done to headers; undefined: nothing. */
+  addChanges(headers: readonly HeaderMatch[]): number | undefined {
+    const list = this.#lists;
+    const added = headers.flatMap((match): string[] => {
+      const { mismatch, name } = match;
+      if (mismatch === "deny") return [];
+      const question = this.#ask(match);
+      const wanted = headerValue(match, this.#secrets);
+      // Without a value nothing is there to add or to put: only that it is told, or taken away.
+      const hasNone = wanted.kind !== "value";
+      if (question === undefined && mismatch !== "log") return [];
+      if (hasNone && mismatch !== "log") return [];
+      const value = wanted.kind === "value" && mismatch !== "log" ? hex(wanted.value) : "";
+      return [
+        `${list},${mismatch},${question === undefined ? "" : question + 1},${hex(name)},${value}`,
+      ];
+    });
+    if (added.length === 0) return undefined;
+    this.#changes.push(...added);
+    this.#lists++;
+    return list;
+  }
+
+  /** Expression of the answers. */
+  bits(needed: ReadonlySet<number>): string {
+    return this.#questions.map((_, index) => (needed.has(index) ? "1" : "[01]")).join("");
+  }
+
+  /** One line without blanks, commas between fields: tag!questions!changes. */
+  spec(tag: string): string {
+    return `${tag}!${this.#questions.join("/")}!${this.#changes.join("/")}`;
+  }
+
+  #ask(match: HeaderMatch): number | undefined {
+    const wanted = headerValue(match, this.#secrets);
+    if (wanted.kind === "none") {
+      if (!this.notes.includes(wanted.problem)) this.notes.push(wanted.problem);
+      return undefined;
+    }
+    const question =
+      wanted.kind === "any" ? hex(match.name) : `${hex(match.name)}=${hex(wanted.value)}`;
+    const known = this.#questions.indexOf(question);
+    if (known >= 0) return known;
+    return this.#questions.push(question) - 1;
+  }
+}
+
+/** Values are bytes, one a character (latin1). */
+function hex(text: string): string {
+  return Buffer.from(text, "latin1").toString("hex");
+}
