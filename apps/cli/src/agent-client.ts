@@ -9,8 +9,17 @@ const { request } = process.getBuiltinModule("node:http");
  * GETs a path and parses the answer.
  * @throws CommandError when the agent is away, or answers with an error (its message is passed on).
  */
-export async function getJson<T>(socket: string, path: string): Promise<T> {
-  const answer = await open(socket, path);
+export function getJson<T>(socket: string, path: string): Promise<T> {
+  return askJson<T>(socket, "GET", path);
+}
+
+/** The same, with DELETE. */
+export function deleteJson<T>(socket: string, path: string): Promise<T> {
+  return askJson<T>(socket, "DELETE", path);
+}
+
+async function askJson<T>(socket: string, method: string, path: string): Promise<T> {
+  const answer = await open(socket, path, { method });
   let text = "";
   for await (const chunk of answer.setEncoding("utf8")) text += chunk;
   if (answer.statusCode === 200) return JSON.parse(text) as T;
@@ -23,7 +32,7 @@ export async function* getLines<T>(
   path: string,
   signal: AbortSignal,
 ): AsyncGenerator<T> {
-  const answer = await open(socket, path, signal);
+  const answer = await open(socket, path, { signal });
   let pending = "";
   try {
     for await (const chunk of answer.setEncoding("utf8")) {
@@ -36,9 +45,13 @@ export async function* getLines<T>(
   }
 }
 
-function open(socket: string, path: string, signal?: AbortSignal): Promise<IncomingMessage> {
+function open(
+  socket: string,
+  path: string,
+  options: { readonly method?: string; readonly signal?: AbortSignal },
+): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
-    request({ socketPath: socket, path, signal }, resolve)
+    request({ socketPath: socket, path, ...options }, resolve)
       .on("error", (error: NodeJS.ErrnoException) => reject(away(socket, error)))
       .end();
   });

@@ -16,7 +16,9 @@ export type {
   RedirectRow as RedirectView,
   WarningRow as ServiceWarningView,
 } from "../../agent/src/services/views.ts";
+export type { ProxiesView, ProxyView } from "../../agent/src/rest/proxy-views.ts";
 export type { ServiceRow as ServiceView } from "@tsilium/loadbalancer/model.ts";
+export type { DnsLookupView, NameManagerView } from "../../agent/src/fqdn/views.ts";
 export type { PolicyState } from "../../agent/src/policy/state.ts";
 export type { eventView, translationView } from "../../agent/src/rest/monitor.ts";
 

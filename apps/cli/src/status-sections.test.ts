@@ -18,6 +18,22 @@ test("features of services have a section of their own, whatever they are called
   );
 });
 
+test("proxies have a section of their own", () => {
+  const found = sections([
+    part("agent"),
+    part("proxy engine-egress"),
+    part("proxy"),
+    part("proxying"),
+  ]);
+  assert.deepEqual(
+    found.map((section) => [section.title, section.parts.map(({ name }) => name)]),
+    [
+      ["", ["agent", "proxying"]],
+      ["Proxy Status", ["proxy engine-egress", "proxy"]],
+    ],
+  );
+});
+
 test("an agent without services has no such section", () => {
   assert.equal(sections([part("agent")]).length, 1);
 });

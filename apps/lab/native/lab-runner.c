@@ -9,6 +9,7 @@
 //                       `- init, PID 1 of the container: reaps orphans; `sleep` dies of SIGTERM
 //                            `- the program
 //   exec:             runner `- the program, with the container's environment
+//   guard:            waits until its stdin ends, that is until whoever started it does, and kills the cgroup
 //
 // With --report-fd, "pid N\n" (init's PID as the runner sees it) and, when the program cannot be
 // started, "error TEXT\n" are written there; it is closed once the program runs, or with
@@ -400,15 +401,34 @@ static struct options parse(int argc, char **argv)
 			fail(EXIT_SETUP, "lab-runner: bad arguments");
 	}
 	options.command = argv + optind;
-	if (!options.command[0])
-		fail(EXIT_SETUP, "no command was given");
 	return options;
+}
+
+// For what was made to outlive its parent: a lab's proxies outlive agents, but not the lab.
+static int guard(const char *cgroup)
+{
+	char path[MAX_PATH], byte;
+
+	setsid();
+	for (;;) {
+		ssize_t got = read(STDIN_FILENO, &byte, 1);
+
+		if (got == 0 || (got < 0 && errno != EINTR))
+			break;
+	}
+	format_path(path, "%s/cgroup.kill", cgroup);
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	// The lab was taken down: there is nothing to kill.
+	if (fd < 0)
+		return EXIT_SUCCESS;
+	return write(fd, "1", 1) == 1 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 int main(int argc, char **argv)
 {
 	if (argc < 2)
-		fail(EXIT_SETUP, "usage: lab-runner run|exec [OPTIONS] -- COMMAND...");
+		fail(EXIT_SETUP, "usage: lab-runner run|exec|guard [OPTIONS] -- COMMAND...");
 	struct options options = parse(argc - 1, argv + 1);
 
 	if (report_fd >= 0)
@@ -418,9 +438,13 @@ int main(int argc, char **argv)
 	take_defaults();
 	if (options.die_with_parent)
 		die_with_parent();
+	if (strcmp(argv[1], "guard") == 0 && options.cgroup)
+		return guard(options.cgroup);
+	if (!options.command[0])
+		fail(EXIT_SETUP, "no command was given");
 	if (strcmp(argv[1], "exec") == 0 && options.target)
 		return exec_inside(&options);
 	if (strcmp(argv[1], "run") == 0)
 		return run(&options);
-	fail(EXIT_SETUP, "usage: lab-runner run|exec [OPTIONS] -- COMMAND...");
+	fail(EXIT_SETUP, "usage: lab-runner run|exec|guard [OPTIONS] -- COMMAND...");
 }

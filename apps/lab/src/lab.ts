@@ -1,8 +1,8 @@
 // A lab from claim to clean-up, in the order in which things depend on each other.
 //
 //   namespaces, cgroups, bpffs --> PKI, listeners --> API server --> operator, agents --> nodes ready --> DNS
-import { appendFileSync, mkdirSync } from "node:fs";
-import { join } from "node:path";
+import { appendFileSync, chmodSync, mkdirSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createPki, type Pki } from "@tsilium/apiserver/pki.ts";
 import { KubeClient } from "@tsilium/kube";
@@ -31,11 +31,13 @@ import {
   fabricAddresses,
   type LabLayout,
   labLayout,
+  labsFolder,
   type NodeLayout,
 } from "./layout.ts";
 import { reservedPrefixes } from "./load-balancer/addresses.ts";
 import { LoadBalancerRoutes } from "./load-balancer/load-balancer-routes.ts";
 import { LabLock } from "./lock.ts";
+import { startGuard } from "./processes/guard.ts";
 import { identify, type ProcessIdentity } from "./processes/identity.ts";
 import { Supervisor } from "./processes/supervisor.ts";
 import { appCommand, builtProgram } from "./runner/runner.ts";
@@ -165,10 +167,14 @@ export class Lab {
     this.#ownsNamespaceFolder = prepareNamespaceFolder();
     this.#writeState();
     for (const folder of ["control", "world"]) makeCgroup(join(lab.cgroup, folder));
+    this.#resources.use(startGuard(lab.cgroup));
     mkdirSync(lab.bpffs);
-    mount({ source: "bpf", target: lab.bpffs, type: "bpf" });
+    mount({ source: "bpf", target: lab.bpffs, type: "bpf", data: "mode=0700" });
+    openForPassing([dirname(labsFolder()), labsFolder(), lab.folder]);
     for (const node of this.#nodes) {
-      for (const folder of [node.pods, node.bpfRoot]) mkdirSync(folder, { recursive: true });
+      mkdirSync(node.folder, { mode: 0o711 });
+      mkdirSync(node.pods, { mode: 0o700 });
+      mkdirSync(node.bpfRoot, { recursive: true });
       for (const folder of ["agent", "host", "pods"]) makeCgroup(join(node.cgroup, folder));
     }
     createTopology(lab, this.#nodes);
@@ -312,6 +318,11 @@ export class Lab {
     this.log(text);
     void tell({ kind: "progress", text });
   }
+}
+
+/** Proxies are no users of root, and have folders of their own below: everything else protects itself. */
+function openForPassing(folders: readonly string[]): void {
+  for (const folder of folders) chmodSync(folder, (statSync(folder).mode & 0o7777) | 0o011);
 }
 
 async function isServing(client: KubeClient, signal: AbortSignal): Promise<boolean> {

@@ -4,6 +4,7 @@ import { ProcessMetrics } from "@tsilium/runtime";
 import { Counter } from "prom-client";
 import type { LbIpamStats } from "./lb-ipam/lb-ipam.ts";
 import type { PoolState } from "./lb-ipam/model.ts";
+import type { PolicySecretsStats } from "./policy-secrets/policy-secrets.ts";
 import { blocksOf, freeBlocks, type PodCidrPool } from "./pod-cidrs/decide.ts";
 
 export type MetricsSources = {
@@ -20,6 +21,8 @@ export type MetricsSources = {
   }[];
   /** Undefined while it is switched off. */
   readonly lbIpam?: (() => LbIpamStats) | undefined;
+  /** Undefined while it is switched off. */
+  readonly policySecrets?: (() => PolicySecretsStats) | undefined;
 };
 
 export class Metrics extends ProcessMetrics {
@@ -43,8 +46,9 @@ export class Metrics extends ProcessMetrics {
     registers: [this.registry],
   });
 
-  constructor({ pools, taken, nodes, nodesInError, policies, lbIpam }: MetricsSources) {
+  constructor(sources: MetricsSources) {
     super();
+    const { pools, taken, nodes, nodesInError, policies, lbIpam, policySecrets } = sources;
     this.#addLbIpam(lbIpam ?? (() => ({ services: 0, unsatisfied: 0, pools: [] })));
     this.gauge(
       "tsilium_operator_policies",
@@ -54,6 +58,16 @@ export class Metrics extends ProcessMetrics {
         policies().flatMap(({ kind, counts }) =>
           Object.entries(counts).map(([state, value]) => ({ labels: { kind, state }, value })),
         ),
+    );
+    this.gauge(
+      "tsilium_operator_policy_secrets",
+      "Secrets that policies name, by what became of their copies",
+      ["state"],
+      () =>
+        Object.entries(policySecrets?.() ?? {}).map(([state, value]) => ({
+          labels: { state },
+          value,
+        })),
     );
     this.gauge("tsilium_operator_ipam_nodes", "CiliumNodes by state", ["state"], () => [
       { labels: { state: "total" }, value: nodes() },

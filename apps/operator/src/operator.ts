@@ -5,6 +5,7 @@
 //            every few minutes: sweep of CiliumEndpoints without a pod
 //            services, pools --> LB-IPAM --> Service.status.loadBalancer
 //            policies: webhook --> yes or no before they are stored; reporters --> status.conditions afterwards
+//                      Secrets that they name --> copies where agents may read them
 import { setTimeout as sleep } from "node:timers/promises";
 import {
   type CustomResourceDefinition,
@@ -23,6 +24,7 @@ import { Metrics } from "./metrics.ts";
 import { PodCidrCarver } from "./pod-cidrs/carver.ts";
 import { policyJudges, type PolicyJudge } from "./policies/judge.ts";
 import { serviceJudges } from "./policies/service-judges.ts";
+import { PolicySecrets } from "./policy-secrets/policy-secrets.ts";
 import { PolicyReporter } from "./policy-status/reporter.ts";
 import { WatchHealth } from "./watch-health.ts";
 import { PolicyWebhook } from "./webhook/webhook.ts";
@@ -73,6 +75,7 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
   });
   const judges = policyJudges({ nodeSelectorLabels: config["enable-node-selector-labels"] });
   const reporters = startReporters(options, judges);
+  const secrets = startPolicySecrets(options, reporters);
   const metrics = new Metrics({
     pools,
     taken: () => carver.taken(),
@@ -80,6 +83,7 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
     nodesInError: () => carving.status().failing.length,
     policies: () => reporters.map((each) => ({ kind: each.kind, counts: each.counts() })),
     lbIpam: lbIpam && (() => lbIpam.stats()),
+    policySecrets: secrets && (() => secrets.stats()),
   });
   const webhook = PolicyWebhook.start({
     client,
@@ -121,13 +125,15 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
       reconcilerHealth("deleted nodes", cleaning.status()),
       ...reporters.flatMap((reporter) => reporter.health()),
       webhook.health(),
-      ...(lbIpam?.health() ?? [{ name: "LB-IPAM", state: "disabled", message: "switched off" }]),
+      ...(lbIpam?.health() ?? [switchedOff("LB-IPAM")]),
+      ...(secrets?.health() ?? [switchedOff("policies' Secrets")]),
     ],
     stop: async () => {
       freed[Symbol.dispose]();
       cleaner[Symbol.dispose]();
       await Promise.all([carving.stop(), cleaning.stop(), sweeping, nodes.done, ciliumNodes.done]);
       await lbIpam?.stop();
+      await secrets?.stop();
       await Promise.all([webhook.stopped, ...reporters.map((reporter) => reporter.stop())]);
     },
   };
@@ -193,6 +199,34 @@ function startReporters(
     const judge = judges[`${resource.group}/${resource.kind}`] as PolicyJudge;
     return PolicyReporter.start({ client, resource, judge, log, signal });
   });
+}
+
+/** Only kinds whose rules can name Secrets. */
+function startPolicySecrets(
+  { client, config, log, signal }: OperatorOptions,
+  reporters: readonly PolicyReporter[],
+): PolicySecrets | undefined {
+  if (!config["enable-policy-secrets-sync"]) return undefined;
+  const kinds: ReadonlySet<string> = new Set([
+    resources.ciliumNetworkPolicies.kind,
+    resources.ciliumClusterwideNetworkPolicies.kind,
+  ]);
+  return PolicySecrets.start({
+    client,
+    home: config["policy-secrets-namespace"],
+    policies: reporters.filter(({ kind }) => kinds.has(kind)).map(({ policies }) => policies),
+    // As the judges parse: what is invalid to them names no Secrets.
+    parseOptions: {
+      clusterName: "default",
+      nodeSelectorLabels: config["enable-node-selector-labels"],
+    },
+    log,
+    signal,
+  });
+}
+
+function switchedOff(name: string): PartHealth {
+  return { name, state: "disabled", message: "switched off" };
 }
 
 async function sweepForEver(

@@ -12,6 +12,7 @@ import {
   type ValuesOf,
 } from "@tsilium/runtime/config.ts";
 import { hubbleKeys } from "./hubble-keys.ts";
+import { proxyKeys } from "./proxy-keys.ts";
 import { serviceKeys } from "./service-keys.ts";
 
 const size = [0, 16_777_216] as const;
@@ -47,6 +48,7 @@ export const keys = {
   "operator-api-serve-addr": text("", "read by the operator"),
   "enable-lb-ipam": text("", "read by the operator"),
   "default-lb-service-ipam": text("", "read by the operator"),
+  "enable-policy-secrets-sync": text("", "read by the operator"),
 
   // Routing
   "routing-mode": choice("tunnel", ["tunnel", "native"], "how pods of different nodes meet"),
@@ -103,6 +105,8 @@ export const keys = {
     true,
     "enforce ClusterNetworkPolicies (policy.networking.k8s.io), where the cluster has them",
   ),
+
+  ...proxyKeys,
 
   ...serviceKeys,
 

@@ -252,6 +252,16 @@ const rows: readonly (readonly [string, string[], string])[] = [
     'hubble-metrics-server: "9965" is no listen address: wanted host:port',
   ],
   [
+    "an engine that is looked for from nowhere",
+    ["--haproxy-path=haproxy"],
+    'haproxy-path: wanted an absolute path, got "haproxy"',
+  ],
+  [
+    "Envoy, and no program for it",
+    ["--l7-engine=envoy", "--envoy-path="],
+    "l7-engine envoy needs envoy-path",
+  ],
+  [
     "a folder that is not there",
     ["--config-dir", "/nowhere"],
     "--config-dir: ENOENT: no such file or directory, scandir '/nowhere'",

@@ -2,6 +2,7 @@
 import { type Key, type LoadedKeys, loadKeys } from "@tsilium/runtime/config.ts";
 import { hubbleContradictions } from "./hubble-contradictions.ts";
 import { type AgentConfig, type KeyName, keys } from "./keys.ts";
+import { proxyContradictions } from "./proxy-contradictions.ts";
 import { serviceContradictions } from "./service-contradictions.ts";
 
 export type LoadedConfig = LoadedKeys<typeof keys>;
@@ -48,6 +49,10 @@ function contradictions(config: AgentConfig): string[] {
   if (config["auto-direct-node-routes"] && config["routing-mode"] === "tunnel") {
     problems.push("auto-direct-node-routes needs routing-mode native");
   }
-  problems.push(...serviceContradictions(config), ...hubbleContradictions(config));
+  problems.push(
+    ...proxyContradictions(config),
+    ...serviceContradictions(config),
+    ...hubbleContradictions(config),
+  );
   return problems;
 }

@@ -1,6 +1,7 @@
 // The Hubble worker as the rest of the agent sees it: the node is told to it, and it is started again when it dies. While it
 // is away flows are not told; packets take no notice.
 import type { Worker } from "node:worker_threads";
+import type { L7Record } from "@tsilium/hubble/decode/index.ts";
 import type { Logger } from "@tsilium/runtime";
 import type { NamedRule, ObjectReport, PolicyNews } from "../policy/model.ts";
 import type { FeedItem } from "./feed/model.ts";
@@ -87,6 +88,13 @@ export class HubbleClient implements AsyncDisposable {
   policyNews({ rules, policies }: PolicyNews): void {
     for (const { number, name } of rules) this.#outbox?.say({ kind: "rule", number, name });
     for (const change of policies) this.#outbox?.say({ kind: "policy", ...change });
+  }
+
+  /** Told what proxies saw; false: there is no worker that takes it. */
+  l7(records: readonly L7Record[]): boolean {
+    if (!this.#worker || !this.#outbox) return false;
+    this.#tell({ kind: "l7", records });
+    return true;
   }
 
   /** Hands on what the kernel tells from now on, over restarts of the worker too, until disposed of. */

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import type { Datapath } from "@tsilium/datapath";
 import type { DatapathEvent } from "@tsilium/datapath/model.ts";
+import type { L7Record } from "@tsilium/hubble/decode/index.ts";
 import type { Logger } from "@tsilium/runtime";
 import { projectRoot } from "@tsilium/syscall";
 import type { AgentConfig } from "../config/keys.ts";
@@ -40,6 +41,8 @@ export type NodeHubble = AsyncDisposable & {
   /** What programs tell, from now on until the signal aborts. */
   events(signal: AbortSignal): AsyncIterable<DatapathEvent>;
   policyNews(news: PolicyNews): void;
+  /** What proxies saw; false: it was not taken. */
+  l7(records: readonly L7Record[]): boolean;
 };
 
 /** The datapath must be running. Without Hubble, events are read here, while somebody listens. Nothing is told before `start`. */
@@ -57,6 +60,8 @@ export function makeHubble(options: HubbleOptions): NodeHubble {
       switch: events,
       events: (signal) => datapath.events(signal),
       policyNews: () => undefined,
+      // Nobody wants them: none is lost.
+      l7: () => true,
       [Symbol.asyncDispose]: () => Promise.resolve(),
     };
   }
@@ -67,6 +72,7 @@ export function makeHubble(options: HubbleOptions): NodeHubble {
     switch: events,
     events: (signal) => recordStream(client, signal),
     policyNews: (news) => client.policyNews(news),
+    l7: (records) => client.l7(records),
     // Programs go on telling: what the rings hold is the next agent's to read.
     [Symbol.asyncDispose]: () => client[Symbol.asyncDispose](),
   };

@@ -46,6 +46,7 @@ export function datapathConfig(
     policyMax: config["bpf-policy-map-max"] === 0 ? undefined : config["bpf-policy-map-max"],
     autoDirectNodeRoutes: config["auto-direct-node-routes"],
     services: serviceConfig(config),
+    l7Proxy: config["enable-l7-proxy"],
     events: eventConfig(config),
   };
 }

@@ -23,6 +23,7 @@ import { replayDelete } from "../cni/replay.ts";
 import type { CniCommands } from "../cni/service.ts";
 import type { AgentConfig } from "../config/keys.ts";
 import type { PartHealth } from "@tsilium/runtime";
+import { startFqdn } from "../fqdn/start.ts";
 import type { Health } from "../health.ts";
 import { Reidentifier } from "../identity/reidentifier.ts";
 import { ApiServerAddresses } from "../ipcache/api-server.ts";
@@ -40,6 +41,9 @@ import { Monitor } from "../rest/monitor.ts";
 import type { NodeParts } from "../rest/parts.ts";
 import { RuleNames } from "../rest/rule-names.ts";
 import { makeHubble } from "../hubble/start.ts";
+import { PolicySecrets } from "../proxy/secrets.ts";
+import { startProxies } from "../proxy/start.ts";
+import { findCgroupRoot } from "../services/datapath-config.ts";
 import { startServices } from "../services/start.ts";
 import type { Startup } from "../startup.ts";
 import type { Watches } from "../watches.ts";
@@ -138,6 +142,7 @@ export async function startNode(options: NodeOptions): Promise<AgentNode> {
   const ipcache = new Ipcache();
   const claims = new ClaimKeeper(ipcache);
   const apiServer = parts.use(new ApiServerAddresses(slices));
+  const localIdentities = new LocalIdentities(identities.table);
   const nodeClaims = parts.use(
     new NodeClaims({
       claims,
@@ -147,7 +152,7 @@ export async function startNode(options: NodeOptions): Promise<AgentNode> {
       apiServer: apiServer.table,
       nodeLabels,
       identities: identities.table,
-      localIdentities: new LocalIdentities(identities.table),
+      localIdentities,
       heard,
     }),
   );
@@ -249,6 +254,32 @@ export async function startNode(options: NodeOptions): Promise<AgentNode> {
       log: log.child({ part: "hubble" }),
     }),
   );
+  const secrets = parts.use(
+    new PolicySecrets({
+      client,
+      namespace: config["policy-secrets-namespace"],
+      onlyFromNamespace: config["policy-secrets-only-from-secrets-namespace"],
+      log: log.child({ part: "secrets" }),
+    }),
+  );
+  // What enforces it at L7. Told what to enforce by policy, so nothing is heard of it before there is one.
+  const proxies = parts.use(
+    startProxies({
+      config,
+      cgroupRoot: config["cgroup-root"] || findCgroupRoot(),
+      datapath,
+      endpoints: endpoints.table,
+      nodeName,
+      version,
+      secrets,
+      hubble,
+      onAcknowledged: (acks) => policy.client.acknowledge(acks),
+      onResolved: (answers, release) => fqdn.resolved(answers, release),
+      health,
+      metrics,
+      log: log.child({ part: "proxy" }),
+    }),
+  );
   const policy: NodePolicy = parts.use(
     startPolicy({
       config,
@@ -260,7 +291,28 @@ export async function startNode(options: NodeOptions): Promise<AgentNode> {
       health,
       metrics,
       onNews: (news) => hubble.policyNews(news),
+      proxies,
+      onFqdnSelectors: (selectors) => fqdn.setSelectors(selectors),
       log: log.child({ part: "policy" }),
+    }),
+  );
+  // Names that policies allow. Claims what an earlier agent knew before policy takes away what nobody claims.
+  const fqdn = parts.use(
+    startFqdn({
+      config,
+      families,
+      datapath,
+      endpoints: endpoints.table,
+      ipcache,
+      localIdentities,
+      podCidrs: facts.podCidrs,
+      apiServer: apiServer.table,
+      services,
+      policy: policy.client,
+      onCleaned: () => proxies.forgetNames(),
+      health,
+      metrics,
+      log: log.child({ part: "fqdn" }),
     }),
   );
   const reconcilers = parts.use(
@@ -386,7 +438,9 @@ export async function startNode(options: NodeOptions): Promise<AgentNode> {
           policyState(policySettings(config), { inputs: policyInputs, client: policy.client }),
       },
       services: loadBalancing.views,
-      barrier: new Barrier(watches, reconcilers.stages()),
+      fqdn: fqdn.views,
+      proxies,
+      barrier: new Barrier(watches, [...reconcilers.stages(), fqdn.stage]),
     },
     [Symbol.asyncDispose]: () => held[Symbol.asyncDispose](),
   };

@@ -1,6 +1,7 @@
 // Answers questions from what the engine knows. Nothing is changed by asking.
 import { Address } from "@tsilium/net";
-import type { EndPoint, Explanation } from "@tsilium/policy";
+import type { EndPoint, Explanation, L7Conflict, Problem } from "@tsilium/policy";
+import { type PolicyRef, refKey } from "@tsilium/policy/model.ts";
 import type { PolicyEngine } from "./engine.ts";
 import type { NamedRule, ObjectReport } from "./model.ts";
 import type { Answer, AskedEnd, Question, SelectorReport } from "./questions.ts";
@@ -25,8 +26,18 @@ export function answerQuestion(engine: PolicyEngine, question: Question): Answer
   }
 }
 
-function objects({ policies, cidrGroups }: PolicyWorld): ObjectReport[] {
-  return [...policies.reports(), ...cidrGroups.reports()];
+function objects({ policies, cidrGroups, compiler }: PolicyWorld): ObjectReport[] {
+  const conflicts = Map.groupBy(compiler.conflicts(), ({ ref }) => refKey(ref));
+  const reports = policies.reports().map((report) => {
+    const found = conflicts.get(refKey(report.ref as PolicyRef)) ?? [];
+    return { ...report, warnings: [...report.warnings, ...found.map(conflictWarning)] };
+  });
+  return [...reports, ...cidrGroups.reports()];
+}
+
+function conflictWarning({ path, by }: L7Conflict): Problem {
+  const message = `allows nothing where ${refKey(by.ref)} ${by.path} holds: one port has L7 rules of one kind, and one certificate`;
+  return { path, message };
 }
 
 function rules({ compiler }: PolicyWorld, numbers: readonly number[] | undefined): NamedRule[] {

@@ -8,10 +8,14 @@ import { createLog } from "@tsilium/runtime";
 import { PolicyClient, type PolicySource } from "./client.ts";
 import type { PolicyInput } from "./inputs/model.ts";
 import { subjectKeyOf } from "./inputs/model.ts";
+import type { ListenerRules, MovedConnection } from "@tsilium/proxy/model.ts";
+import type { Acknowledgement, WantedRules } from "../proxy/model.ts";
 import {
   cart,
+  ciliumPolicy,
   cluster,
   fromApp,
+  httpFrom,
   networkPolicy,
   settings,
   synced,
@@ -41,19 +45,54 @@ class Source implements PolicySource {
   flush(): void {}
 }
 
+/** Proxies that do and say what they are told, as long as they are `well`. */
+class Proxies {
+  readonly enforced = new Map<number, ListenerRules>();
+  readonly moved: MovedConnection[] = [];
+  wholes = 0;
+  isWell = true;
+  readonly #acknowledge: (acks: readonly Acknowledgement[]) => void;
+
+  constructor(acknowledge: (acks: readonly Acknowledgement[]) => void) {
+    this.#acknowledge = acknowledge;
+  }
+
+  want({ whole, listeners, removed }: WantedRules): void {
+    if (whole) this.enforced.clear();
+    if (whole) this.wholes++;
+    for (const port of removed) this.enforced.delete(port);
+    for (const rules of listeners) this.enforced.set(rules.port, rules);
+    if (this.isWell) this.acknowledge();
+  }
+
+  acknowledge(problem?: string): void {
+    this.#acknowledge(
+      Array.from(this.enforced.values(), ({ port, version }) => ({ port, version, problem })),
+    );
+  }
+
+  async move(connections: readonly MovedConnection[]): Promise<void> {
+    this.moved.push(...connections);
+  }
+}
+
 async function setUp() {
   const stack = new AsyncDisposableStack();
   const node = stack.use(new PolicyNode());
   const source = new Source();
   const workers: Worker[] = [];
-  const client = stack.use(
+  const selectors: (readonly string[])[] = [];
+  const proxies = new Proxies((acks) => client.acknowledge(acks));
+  const client: PolicyClient = stack.use(
     new PolicyClient({
       inputs: source,
+      proxies,
+      onFqdnSelectors: (names) => selectors.push(names),
       strangers: [],
       log: createLog({ level: "silent" }),
       startWorker: () => {
         const worker = new Worker(join(import.meta.dirname, "worker.ts"), {
-          workerData: { bpffs: node.bpffs, settings },
+          workerData: { bpffs: node.bpffs, runDir: node.runDir, settings },
         });
         workers.push(worker);
         return worker;
@@ -71,7 +110,7 @@ async function setUp() {
         port: 80,
       })),
     );
-  return { node, source, client, workers, ingress, stack };
+  return { node, source, client, workers, ingress, proxies, selectors, stack };
 }
 
 test("a subject is in force once everything is known, and is shared by what is the same", async () => {
@@ -166,4 +205,41 @@ test("while there is no worker the kernel keeps its policy and pods wait; anothe
   assert.equal(client.status().restarts, 1);
   while (client.status().report?.adopting) await new Promise((resolve) => setTimeout(resolve, 10));
   assert.deepEqual(node.counts(), before);
+});
+
+test("an L7 policy is settled when proxies enforce it and connections follow, and they are told all again by another worker", async () => {
+  const { source, client, workers, ingress, node, proxies, selectors, stack } = await setUp();
+  await using _ = stack;
+  node.setEndpoint(1, "10.244.0.9");
+  source.tell(...cluster, synced);
+  const { id } = client.acquire(web);
+  await client.inForce(id, patience());
+  assert.deepEqual([proxies.wholes, proxies.enforced.size, selectors], [1, 0, [[]]]);
+  proxies.isWell = false;
+  source.tell(ciliumPolicy("l7", httpFrom(["/a"], "cart")));
+  await assert.rejects(client.settled(AbortSignal.timeout(300)));
+  assert.match(String(client.waitingFor), /listener 11008: no proxy has acknowledged/);
+  assert.deepEqual(ingress(id), ["allow", "allow"]);
+  proxies.acknowledge("no engine");
+  await assert.rejects(client.settled(AbortSignal.timeout(100)));
+  assert.equal(client.waitingFor, "listener 11008: no engine");
+  proxies.isWell = true;
+  proxies.acknowledge();
+  await client.settled(patience());
+  assert.deepEqual(ingress(id), ["redirect 11008", "deny"]);
+  node.setProxied({
+    client: { identity: cart[0], address: cart[1], port: 40_000 },
+    server: { identity: 300, address: "10.244.0.9", port: 80 },
+    proxyPort: 11_008,
+  });
+  source.tell(ciliumPolicy("l7", httpFrom(["/b"], "cart")));
+  await client.settled(patience());
+  assert.deepEqual(
+    proxies.moved.map(({ from, to }) => [from, to]),
+    [[11_008, 11_009]],
+  );
+  await workers[0]?.terminate();
+  await client.settled(patience());
+  assert.deepEqual([proxies.wholes, [...proxies.enforced.keys()]], [2, [11_009]]);
+  assert.deepEqual(selectors, [[], []]);
 });

@@ -2,6 +2,8 @@
 // again when it dies. While it is away nothing changes in the kernel, and pods that are added wait.
 import type { Logger } from "@tsilium/runtime";
 import type { Worker } from "node:worker_threads";
+import type { MovedConnection } from "@tsilium/proxy/model.ts";
+import type { Acknowledgement, WantedRules } from "../proxy/model.ts";
 import { PolicyError } from "./error.ts";
 import type { PolicyBatch } from "./inputs/model.ts";
 import type { FromWorker, StatusReport, SubjectState, ToWorker, WantedSubject } from "./model.ts";
@@ -18,6 +20,18 @@ export type PolicyClientOptions = {
   readonly log: Logger;
   /** Told of every report; `delaysMs`: how long policies took that are in force since. */
   readonly onReport?: (report: StatusReport, delaysMs: readonly number[]) => void;
+  /** Those that enforce L7 rules; undefined: there are none, and what is sent to them is dropped. */
+  readonly proxies?: PolicyProxies | undefined;
+  /** Told of all names and patterns of `toFQDNs`, whenever they change. */
+  readonly onFqdnSelectors?: ((selectors: readonly string[]) => void) | undefined;
+};
+
+/** Who runs the listeners (../proxy/manager.ts). */
+export type PolicyProxies = {
+  /** Changes what is enforced; `PolicyClient.acknowledge` is owed for every listener. Whole whenever a worker starts. */
+  want(wanted: WantedRules): void;
+  /** Resolves when these connections are held to their new rules, or are no more. */
+  move(connections: readonly MovedConnection[]): Promise<void>;
 };
 
 /** Where inputs come from (inputs/inputs.ts). */
@@ -58,6 +72,8 @@ export class PolicyClient implements AsyncDisposable {
   #sequence = 0;
   #questions = 0;
   #adopted = false;
+  /** It was logged that something is not in the kernel. */
+  #isIll = false;
   #stopping = false;
 
   constructor(options: PolicyClientOptions) {
@@ -146,6 +162,16 @@ export class PolicyClient implements AsyncDisposable {
       : undefined;
   }
 
+  /** Told what became of listeners: that they hold what they are to, or why not. */
+  acknowledge(acks: readonly Acknowledgement[]): void {
+    this.#tell({ kind: "listeners-acknowledged", acks });
+  }
+
+  /** Told that rows of endpoints in the kernel name other subjects than before. */
+  endpointsMoved(): void {
+    this.#tell({ kind: "endpoints-moved", sequence: ++this.#sequence });
+  }
+
   /** Told that no endpoint's row names a subject that was not acquired here. */
   adopted(): void {
     this.#adopted = true;
@@ -200,6 +226,23 @@ export class PolicyClient implements AsyncDisposable {
       case "refused":
         this.#asked.get(message.number)?.reject(new PolicyError("refused", message.message));
         return void this.#asked.delete(message.number);
+      case "listeners":
+        return this.#options.proxies?.want(message.wanted);
+      case "moved":
+        return void this.#move(message.number, message.connections);
+      case "fqdn-selectors":
+        return this.#options.onFqdnSelectors?.(message.selectors);
+    }
+  }
+
+  /** The worker waits for it, but not for ever. */
+  async #move(number: number, connections: readonly MovedConnection[]): Promise<void> {
+    const worker = this.#worker;
+    try {
+      await this.#options.proxies?.move(connections);
+      if (worker === this.#worker) this.#tell({ kind: "moved-acknowledged", number });
+    } catch (error) {
+      this.#options.log.error({ error }, "proxies did not take connections over to other rules");
     }
   }
 
@@ -219,19 +262,22 @@ export class PolicyClient implements AsyncDisposable {
     return taken.map(({ at }) => now - at);
   }
 
+  /** Not while proxies are being told. */
   #logConditions({ conditionCount, conditions }: StatusReport): void {
     const { log } = this.#options;
-    const before = this.#report?.conditionCount ?? 0;
-    if (conditionCount > 0 && before === 0)
+    if (conditions.some(({ waiting }) => waiting)) return;
+    const isIll = conditionCount > 0;
+    if (isIll && !this.#isIll)
       log.warn({ conditionCount, conditions }, "policy is not in the kernel as it should be");
-    if (conditionCount === 0 && before > 0)
-      log.info("policy is in the kernel again as it should be");
+    if (!isIll && this.#isIll) log.info("policy is in the kernel again as it should be");
+    this.#isIll = isIll;
   }
 
   #lost(cause: Error): void {
     this.#worker = undefined;
     this.#feed?.[Symbol.dispose]();
     this.#report = undefined;
+    this.#isIll = false;
     this.#down = cause.message;
     for (const { reject } of this.#asked.values())
       reject(new PolicyError("worker_down", cause.message, { cause }));

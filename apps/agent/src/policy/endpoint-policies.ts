@@ -52,6 +52,8 @@ export class EndpointPolicies implements Disposable {
   readonly #subscriptions = new DisposableStack();
   readonly #waiters = new Waiters();
   readonly #warned = new Set<string>();
+  /** Endpoints whose rows may still name subjects of an earlier agent. */
+  #restored: Set<number> = new Set();
   /** Audit mode of single endpoints, set by hand. */
   readonly #audited = new Map<number, boolean>();
 
@@ -63,6 +65,7 @@ export class EndpointPolicies implements Disposable {
   start(): void {
     const { endpoints, pods, namespaces, client } = this.#options;
     const { table } = endpoints;
+    this.#restored = new Set(Array.from(table.values(), ({ id }) => id));
     const derive = (rows: readonly Endpoint[]) => rows.forEach((row) => this.#derive(row));
     this.#subscriptions.use(
       table.subscribe(
@@ -126,7 +129,9 @@ export class EndpointPolicies implements Disposable {
   /** Told that the kernel holds an endpoint's row: subjects that it named before are not needed any more. */
   written({ id, policy }: Endpoint): void {
     const holding = this.#holdings.get(id);
-    if (!holding || policy?.subject !== holding.current?.subject) return;
+    if (!holding?.current || policy?.subject !== holding.current.subject) return;
+    const hadAnother = this.#restored.delete(id) || holding.past.length > 0;
+    if (hadAnother) this.#options.client.endpointsMoved();
     for (const { subject } of holding.past.splice(0)) this.#options.client.release(subject);
   }
 
@@ -226,6 +231,7 @@ export class EndpointPolicies implements Disposable {
 
   #forget(id: number): void {
     this.#audited.delete(id);
+    this.#restored.delete(id);
     const holding = this.#holdings.get(id);
     if (!holding) return;
     this.#cancel(holding);

@@ -1,13 +1,19 @@
 // The policy engine: inputs in, the kernel's maps out. It has no thread and no clock; worker.ts runs it.
 //
 //   inputs, subjects --> world --> compiler --delta--> writer --> kernel
-//                          \--> address rows --rows--/
+//                  |       \--> address rows --rows--/
+//                  |--> listeners: rule sets to proxies, and their acknowledgements, which slots wait for
+//                  \--> moves: connections that proxies have, and which rules hold for them now
 //
 // One call of `step` is a slice of work. Subjects go before everything else and are not kept waiting by policies that
 // came before them: a pod is being added. Until "synced" nothing is written: the kernel goes on with what it holds.
 import type { PolicyEnforcement } from "@tsilium/endpoint/model.ts";
 import type { AddressChanges } from "@tsilium/ipcache";
 import type { Prefix } from "@tsilium/net";
+import type { MovedConnection } from "@tsilium/proxy/model.ts";
+import type { Acknowledgement, WantedRules } from "../proxy/model.ts";
+import type { ListenersFile } from "./listeners/listeners-file.ts";
+import { Redirection } from "./listeners/redirection.ts";
 import type { PolicyBatch } from "./inputs/model.ts";
 import { Inbox } from "./inbox.ts";
 import type { PolicyKernel } from "./kernel.ts";
@@ -29,6 +35,7 @@ import { KernelWriter } from "./writer.ts";
 export type EngineOptions = {
   readonly kernel: PolicyKernel;
   readonly settings: PolicyWorkerSettings;
+  readonly listenersFile: Pick<ListenersFile, "read" | "write">;
   /** Whether reports tell `news`. */
   readonly tellsNews?: boolean;
   /** Milliseconds from a fixed point on. */
@@ -47,6 +54,7 @@ export class PolicyEngine {
   readonly #tellsNews: boolean;
   readonly #now: () => number;
   readonly #writer: KernelWriter;
+  readonly #redirection: Redirection;
   readonly #inbox = new Inbox();
   readonly #requests = new Map<number, SubjectRequest>();
   readonly #audited = new Map<number, boolean>();
@@ -59,22 +67,33 @@ export class PolicyEngine {
   #adopted = false;
   #hasNews = false;
   #cleanUpIsDue = false;
+  /** Worked in, but for what proxies have not said yet. */
+  #reached = 0;
   #applied = 0;
   #placed = 0;
   /** Nobody was told of it. */
   #round: RoundReport | undefined;
   /** The last rule that was told of. */
   #toldRule: number;
+  /** Of `toFQDNs`; undefined: nobody was told of any. */
+  #toldNames: readonly string[] | undefined;
+  #names: readonly string[] = [];
 
   /** Reads what the kernel holds; changes nothing. */
-  constructor({ kernel, settings, now, tellsNews = false }: EngineOptions) {
+  constructor({ kernel, settings, now, listenersFile, tellsNews = false }: EngineOptions) {
     const remains = remainsOf(kernel.survey());
+    this.#redirection = new Redirection({ kernel, remains, file: listenersFile, now });
+    const { listeners } = this.#redirection;
     this.#settings = settings;
     this.#now = now;
     this.#tellsNews = tellsNews;
-    this.world = new PolicyWorld(settings, remains);
+    this.world = new PolicyWorld(settings, {
+      firstRule: Math.max(remains.firstRule, listeners.largestRule + 1),
+      firstSet: remains.firstSet,
+      ports: listeners,
+    });
     this.#toldRule = this.world.compiler.lastRule;
-    this.#writer = new KernelWriter(kernel.maps, remains);
+    this.#writer = new KernelWriter(kernel.maps, remains, (port) => listeners.isReady(port));
     this.#prefixes = remains.prefixes;
     this.world.addresses.setPrefixes(remains.prefixes);
     this.#foundAddresses = remains.addresses;
@@ -95,9 +114,50 @@ export class PolicyEngine {
     this.#hasNews = true;
   }
 
+  /** Told that rows of endpoints name other subjects than before. */
+  moveEndpoints(sequence: number): void {
+    this.#inbox.add(sequence, []);
+    this.#redirection.moveEndpoints();
+    this.#hasNews = true;
+  }
+
   /** Has what failed tried again. */
   retry(): void {
     this.#hasNews = true;
+  }
+
+  /** Told what became of listeners. */
+  acknowledge(acks: readonly Acknowledgement[]): void {
+    this.#redirection.acknowledge(acks);
+    this.#hasNews = true;
+  }
+
+  /** Told that proxies follow the connections of that number. */
+  acknowledgeMoved(number: number): void {
+    this.#redirection.acknowledgeMoved(number);
+    this.#hasNews = true;
+  }
+
+  /** What proxies are to enforce now and did not before; undefined: nothing. */
+  takeListeners(): WantedRules | undefined {
+    return this.world.isSynced ? this.#redirection.takeUpdate() : undefined;
+  }
+
+  /** Connections that are held to other rules now, each told once. */
+  takeMoved(): { readonly number: number; readonly connections: readonly MovedConnection[] }[] {
+    return this.#redirection.takeMoved();
+  }
+
+  /** Names and patterns of `toFQDNs`, if they are others than those that were told. */
+  takeFqdnSelectors(): readonly string[] | undefined {
+    if (!this.world.isSynced || this.#names === this.#toldNames) return undefined;
+    this.#toldNames = this.#names;
+    return this.#names;
+  }
+
+  /** Milliseconds until something is not waited for any longer; undefined: nothing is waited for. */
+  get waitMs(): number | undefined {
+    return this.#redirection.waitMs;
   }
 
   /** Has every address row written again, whatever somebody else did to it meanwhile. */
@@ -114,7 +174,7 @@ export class PolicyEngine {
 
   /** Something could not be written and should be tried again. */
   get isFailing(): boolean {
-    return this.world.isSynced && !this.#writer.isDone;
+    return this.world.isSynced && !this.#writer.isDone && !this.#writer.isOnlyWaiting;
   }
 
   /** One slice of work. */
@@ -127,28 +187,31 @@ export class PolicyEngine {
     if (!this.world.isSynced) return;
     const compileMs = this.#compile();
     const writeStartedAt = this.#now();
-    this.#tellOf(this.#writer.write());
+    this.#redirection.listeners.save();
+    this.#write();
     this.#cleanUpIsDue = true;
     const endedAt = this.#now();
-    this.#applied = this.#inbox.taken;
+    this.#reached = this.#inbox.taken;
+    this.#noteNames();
     this.#placed = this.#inbox.urgentTaken;
     this.#round = {
       durationMs: endedAt - startedAt,
       compileMs,
       writeMs: endedAt - writeStartedAt,
-      failed: !this.#writer.isDone,
+      failed: this.isFailing,
     };
   }
 
   /** Everything that the kernel should hold and does not. */
   conditions(): Condition[] {
-    return this.#writer.conditions();
+    return [...this.#redirection.conditions(), ...this.#writer.conditions()];
   }
 
   /** How things are. Subjects that changed are told once. */
   report(): StatusReport {
-    const conditions = this.#writer.conditions();
+    const conditions = this.conditions();
     const { policies } = this.world;
+    if (!this.#redirection.isFollowing) this.#applied = this.#reached;
     const subjects = [...this.#changedSubjects].flatMap((id) => this.#stateOf(id) ?? []);
     this.#changedSubjects.clear();
     const round = this.#round;
@@ -240,13 +303,31 @@ export class PolicyEngine {
     if (wanted.size < this.#prefixes.size && !this.#writer.hasOldSlotsInForce) {
       this.#setPrefixes(new Map(wanted));
       this.#place();
-      this.#tellOf(this.#writer.write());
+      this.#write();
       madeRoom = true;
     }
     for (const set of this.#writer.dropIdleSets()) compiler.deleteCidrSet(set);
     if (this.#writer.isAdopting) this.#prune();
+    this.#redirection.sweep(() => this.#writer.proxyPorts());
     // What had no room may have it now.
     if (madeRoom && !this.#writer.isDone) this.#hasNews = true;
+  }
+
+  #write(): void {
+    const written = this.#writer.write();
+    this.#tellOf(written.switched);
+    this.#redirection.review(written, { world: this.world, writer: this.#writer });
+  }
+
+  /** Names that only slots look for which are being replaced stay known until these are not in force any more. */
+  #noteNames(): void {
+    const wanted = this.world.compiler.fqdnSelectors();
+    if (wanted === this.#names) return;
+    const names = this.#writer.hasSwitched
+      ? wanted
+      : [...new Set([...wanted, ...this.#names])].sort();
+    if (this.#toldNames && names.join() === this.#names.join()) return;
+    this.#names = names;
   }
 
   #setPrefixes(prefixes: ReadonlyMap<string, Prefix>): void {

@@ -3,13 +3,15 @@ import { openMaps, PolicyMaps } from "@tsilium/datapath";
 import type { CidrClassEntry } from "@tsilium/policy/model.ts";
 import type { Prefix } from "@tsilium/net";
 
-import type { SubjectSlots } from "@tsilium/datapath/model.ts";
+import type { EndpointEntry, SubjectSlots } from "@tsilium/datapath/model.ts";
 import type { SlotHeader } from "./slot.ts";
 
 export type PolicyKernel = {
   readonly maps: PolicyMaps;
   /** Looks at every entry there is. */
   survey(): KernelSurvey;
+  /** This node's pods. */
+  endpoints(): EndpointEntry[];
 };
 
 /** What an earlier agent, or an earlier worker of this one, left. */
@@ -21,7 +23,11 @@ export type KernelSurvey = {
   readonly addresses: readonly { readonly prefix: Prefix; readonly cidrSet: number }[];
 };
 
-export type SurveyedSlot = SlotHeader & { readonly cidrClasses: readonly CidrClassEntry[] };
+export type SurveyedSlot = SlotHeader & {
+  readonly cidrClasses: readonly CidrClassEntry[];
+  /** Of listeners that its entries send connections to. */
+  readonly proxyPorts: ReadonlySet<number>;
+};
 
 /** Opens the maps that the main thread's datapath has pinned. @throws DatapathError not_running */
 export function openPolicyKernel(bpffs: string): PolicyKernel & Disposable {
@@ -29,6 +35,7 @@ export function openPolicyKernel(bpffs: string): PolicyKernel & Disposable {
   return {
     maps,
     survey: () => surveyKernel(maps, bpffs),
+    endpoints: () => openMaps({ bpffs }).endpoints.list(),
     [Symbol.dispose]: () => maps[Symbol.dispose](),
   };
 }
@@ -40,13 +47,16 @@ function surveyKernel(maps: PolicyMaps, bpffs: string): KernelSurvey {
   const surveyed = openMaps({ bpffs }).policy.slots(numbers);
   return {
     subjects,
-    slots: surveyed.map(({ slot, default: { rule }, usesCidr, knownPeersOnly, cidrClasses }) => ({
-      slot,
-      otherwise: { verdict: "deny", rule },
-      usesCidr,
-      knownPeersOnly,
-      cidrClasses,
-    })),
+    slots: surveyed.map(
+      ({ slot, default: { rule }, usesCidr, knownPeersOnly, cidrClasses, rules }) => ({
+        slot,
+        otherwise: { verdict: "deny", rule },
+        usesCidr,
+        knownPeersOnly,
+        cidrClasses,
+        proxyPorts: new Set(rules.map(({ proxyPort }) => proxyPort).filter((port) => port !== 0)),
+      }),
+    ),
     largestRule,
     identities,
     addresses,

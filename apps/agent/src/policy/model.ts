@@ -3,6 +3,8 @@
 import type { PolicyEnforcement } from "@tsilium/endpoint/model.ts";
 import type { Problem } from "@tsilium/policy";
 import type { NamedPort, PolicySettings, RuleName } from "@tsilium/policy/model.ts";
+import type { MovedConnection } from "@tsilium/proxy/model.ts";
+import type { Acknowledgement, WantedRules } from "../proxy/model.ts";
 import type { PolicyBatch } from "./inputs/model.ts";
 import type { Answer, Question } from "./questions.ts";
 
@@ -23,18 +25,34 @@ export type ToWorker =
   | { readonly kind: "subject-gone"; readonly id: number }
   /** No endpoint's row names a subject other than those told: what is left of earlier agents may go. */
   | { readonly kind: "adopted" }
+  /** Rows of endpoints name other subjects than before: their connections may be held to other rules. */
+  | { readonly kind: "endpoints-moved"; readonly sequence: number }
   | { readonly kind: "ask"; readonly number: number; readonly question: Question }
+  /** Listeners hold what they were told to, or nobody can make them. */
+  | { readonly kind: "listeners-acknowledged"; readonly acks: readonly Acknowledgement[] }
+  /** Proxies follow the connections of the message of that number, or have none of them any more. */
+  | { readonly kind: "moved-acknowledged"; readonly number: number }
   | { readonly kind: "stop" };
 
 /** What the worker answers. */
 export type FromWorker =
   | { readonly kind: "status"; readonly report: StatusReport }
   | { readonly kind: "answer"; readonly number: number; readonly answer: Answer }
-  | { readonly kind: "refused"; readonly number: number; readonly message: string };
+  | { readonly kind: "refused"; readonly number: number; readonly message: string }
+  /** What proxies are to enforce; all of it the first time. */
+  | { readonly kind: "listeners"; readonly wanted: WantedRules }
+  | {
+      readonly kind: "moved";
+      readonly number: number;
+      readonly connections: readonly MovedConnection[];
+    }
+  /** Names and patterns of `toFQDNs` that policies in force or about to be name: all of them, whenever they change. */
+  | { readonly kind: "fqdn-selectors"; readonly selectors: readonly string[] };
 
 /** How the worker was started. */
 export type WorkerSetup = {
   readonly bpffs: string;
+  readonly runDir: string;
   readonly settings: PolicyWorkerSettings;
   /** Whether reports tell `news`. */
   readonly tellsNews: boolean;
@@ -59,10 +77,12 @@ export type SubjectState = {
 
 /** Something that the kernel does not hold although it should. */
 export type Condition = {
-  readonly kind: "slot" | "subject" | "identity" | "address" | "removal";
-  /** "slot 17", "10.0.0.0/8" */
+  readonly kind: "slot" | "subject" | "identity" | "address" | "removal" | "listener";
+  /** "slot 17", "10.0.0.0/8", "listener 10000" */
   readonly name: string;
   readonly reason: string;
+  /** It is being done: nothing went wrong so far. */
+  readonly waiting?: boolean;
 };
 
 export type MapUsage = { readonly map: string; readonly entries: number; readonly max: number };

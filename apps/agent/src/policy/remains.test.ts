@@ -34,6 +34,7 @@ test("numbers from before are kept clear of, and old slots still tell new sets a
         otherwise: { verdict: "deny", rule: 17 },
         usesCidr: true,
         knownPeersOnly: false,
+        proxyPorts: new Set([10_000]),
         // Set 8 is of rows that an agent died before writing.
         cidrClasses: [
           { cidrSet: 5, class: 2 },
@@ -49,5 +50,6 @@ test("numbers from before are kept clear of, and old slots still tell new sets a
   assert.deepEqual([...remains.prefixes.keys()], ["10.0.0.0/8"]);
   const [slot] = remains.slots;
   assert.equal(slot?.number, 40);
+  assert.deepEqual([...(slot?.proxyPorts ?? [])], [10_000]);
   assert.equal(slot?.view?.classOf([Prefix.parse("10.0.0.0/8"), Prefix.parse("10.9.0.0/16")]), 2);
 });

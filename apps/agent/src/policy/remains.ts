@@ -22,13 +22,13 @@ export function remainsOf(survey: KernelSurvey): Remains {
   const contents = contentsOfSets(survey.addresses);
   const named = [...contents.values()].flat();
   const prefixes = new Map(named.map((prefix) => [prefix.toString(), prefix]));
-  const slots = survey.slots.map(({ cidrClasses, ...header }) => {
+  const slots = survey.slots.map(({ cidrClasses, proxyPorts, ...header }) => {
     const classes = new Map<string, number>();
     for (const { cidrSet, class: id } of cidrClasses) {
       const content = contents.get(cidrSet);
       if (content) classes.set(contentKey(content), id);
     }
-    return Slot.left(header, new CidrView(prefixes, classes));
+    return Slot.left(header, new CidrView(prefixes, classes), proxyPorts);
   });
   // Slots may tell sets apart that no row has: of rows that were about to be written, or were.
   const sets = [...survey.addresses, ...survey.slots.flatMap(({ cidrClasses }) => cidrClasses)];

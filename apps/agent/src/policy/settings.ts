@@ -15,6 +15,7 @@ export function policySettings(config: AgentConfig): PolicyWorkerSettings {
     kubernetesIpBlock: config["k8s-ipblock-match"],
     nodeSelectorLabels: config["enable-node-selector-labels"],
     dualStack: config["enable-ipv4"] && config["enable-ipv6"],
+    proxiesL7: config["enable-l7-proxy"],
     tunnel: config["routing-mode"] === "tunnel",
   };
 }

@@ -18,6 +18,9 @@ export class Slot {
   #newRules: RuleEntry[] = [];
   #newCidrClasses: CidrClassEntry[] = [];
   #newClasses: ClassEntry[] = [];
+  /** What waits has waited for a listener when it was last tried. */
+  #isHeld = false;
+  readonly #proxyPorts = new Set<number>();
   // Everything that was written, or that was begun to be.
   readonly #rules: RuleEntry[] = [];
   readonly #identities = new NumberBag();
@@ -32,13 +35,15 @@ export class Slot {
     const { otherwise, usesCidr, knownPeersOnly } = content;
     const slot = new Slot({ slot: number, otherwise, usesCidr, knownPeersOnly });
     slot.#content = { ...content, slot: number };
+    for (const rule of content.rules) slot.#notePort(rule);
     return slot;
   }
 
   /** One that is in the kernel already, from before. Its entries are for a prune to remove. */
-  static left(header: SlotHeader, view: CidrView): Slot {
+  static left(header: SlotHeader, view: CidrView, proxyPorts: ReadonlySet<number>): Slot {
     const slot = new Slot(header);
     slot.view = view;
+    for (const port of proxyPorts) slot.#proxyPorts.add(port);
     return slot;
   }
 
@@ -60,6 +65,16 @@ export class Slot {
   get isWhole(): boolean {
     const additions = this.#newRules.length + this.#newCidrClasses.length + this.#newClasses.length;
     return !this.#content && additions === 0;
+  }
+
+  /** What it is to learn waits for a listener. */
+  get isHeld(): boolean {
+    return this.#isHeld;
+  }
+
+  /** Of listeners that it sends connections to. */
+  get proxyPorts(): ReadonlySet<number> {
+    return this.#proxyPorts;
   }
 
   /** Identities and cidr sets that it does not tell apart yet although it should. */
@@ -85,6 +100,7 @@ export class Slot {
   addRule(entry: RuleEntry): void {
     this.#newRules.push(entry);
     this.#rules.push(entry);
+    this.#notePort(entry);
   }
 
   addClass(entry: ClassEntry): void {
@@ -97,9 +113,16 @@ export class Slot {
     this.#cidrClasses.set(entry.cidrSet, entry.class);
   }
 
-  /** Writes what waits: rules before the classes that lead to them. @throws BpfError; the rest waits on */
-  write(maps: PolicyMaps): void {
+  /**
+   * Writes what waits: rules before the classes that lead to them. What a slot learns may be in force at once: it waits
+   * for its listeners first. @throws BpfError; the rest waits on
+   */
+  write(maps: PolicyMaps, isReady: (proxyPort: number) => boolean): void {
+    this.#isHeld = false;
     if (this.#content) this.#writeContent(maps, this.#content);
+    const listeners = this.#newRules.filter(({ proxyPort }) => proxyPort !== 0);
+    this.#isHeld = !listeners.every(({ proxyPort }) => isReady(proxyPort));
+    if (this.#isHeld) return;
     if (this.#newRules.length > 0) maps.addRules(this.#header, this.#newRules);
     this.#newRules = [];
     if (this.#newCidrClasses.length > 0) maps.addCidrClasses(this.number, this.#newCidrClasses);
@@ -142,6 +165,10 @@ export class Slot {
       })),
       cidrClasses: Array.from(this.#cidrClasses.keys(), (cidrSet) => ({ cidrSet, class: 0 })),
     });
+  }
+
+  #notePort({ proxyPort }: RuleEntry): void {
+    if (proxyPort !== 0) this.#proxyPorts.add(proxyPort);
   }
 
   #writeContent(maps: PolicyMaps, compiled: CompiledSlot): void {

@@ -10,7 +10,7 @@ import type { Table } from "@tsilium/tables";
 import type { AgentConfig } from "../config/keys.ts";
 import type { Health } from "../health.ts";
 import type { Metrics } from "../metrics.ts";
-import { PolicyClient, type PolicySource } from "./client.ts";
+import { PolicyClient, type PolicyProxies, type PolicySource } from "./client.ts";
 import { EndpointPolicies } from "./endpoint-policies.ts";
 import { policyHealth } from "./health.ts";
 import { PolicyMetrics } from "./metrics.ts";
@@ -30,6 +30,10 @@ export type PolicyOptions = {
   readonly metrics: Metrics;
   /** Told what the worker tells once, if Hubble is on. */
   readonly onNews: (news: PolicyNews) => void;
+  /** Those that enforce L7 rules. What they acknowledge goes to `NodePolicy.client.acknowledge`. */
+  readonly proxies?: PolicyProxies | undefined;
+  /** Told of all names and patterns of `toFQDNs`, whenever they change. */
+  readonly onFqdnSelectors?: ((selectors: readonly string[]) => void) | undefined;
   readonly log: Logger;
 };
 
@@ -44,6 +48,7 @@ export function startPolicy(options: PolicyOptions): NodePolicy {
   const subjectsInKernel = () => datapath.endpoints.list().map(({ subject }) => subject);
   const setup = {
     bpffs: config["bpf-root"],
+    runDir: config["run-dir"],
     settings: policySettings(config),
     tellsNews: config["enable-hubble"],
   };
@@ -56,6 +61,8 @@ export function startPolicy(options: PolicyOptions): NodePolicy {
       metrics.note(report, delaysMs);
       if (report.news) options.onNews(report.news);
     },
+    proxies: options.proxies,
+    onFqdnSelectors: options.onFqdnSelectors,
     log,
   });
   const { endpoints, pods, namespaces } = options;

@@ -1,7 +1,7 @@
 // Which slots each subject is held to: those that the compiler wants, and those in force. A direction is switched when
 // its slot is whole; until then the old one stays.
 import type { PolicyMaps } from "@tsilium/datapath";
-import type { SubjectSlots } from "@tsilium/datapath/model.ts";
+import type { Direction, SubjectSlots } from "@tsilium/datapath/model.ts";
 import type { PolicyDelta } from "@tsilium/policy";
 import type { Condition } from "./model.ts";
 import { refusal } from "./refusal.ts";
@@ -9,6 +9,12 @@ import { refusal } from "./refusal.ts";
 /** Slots 0 and 1 always are (bpf/maps/policy.h). */
 const unknownSlot = 0;
 export const allowSlot = 1;
+
+export type Switched = {
+  readonly switched: readonly number[];
+  readonly decidesAnew: boolean;
+  readonly slots: ReadonlySet<number>;
+};
 
 export class SubjectSwitch {
   readonly #wanted = new Map<number, SubjectSlots>();
@@ -51,6 +57,12 @@ export class SubjectSwitch {
     return this.#failed.size === 0 && this.hasSwitched;
   }
 
+  /** Nothing keeps a subject from its slots but what is waited for. */
+  isOnlyWaiting(isWaiting: (slot: number) => boolean): boolean {
+    if (this.#failed.size + this.#gone.size > 0) return false;
+    return this.#behind().every((wanted) => this.#missing(wanted).every(isWaiting));
+  }
+
   /** The same, as far as it could be compiled. */
   get hasSwitched(): boolean {
     return this.#gone.size === 0 && this.#behind().length === 0;
@@ -75,14 +87,17 @@ export class SubjectSwitch {
     return wanted && sameSlots(wanted, this.#inForce.get(subject)) ? wanted : undefined;
   }
 
+  /** The subject is held to what is wanted in a direction. */
+  isSettled(subject: number, direction: Direction): boolean {
+    const wanted = this.#wanted.get(subject)?.[direction];
+    return wanted !== undefined && wanted === this.#inForce.get(subject)?.[direction];
+  }
+
   /**
    * Switches what may be switched. Answers the subjects that have other slots now, and whether some of them were held
-   * to others before: then there may be connections that were judged by these.
+   * to others before: then there may be connections that were judged by these. `slots`: those of before and after.
    */
-  write(
-    maps: PolicyMaps,
-    isReady: (slot: number) => boolean,
-  ): { readonly switched: readonly number[]; readonly decidesAnew: boolean } {
+  write(maps: PolicyMaps, isReady: (slot: number) => boolean): Switched {
     const changes = [
       ...this.#behind().map((wanted) => this.#step(wanted, isReady)),
       ...this.#farewells(),
@@ -92,33 +107,39 @@ export class SubjectSwitch {
       if (changes.length > 0) maps.setSubjects(changes);
     } catch (error) {
       this.#error = refusal(error);
-      return { switched: [], decidesAnew: false };
+      return { switched: [], decidesAnew: false, slots: new Set() };
     }
     const decidesAnew = changes.some(
       ({ subject }) => this.#wanted.has(subject) && this.#isJudged(subject),
     );
-    for (const slots of changes) this.#note(slots);
-    return { switched: changes.map(({ subject }) => subject), decidesAnew };
+    const slots = new Set<number>();
+    for (const change of changes)
+      for (const { ingress, egress } of [change, this.#inForce.get(change.subject) ?? change])
+        slots.add(ingress).add(egress);
+    for (const change of changes) this.#note(change);
+    return { switched: changes.map(({ subject }) => subject), decidesAnew, slots };
   }
 
-  conditions(): Condition[] {
+  /** Not those of subjects that only wait. */
+  conditions(isWaiting: (slot: number) => boolean): Condition[] {
     const failed = Array.from(this.#failed, ([subject, reason]): Condition => ({
       kind: "subject",
       name: `subject ${subject}`,
       reason,
     }));
-    const behind = this.#behind().map(({ subject, ingress, egress }): Condition => {
-      const now = this.#inForce.get(subject);
-      const missing = [ingress, egress].filter(
-        (slot) => slot !== now?.ingress && slot !== now?.egress,
-      );
-      return {
-        kind: "subject",
-        name: `subject ${subject}`,
-        reason: this.#error ?? `slot ${missing.join(" and ")} is not in place`,
-      };
+    const behind = this.#behind().flatMap((wanted): Condition[] => {
+      const { subject } = wanted;
+      const missing = this.#missing(wanted);
+      if (missing.length > 0 && missing.every(isWaiting)) return [];
+      const reason = this.#error ?? `slot ${missing.join(" and ")} is not in place`;
+      return [{ kind: "subject", name: `subject ${subject}`, reason }];
     });
     return [...failed, ...behind];
+  }
+
+  #missing({ subject, ingress, egress }: SubjectSlots): number[] {
+    const now = this.#inForce.get(subject);
+    return [ingress, egress].filter((slot) => slot !== now?.ingress && slot !== now?.egress);
   }
 
   /** Packets of the subject's pods may have been allowed already. */

@@ -4,13 +4,23 @@ import { AddressRows, type AddressRowsOptions } from "@tsilium/ipcache";
 import { ReservedIdentity } from "@tsilium/identity/model.ts";
 import type { KubeObject } from "@tsilium/kube";
 import { Address, Labels, Prefix } from "@tsilium/net";
-import { parseCidrGroup, parsePolicy, PolicyCompiler, type Problem } from "@tsilium/policy";
+import {
+  parseCidrGroup,
+  parsePolicy,
+  PolicyCompiler,
+  type Problem,
+  type RuleSetPorts,
+} from "@tsilium/policy";
 import type { Policy, PolicyRef } from "@tsilium/policy/model.ts";
 import type { AddressInput, IdentityInput, PolicyInput, ServiceInput } from "./inputs/model.ts";
 import type { ObjectRef, PolicyWorkerSettings, WantedSubject } from "./model.ts";
 import { ObjectBook, type ObjectVersion } from "./object-book.ts";
 
-export type FirstNumbers = { readonly firstRule: number; readonly firstSet: number };
+export type WorldStart = {
+  readonly firstRule: number;
+  readonly firstSet: number;
+  readonly ports: RuleSetPorts;
+};
 
 export class PolicyWorld {
   readonly compiler: PolicyCompiler;
@@ -21,10 +31,10 @@ export class PolicyWorld {
   readonly #identities = new Map<number, Labels>();
   #synced = false;
 
-  constructor(settings: PolicyWorkerSettings, { firstRule, firstSet }: FirstNumbers) {
+  constructor(settings: PolicyWorkerSettings, { firstRule, firstSet, ports }: WorldStart) {
     const { tunnel, dualStack } = settings;
     this.#settings = settings;
-    this.compiler = new PolicyCompiler(settings, { firstRule });
+    this.compiler = new PolicyCompiler(settings, { firstRule, ports });
     this.addresses = new AddressRows({ world: worldIdentities(dualStack), tunnel, firstSet });
   }
 

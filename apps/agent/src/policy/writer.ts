@@ -2,7 +2,8 @@
 // goes as far as the kernel lets it; what could not be written waits, and holds back what relies on it:
 //
 //   1 forgotten identities         from now on refused where a known peer may be worse off than a stranger
-//   2 slots: rules, classes        a slot that is not whole is nobody's; the old one stays in force
+//   2 slots: rules, classes        a slot that is not whole is nobody's; the old one stays in force. So does it as long
+//                                  as proxies do not enforce yet what the new one sends to them
 //   3 address rows                 not those whose cidr set some slot in force cannot tell yet
 //   4 subjects -> slots            the one write that switches
 //   5 known identities             not those that some slot in force cannot tell yet
@@ -15,7 +16,7 @@ import type { Prefix } from "@tsilium/net";
 import type { PolicyDelta } from "@tsilium/policy";
 import type { CompiledSlot } from "@tsilium/policy/model.ts";
 import type { PolicyMaps } from "@tsilium/datapath";
-import type { SubjectSlots } from "@tsilium/datapath/model.ts";
+import type { Direction, SubjectSlots } from "@tsilium/datapath/model.ts";
 import { AddressWriter } from "./address-writer.ts";
 import { CidrView, contentKey, type PrefixTexts } from "./cidr-view.ts";
 import { KnownPeers } from "./known-peers.ts";
@@ -26,8 +27,18 @@ import { SlotNumbers } from "./slot-numbers.ts";
 import { allowSlot, SubjectSwitch } from "./subject-switch.ts";
 import { refusal } from "./refusal.ts";
 
+export type Written = {
+  /** Subjects that have other slots now. */
+  readonly switched: readonly number[];
+  /** Some of the slots that they had or have send connections to proxies. */
+  readonly redirectsChanged: boolean;
+  /** Some address is somebody else's now. */
+  readonly addressesChanged: boolean;
+};
+
 export class KernelWriter {
   readonly #maps: PolicyMaps;
+  readonly #isListenerReady: (proxyPort: number) => boolean;
   readonly #limits: Readonly<Record<string, number>>;
   /** Those that the kernel holds or is to hold, by their number there. */
   readonly #slots = new Map<number, Slot>();
@@ -45,9 +56,17 @@ export class KernelWriter {
   #removalError: string | undefined;
   #epochIsDue = false;
 
-  /** @param remains what the kernel holds from before; it stays in force until it is replaced */
-  constructor(maps: PolicyMaps, remains: Remains) {
+  /**
+   * @param remains what the kernel holds from before; it stays in force until it is replaced
+   * @param isListenerReady whether connections may be sent to a proxy's listener
+   */
+  constructor(
+    maps: PolicyMaps,
+    remains: Remains,
+    isListenerReady: (proxyPort: number) => boolean = () => true,
+  ) {
     this.#maps = maps;
+    this.#isListenerReady = isListenerReady;
     this.#limits = maps.limits();
     this.#left = new Set(remains.slots.map(({ number }) => number));
     this.#peers = new KnownPeers(remains.identities);
@@ -100,19 +119,22 @@ export class KernelWriter {
     this.#addresses.remove(prefix);
   }
 
-  /** Puts in force all that waits, as far as it goes. Answers the subjects that have other slots now. */
-  write(): readonly number[] {
+  /** Puts in force all that waits, as far as it goes. */
+  write(): Written {
     const maps = this.#maps;
     this.#removalError = undefined;
     this.#tryRemoval(() => this.#peers.writeForgotten(maps));
     this.#writeSlots();
-    if (this.#addresses.write(maps, this.#blockedSets())) this.#epochIsDue = true;
-    const { switched, decidesAnew } = this.#subjects.write(maps, (slot) => this.#isReady(slot));
-    if (decidesAnew) this.#epochIsDue = true;
+    const addressesChanged = this.#addresses.write(maps, this.#blockedSets());
+    const { switched, decidesAnew, slots } = this.#subjects.write(maps, (slot) =>
+      this.#isReady(slot),
+    );
+    if (addressesChanged || decidesAnew) this.#epochIsDue = true;
     this.#writeKnown();
     if (this.#epochIsDue) maps.bumpEpoch();
     this.#epochIsDue = false;
-    return switched;
+    const redirects = (slot: number) => (this.#slots.get(slot)?.proxyPorts.size ?? 0) > 0;
+    return { switched, redirectsChanged: slots.values().some(redirects), addressesChanged };
   }
 
   /** Removes what nobody is held to any more. True when that made room for what had none. */
@@ -189,6 +211,22 @@ export class KernelWriter {
     );
   }
 
+  /** What is not in the kernel yet waits for listeners, and nothing was refused. */
+  get isOnlyWaiting(): boolean {
+    return (
+      this.#removalError === undefined &&
+      this.#addresses.isDone &&
+      this.#slots.values().every(({ error }) => error === undefined) &&
+      (this.#peers.isDone || this.#slots.values().some(({ isHeld }) => isHeld)) &&
+      this.#subjects.isOnlyWaiting((slot) => this.#isWaiting(slot))
+    );
+  }
+
+  /** Of listeners that some slot in the kernel, or about to be, sends connections to. */
+  proxyPorts(): Set<number> {
+    return new Set([...this.#slots.values()].flatMap(({ proxyPorts }) => [...proxyPorts]));
+  }
+
   get slotCount(): number {
     return this.#slots.size;
   }
@@ -224,6 +262,11 @@ export class KernelWriter {
     return this.#subjects.settled(subject);
   }
 
+  /** A subject is held in a direction to what was compiled for it. */
+  isSettled(subject: number, direction: Direction): boolean {
+    return this.#subjects.isSettled(subject, direction);
+  }
+
   conditions(): Condition[] {
     const slots = [...this.#slots.values()].flatMap((slot): Condition[] =>
       slot.error === undefined
@@ -236,7 +279,7 @@ export class KernelWriter {
         : [{ kind: "removal", name: "old entries", reason: this.#removalError }];
     return [
       ...slots,
-      ...this.#subjects.conditions(),
+      ...this.#subjects.conditions((slot) => this.#isWaiting(slot)),
       ...this.#peers.conditions(),
       ...this.#addresses.conditions(),
       ...removal,
@@ -249,7 +292,7 @@ export class KernelWriter {
       if (slot.isWhole || (slot.view && !inForce.has(slot.number))) continue;
       slot.error = undefined;
       try {
-        slot.write(this.#maps);
+        slot.write(this.#maps, this.#isListenerReady);
       } catch (error) {
         slot.error = refusal(error);
       }
@@ -265,10 +308,25 @@ export class KernelWriter {
   }
 
   #isReady(number: number): boolean {
+    return this.#isWritten(number) && this.#hasListeners(number);
+  }
+
+  #isWritten(number: number): boolean {
     if (number <= allowSlot) return true;
     const slot = this.#slots.get(number);
     // Without its rows a prefix that an `except` names would be taken for what surrounds it.
     return slot !== undefined && slot.isWhole && (!slot.usesCidr || this.#addresses.isDone);
+  }
+
+  #hasListeners(number: number): boolean {
+    const ports = this.#slots.get(number)?.proxyPorts ?? new Set();
+    return ports.values().every((port) => this.#isListenerReady(port));
+  }
+
+  /** It lacks nothing but listeners. */
+  #isWaiting(number: number): boolean {
+    const isHeld = this.#slots.get(number)?.isHeld === true;
+    return isHeld || (this.#isWritten(number) && !this.#hasListeners(number));
   }
 
   #writeKnown(): void {

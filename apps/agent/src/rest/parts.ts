@@ -8,11 +8,13 @@ import type { Node } from "@tsilium/node/model.ts";
 import type { Table } from "@tsilium/tables";
 import type { Barrier } from "../barrier.ts";
 import type { CniService } from "../cni/service.ts";
+import type { FqdnViews } from "../fqdn/start.ts";
 import type { Late } from "../late.ts";
 import type { Metrics } from "../metrics.ts";
 import type { PolicyClient } from "../policy/client.ts";
 import type { Whereabouts } from "../policy/ends.ts";
 import type { PolicyState } from "../policy/state.ts";
+import type { NodeProxies } from "../proxy/start.ts";
 import type { ServiceViews } from "../services/views.ts";
 import { ApiError } from "./error.ts";
 import type { Monitor } from "./monitor.ts";
@@ -43,6 +45,8 @@ export type NodeParts = {
     setAudit(endpointId: number, audit: boolean | undefined): void;
   };
   readonly services: Pick<ServiceViews, "rows" | "row" | "warnings" | "redirects">;
+  readonly fqdn: FqdnViews;
+  readonly proxies: Pick<NodeProxies, "view">;
   readonly barrier: Barrier;
 };
 

@@ -59,6 +59,7 @@ test("every answer is as the OpenAPI document says", async () => {
     "/v1/service/{id}": `/v1/service/${frontends[0]?.id}`,
     "/v1/endpoint/{id}": `/v1/endpoint/${endpoint?.id}`,
     "/v1/identity/{id}": `/v1/identity/${endpoint?.identity.id}`,
+    "/v1/fqdn/cache/{id}": `/v1/fqdn/cache/${endpoint?.id}`,
     "/v1/ip/{address}": `/v1/ip/${endpoint?.addressing.ipv4}`,
     "/v1/policy/explain": `/v1/policy/explain?from=default/${pod.name}&to=world&port=80/tcp`,
   };

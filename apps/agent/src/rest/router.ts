@@ -32,7 +32,7 @@ export type Answer = {
 };
 
 export type Route = {
-  readonly method: "GET" | "POST" | "PATCH";
+  readonly method: "GET" | "POST" | "PATCH" | "DELETE";
   /** "/v1/endpoint/{id}" */
   readonly path: string;
   readonly summary: string;

@@ -2,9 +2,11 @@
 import type { IpcacheRow } from "@tsilium/ipcache/model.ts";
 import { Address } from "@tsilium/net";
 import { ApiError } from "./error.ts";
+import { fqdnRoutes } from "./fqdn-routes.ts";
 import { openApiDocument } from "./openapi.ts";
 import { answered, found, json, now, type RoutesOptions, wholeNumber } from "./parts.ts";
 import { policyRoutes } from "./policy-routes.ts";
+import { proxyRoutes } from "./proxy-routes.ts";
 import type { Route } from "./router.ts";
 import * as schemas from "./schemas.ts";
 import { serviceRoutes } from "./service-routes.ts";
@@ -17,6 +19,8 @@ export function agentRoutes(options: RoutesOptions): Route[] {
     ...endpointRoutes(options),
     ...addressRoutes(options),
     ...policyRoutes(options),
+    ...fqdnRoutes(options),
+    ...proxyRoutes(options),
     ...serviceRoutes(options),
     ...streamRoutes(options),
   ];

@@ -123,7 +123,14 @@ export const selectorSchema = object({ selector: text, identities: number, slots
 
 const verdict: Schema = { enum: ["allowed", "denied", "audit"] };
 const deciders = listOf(object({ ...named, path: text }));
-const side = object({ verdict, rules: deciders, defaultDenyBy: deciders, "builtin?": text });
+const side = object({
+  verdict,
+  rules: deciders,
+  defaultDenyBy: deciders,
+  "builtin?": text,
+  // What a proxy judges requests by: ExplainedL7 of packages/policy.
+  "l7?": { type: "object" },
+});
 const explainedEnd = object({ name: text, identity: number, "address?": text });
 export const explanationSchema = object({
   verdict,

@@ -1,7 +1,7 @@
 // Routes that take long: CNI commands, events as they happen, the barrier.
 import type { Late } from "../late.ts";
 import { ApiError } from "./error.ts";
-import { type NodeParts, now, type RoutesOptions } from "./parts.ts";
+import { type NodeParts, now, type RoutesOptions, wholeNumber } from "./parts.ts";
 import type { Answer, Route } from "./router.ts";
 import * as schemas from "./schemas.ts";
 
@@ -18,6 +18,11 @@ export function streamRoutes({ parts, cni }: RoutesOptions): Route[] {
     required: true,
     description: "resource version that the API server gave out",
     schema: { type: "string" },
+  };
+  const patienceMs = {
+    in: "query" as const,
+    description: "milliseconds after which what lags is told; 30000 at most",
+    schema: { type: "integer" },
   };
   return [
     {
@@ -61,28 +66,37 @@ export function streamRoutes({ parts, cni }: RoutesOptions): Route[] {
       method: "GET",
       path: "/v1/barrier",
       summary: "waits until everything up to a resource version is in the kernel",
-      parameters: { resourceVersion },
+      parameters: { resourceVersion, patienceMs },
       responses: {
         204: { description: "it is" },
-        504: { description: "not within 30 seconds; what lags", schema: schemas.lagSchema },
+        504: { description: "not within that time; what lags", schema: schemas.lagSchema },
       },
       handle: ({ parameters, signal }) =>
-        waitForBarrier(parts, parameters["resourceVersion"] ?? "", signal),
+        waitForBarrier(parts, {
+          version: parameters["resourceVersion"] ?? "",
+          patienceMs: wholeNumber(parameters["patienceMs"] ?? String(barrierPatienceMs), "time"),
+          gone: signal,
+        }),
     },
   ];
 }
 
+type BarrierCall = {
+  readonly version: string;
+  readonly patienceMs: number;
+  readonly gone: AbortSignal;
+};
+
 async function waitForBarrier(
   parts: Late<NodeParts>,
-  version: string,
-  gone: AbortSignal,
+  { version, patienceMs, gone }: BarrierCall,
 ): Promise<Answer> {
   if (!/^[0-9]{1,20}$/.test(version)) {
     throw new ApiError(400, "bad_request", `"${version}" is no resource version`);
   }
-  const patience = AbortSignal.timeout(barrierPatienceMs);
+  const patience = AbortSignal.timeout(Math.min(patienceMs, barrierPatienceMs));
   const lags = await now(parts).barrier.pass(BigInt(version), AbortSignal.any([gone, patience]));
   if (lags.length === 0) return { status: 204 };
-  const names = lags.map(({ name }) => name).join(", ");
-  return { status: 504, json: { message: `not settled: ${names}`, lags } };
+  const reasons = lags.map(({ name, message }) => `${name}: ${message}`).join("; ");
+  return { status: 504, json: { message: `not settled: ${reasons}`, lags } };
 }

@@ -132,6 +132,7 @@ function portText({ protocol, ports }: NamedEntry): string {
   return protocol.startsWith("ICMP") ? `${protocol} type ${ports}` : `${ports}/${protocol}`;
 }
 
-function verdictText({ verdict, response }: NamedEntry): string {
+function verdictText({ verdict, response, proxyPort }: NamedEntry): string {
+  if (proxyPort !== undefined) return `${verdict} to ${proxyPort}`;
   return verdict.includes("deny") && response !== "drop" ? `${verdict} (${response})` : verdict;
 }

@@ -53,6 +53,17 @@ test("a diff names both ends, pods first, and by what verdicts change", () => {
   );
 });
 
+test("addresses of names are their names, and the world's addresses are not nothing when nobody has them now", () => {
+  const ports = [{ ports: "80/tcp", before: "denied", after: "allowed", by: [] }] as const;
+  const named = {
+    ...world(),
+    identity: 16_777_400,
+    labels: ["fqdn:*.shop.example", "fqdn:api.shop.example", "reserved:world-ipv4"],
+  };
+  const [first] = diffReport([{ from: [pods(300, "shop/a")], to: [named, world()], ports }]);
+  assert.equal(first, "shop/a -> *.shop.example, api.shop.example, world-ipv4");
+});
+
 test("no change is said to be none, and long lists are cut", () => {
   assert.deepEqual(diffReport([]), ["no verdict changes"]);
   const many = Array.from({ length: 12 }, (_, at) => pods(300 + at, `shop/pod-${at + 10}`));

@@ -19,14 +19,16 @@ function endsText(ends: readonly EndView[]): string {
   return `${names.slice(0, mostShown).join(", ")}${rest > 0 ? ` and ${rest} more` : ""}`;
 }
 
-/** Pods by name, what is no pod by its entity and where it is. */
+/** Pods by name, the world by its DNS names where policy knows some, what else is no pod by its entity and where it is. */
 function endNames({ identity, labels, pods, prefixes }: EndView): readonly string[] {
   if (pods.length > 0) return pods;
+  const dnsNames = labels.filter((label) => label.startsWith("fqdn:"));
+  if (dnsNames.length > 0) return dnsNames.map((label) => label.slice("fqdn:".length));
   const name = reservedName(identity, labels);
   if (name === undefined) return [`identity ${identity} (${shortLabels(labels)})`];
   if (!name.startsWith("world")) return [name];
   const isWhole = prefixes.some((prefix) => prefix.endsWith("/0"));
-  return isWhole ? [name] : prefixes;
+  return isWhole || prefixes.length === 0 ? [name] : prefixes;
 }
 
 function podsFirst(a: string, b: string): number {
@@ -36,8 +38,26 @@ function podsFirst(a: string, b: string): number {
 
 function portLines(ports: readonly PortChange[]): string[] {
   const width = Math.max(...ports.map((change) => change.ports.length));
-  return ports.map(({ ports: span, before, after, by }) => {
+  return ports.flatMap((change) => {
+    const { ports: span, before, after, by } = change;
     const deciders = by.length === 0 ? "no policy denies it" : by.map(ruleName).join(", ");
-    return `    ${span.padEnd(width)}  ${before} -> ${after}  (${deciders})`;
+    const words = `${verdictText(before, change.requests?.before)} -> ${verdictText(after, change.requests?.after)}`;
+    return [`    ${span.padEnd(width)}  ${words}  (${deciders})`, ...requestLines(change)];
   });
+}
+
+function verdictText(
+  verdict: PortChange["before"],
+  requests: readonly string[] | undefined,
+): string {
+  return requests === undefined ? verdict : `${verdict} by request`;
+}
+
+/** What a proxy lets through no more, and what it does now. */
+function requestLines({ requests }: PortChange): string[] {
+  const { before = [], after = [] } = requests ?? {};
+  return [
+    ...before.filter((line) => !after.includes(line)).map((line) => `      - ${line}`),
+    ...after.filter((line) => !before.includes(line)).map((line) => `      + ${line}`),
+  ];
 }

@@ -160,10 +160,20 @@ function policyRefOf(object: object): PolicyRef {
 }
 
 async function diff(state: PolicyState, change: EngineChange): Promise<ChangeView[]> {
-  const [{ changeViews, diffEngines, Engine }, { engineInput, engineSettingsOf, podsByIdentity }] =
-    await Promise.all([import("@tsilium/policy-test"), import("./policy-state.ts")]);
+  const [
+    { changeViews, diffEngines, Engine },
+    { engineInput, engineSettingsOf, podsByIdentity },
+    { labeller },
+  ] = await Promise.all([
+    import("@tsilium/policy-test"),
+    import("./policy-state.ts"),
+    import("./policy-fqdn.ts"),
+  ]);
   const settings = engineSettingsOf(state);
-  const input = engineInput(state);
+  const known = engineInput(state);
+  const labelled = labeller(change.policies ?? []);
+  const identities = known.identities.map((one) => ({ ...one, labels: labelled(one.labels) }));
+  const input = { ...known, identities };
   const engines = { before: new Engine(input, settings), after: new Engine(input, settings) };
   engines.after.change(change);
   const subjects = new Map(input.subjects.map(({ id, identity }) => [identity, id]));

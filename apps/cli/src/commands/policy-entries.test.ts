@@ -41,6 +41,7 @@ function rule(entry: Partial<KernelSlot["rules"][number]>): KernelSlot["rules"][
     verdict: "allow",
     response: "drop",
     rule: 1,
+    proxyPort: 0,
     ...entry,
   };
 }
@@ -66,6 +67,19 @@ test("entries say whose traffic they are about, those of everybody else after th
     "others at 203.0.113.0/24: 53/UDP allow by 12",
     "others: any/any default-deny by 3",
   ]);
+});
+
+test("a redirect names its listener", () => {
+  const rules = [rule({ verdict: "redirect", proxyPort: 11_008 }), rule({ class: 1 })];
+  const slots = new Map([[7, { ...slot, rules }]]);
+  assert.deepEqual(
+    entryRows(7, { ...context, slots }).map(({ verdict, proxyPort }) => [verdict, proxyPort]),
+    [
+      ["allow", undefined],
+      ["redirect", 11_008],
+      ["default-deny", undefined],
+    ],
+  );
 });
 
 test("a pod without policy is let through, one whose policy is not known is not", () => {

@@ -19,6 +19,8 @@ export type PolicyEntryRow = {
   /** "80", "8000-8063", "any"; an ICMP type. */
   readonly ports: string;
   readonly verdict: string;
+  /** Of a redirect: the proxy's listener. */
+  readonly proxyPort?: number;
   readonly response: string;
   /** Number of the rule, 0: none. */
   readonly rule: number;
@@ -58,6 +60,7 @@ export function entryRows(
     peers: peersOf(slot, entry, prefixes),
     ...portsOf(entry),
     verdict: entry.verdict ?? "unknown",
+    ...(entry.proxyPort === 0 ? {} : { proxyPort: entry.proxyPort }),
     response: entry.response,
     rule: entry.rule,
   }));

@@ -1,5 +1,6 @@
 // `tsilium policy diff --since ...`: recorded flows put to the policies that are in force and to those that would be.
 import type { Command } from "commander";
+import type { ExplainQuestion } from "@tsilium/policy";
 import type { EngineChange } from "@tsilium/policy-test";
 import type { PolicyState } from "../api.ts";
 import { printable, printStructured } from "../output.ts";
@@ -16,21 +17,31 @@ export async function replayDiff(
     { judge, replay, SeenConnections },
     { Engine },
     { engineInput, engineSettingsOf },
+    { labeller },
     { replayLines, replayView },
   ] = await Promise.all([
     import("../policy/recorded-flows.ts"),
     import("@tsilium/policy/replay/index.ts"),
     import("@tsilium/policy-test"),
     import("./policy-state.ts"),
+    import("./policy-fqdn.ts"),
     import("./policy-replay-text.ts"),
   ]);
   const seen = new SeenConnections();
   const recorded = await readFlows(source, namespacesOf(change), (flow) => seen.add(flow));
   const settings = engineSettingsOf(state);
   const input = engineInput(state);
-  const before = new Engine(input, settings);
-  const after = new Engine(input, settings);
+  const labelled = labeller(change.policies ?? []);
+  const identities = input.identities.map((one) => ({ ...one, labels: labelled(one.labels) }));
+  const before = new Engine({ ...input, identities }, settings);
+  const after = new Engine({ ...input, identities }, settings);
   after.change(change);
+  // Of identities that are gone, the labels that the flow has.
+  const named = ({ from, to, ...rest }: ExplainQuestion) => ({
+    from: { ...from, labels: labelled(from.labels) },
+    to: { ...to, labels: labelled(to.labels) },
+    ...rest,
+  });
   const rules = {
     policies: [...input.policies, ...(change.policies ?? [])],
     cidrGroups: [...input.cidrGroups, ...(change.cidrGroups ?? [])],
@@ -40,8 +51,8 @@ export async function replayDiff(
   const report = replay(
     seen.connections(),
     {
-      before: judge((question) => before.explain(question), rules),
-      after: judge((question) => after.explain(question), rules),
+      before: judge((question) => before.explain(named(question)), rules),
+      after: judge((question) => after.explain(named(question)), rules),
     },
     { identityOf: ({ key }) => numbers.get(key) },
   );

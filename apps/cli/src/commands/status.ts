@@ -2,7 +2,7 @@
 import { styleText } from "node:util";
 import type { Command } from "commander";
 import { getJson } from "../agent-client.ts";
-import type { HealthView, PartHealth, ServiceWarningView } from "../api.ts";
+import type { HealthView, PartHealth, ProxiesView, ServiceWarningView } from "../api.ts";
 import { agentContext } from "../context.ts";
 import { printable, printStructured, withOutput } from "../output.ts";
 import { sections } from "../status-sections.ts";
@@ -26,26 +26,63 @@ Examples:
       const warnings = options.verbose
         ? await getJson<ServiceWarningView[]>(socket, "/v1/service/warnings")
         : undefined;
-      if (
-        await printStructured(command, warnings ? { ...health, serviceWarnings: warnings } : health)
-      )
-        return;
+      const proxies = await proxiesOf(socket);
+      const whole = {
+        ...health,
+        ...(proxies ? { proxy: proxies } : {}),
+        ...(warnings ? { serviceWarnings: warnings } : {}),
+      };
+      if (await printStructured(command, whole)) return;
       if (options.brief) return void process.stdout.write(`${health.state}\n`);
-      process.stdout.write(report(health) + warningLines(warnings ?? []));
+      process.stdout.write(report(health, proxies) + warningLines(warnings ?? []));
     });
 }
 
-function report({ node, state, version, parts }: HealthView): string {
+/** undefined: the agent has not come that far. */
+async function proxiesOf(socket: string): Promise<ProxiesView | undefined> {
+  return getJson<ProxiesView>(socket, "/v1/proxy").catch(() => undefined);
+}
+
+function report(
+  { node, state, version, parts }: HealthView,
+  proxies: ProxiesView | undefined,
+): string {
   const shown = sections(parts);
   const names = shown.flatMap((section) => section.parts.map(({ name }) => name.length));
   const width = Math.max(...names) + 2;
   const lines = shown.flatMap((section) => [
     ...(section.title === "" ? [] : [`${section.title}\n`]),
     ...section.parts.map(
-      (part) => `  ${part.name.padEnd(width)}${mark(part)} ${printable(part.message)}\n`,
+      (part) =>
+        `  ${part.name.padEnd(width)}${mark(part)} ${printable(part.message)}\n${listenerLines(part, proxies, width)}`,
     ),
   ]);
   return `${node.name}: ${colour(state, state)} (Tsilium ${version}, kernel ${node.kernel}, up ${node.uptimeSeconds} s)\n${lines.join("")}`;
+}
+
+/** What a proxy enforces, under its own line. */
+function listenerLines(part: PartHealth, proxies: ProxiesView | undefined, width: number): string {
+  const proxy = proxies?.proxies.find(({ name }) => part.name === `proxy ${name}`);
+  if (!proxy) return "";
+  const { connections, requests, listeners, notes = [] } = proxy;
+  const counts = requests
+    ? [
+        `${connections} connections, requests: ${requests.forwarded} forwarded, ${requests.denied} denied, ${requests.errors} errors`,
+      ]
+    : [];
+  const rows = listeners.map(
+    ({ port, kind, rules, version, acknowledged, problem }) =>
+      `listener ${port}: ${kind}, ${rules} rules, version ${version} ${
+        problem !== undefined
+          ? `lets nothing through: ${problem}`
+          : acknowledged === version
+            ? "in force"
+            : `not acknowledged, ${acknowledged ?? "none"} in force`
+      }`,
+  );
+  return [...counts, ...notes, ...rows]
+    .map((line) => `  ${"".padEnd(width)}${printable(line)}\n`)
+    .join("");
 }
 
 function warningLines(warnings: readonly ServiceWarningView[]): string {

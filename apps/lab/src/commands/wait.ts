@@ -91,6 +91,9 @@ async function currentVersion(lab: LabClient): Promise<string> {
   return page.metadata.resourceVersion;
 }
 
+/** For an agent to say what lags, once it has waited for as long as it was to. */
+const answerMs = 2_000;
+
 type AgentSocket = { readonly node: string; readonly socket: string };
 
 async function barrier(
@@ -118,8 +121,10 @@ function askBarrier(
   timeoutMs: number,
 ): Promise<string | undefined> {
   return new Promise((resolve) => {
-    const path = `/v1/barrier?resourceVersion=${encodeURIComponent(version)}`;
-    const signal = AbortSignal.timeout(Math.ceil(timeoutMs));
+    const patienceMs = Math.ceil(timeoutMs);
+    const path = `/v1/barrier?resourceVersion=${encodeURIComponent(version)}&patienceMs=${patienceMs}`;
+    // What lags is the agent's to say, and takes a moment to arrive.
+    const signal = AbortSignal.timeout(patienceMs + answerMs);
     const asked = request({ socketPath, path, signal }, (answer) => {
       let text = "";
       answer.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));

@@ -44,6 +44,14 @@ export const keys = {
     ["lbipam", "none"],
     "who gives addresses to services without a loadBalancerClass",
   ),
+  "enable-policy-secrets-sync": flag(
+    true,
+    "copy secrets that policies name to the namespace that agents read them from",
+  ),
+  "policy-secrets-namespace": text(
+    "cilium-secrets",
+    "namespace of these copies; made if it is missing",
+  ),
   "policy-webhook-serve-addr": text(
     ":9443",
     "address where API servers have policies judged before they are stored; empty: none",
@@ -101,6 +109,8 @@ export function podCidrPools(config: OperatorConfig): PodCidrPool[] {
 function contradictions(config: OperatorConfig): string[] {
   if (!config["enable-ipv4"] && !config["enable-ipv6"])
     return ["enable-ipv4 and enable-ipv6 are both false: nodes would have no pod CIDR"];
+  if (!/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(config["policy-secrets-namespace"]))
+    return ["policy-secrets-namespace is no name of a namespace"];
   try {
     return podCidrPools(config).flatMap(({ family, ranges, maskSize }) =>
       ranges.flatMap((range) => {

@@ -51,6 +51,11 @@ export class PolicyReporter {
     return reporter;
   }
 
+  /** All of its kind, as its watch knows them. */
+  get policies(): Reflected<PolicyObject> {
+    return this.#policies;
+  }
+
   /** Policies by what their status says of them. */
   counts(): Readonly<Record<ReturnType<typeof validityOf>, number>> {
     const counts = { valid: 0, invalid: 0, unknown: 0 };

@@ -13,7 +13,14 @@ import { CopyButton } from "../ui/controls.tsx";
 import { Icon } from "../ui/icons.tsx";
 import { visible } from "../ui/text.ts";
 import { PolicyYaml } from "./policy-object.tsx";
-import { endName, policyName, type PolicyPart, policyParts, verdictName } from "./words.ts";
+import {
+  endName,
+  policyName,
+  type PolicyPart,
+  policyParts,
+  refusalText,
+  verdictName,
+} from "./words.ts";
 import { Yaml } from "./yaml.tsx";
 
 export function Why({ flow }: { flow: SeenFlow }): ReactNode {
@@ -38,7 +45,7 @@ export function Why({ flow }: { flow: SeenFlow }): ReactNode {
       {allowed.map((part) => (
         <Part key={partKey(part)} part={part} isDefault={false} isOpen={parts.length === 1} />
       ))}
-      {(isAudit || isOfPolicy(flow.dropReason)) && <Smallest flow={flow} />}
+      {((isAudit && !flow.l7) || isOfPolicy(flow.dropReason)) && <Smallest flow={flow} />}
     </section>
   );
 }
@@ -56,8 +63,10 @@ function Reason({ flow, denied }: { flow: SeenFlow; denied: readonly PolicyPart[
   const who = visible(side.namespace === "" ? side.name : `${side.namespace}/${side.name}`);
   const tense = isAudit ? "would be" : "was";
   const isDefault = dropReason === defaultDeny || (isAudit && dropReason !== denyRule);
+  const refusal = refusalText(flow);
   let sentence: ReactNode;
-  if (isOfPolicy(dropReason) || isAudit) {
+  if (refusal !== undefined) sentence = refusal;
+  else if (isOfPolicy(dropReason) || isAudit) {
     sentence = isDefault ? (
       <>
         {direction === "egress" ? "Egress" : "Ingress"} of <b>{who}</b> {tense} denied by default:{" "}
@@ -80,7 +89,11 @@ function Reason({ flow, denied }: { flow: SeenFlow; denied: readonly PolicyPart[
     <div className="reason">
       <p className="reason-title">
         <Icon name="warning" />{" "}
-        {isAudit ? "Let through by audit mode" : dropReasonTitle(dropReason)}
+        {isAudit
+          ? "Let through by audit mode"
+          : refusal === undefined
+            ? dropReasonTitle(dropReason)
+            : "Refused by the proxy"}
         {dropReason !== 0 && <span className="reason-code">{dropReason}</span>}
       </p>
       <p>{sentence}</p>

@@ -107,11 +107,56 @@ export function eventText(flow: SeenFlow): string {
 export function infoText(flow: SeenFlow): string {
   if (flow.dropReason !== 0) return dropReasonTitle(flow.dropReason);
   const { l7 } = flow;
-  if (l7?.kind === "http") return `${l7.method} ${l7.url}${l7.code === 0 ? "" : ` → ${l7.code}`}`;
-  if (l7?.kind === "dns") return `${l7.qtypes.join(",")} ${l7.query}`;
+  if (l7) return l7Text(l7);
   const summary = flow.summary.replace(/^TCP Flags: /, "");
   // The column of ports says it already.
   return summary === protocolOf(flow) ? "" : summary;
+}
+
+function l7Text(l7: NonNullable<SeenFlow["l7"]>): string {
+  const answer = l7.type === response ? answerText(l7) : "";
+  return `${askedText(l7)}${answer === "" ? "" : ` → ${answer}`}`;
+}
+
+const response = 2;
+
+function askedText(l7: NonNullable<SeenFlow["l7"]>): string {
+  switch (l7.kind) {
+    case "http":
+      return `${l7.method} ${l7.url}`;
+    case "dns":
+      return `${l7.qtypes.join(",")} ${l7.query}`;
+    case "kafka":
+      return `${l7.apiKey} ${l7.topic}`.trim();
+  }
+}
+
+function answerText(l7: NonNullable<SeenFlow["l7"]>): string {
+  switch (l7.kind) {
+    case "http":
+      return l7.code === 0 ? "" : String(l7.code);
+    case "dns":
+      return l7.rcode === 0 ? [...l7.cnames, ...l7.ips].join(", ") : `code ${l7.rcode}`;
+    case "kafka":
+      return l7.errorCode === 0 ? "" : `error ${l7.errorCode}`;
+  }
+}
+
+/** What a proxy did to a request that no rule allows, or only did not do since it is an audit; undefined: no proxy refused it. */
+export function refusalText(flow: SeenFlow): string | undefined {
+  const parts = policyParts(flow).filter(({ effect }) => effect === "denied");
+  if (!flow.l7 || flow.dropReason !== 0) return undefined;
+  const isAudit = verdictName(flow) === "AUDIT";
+  if (!isAudit && verdictName(flow) !== "DROPPED") return undefined;
+  const tense = isAudit ? "would have refused" : "refused";
+  const rules = `its rules about ${protocolOf(flow)}`;
+  const who =
+    parts.length === 0
+      ? "no rule allows it, or it could be read in more than one way"
+      : parts.length === 1
+        ? `this policy selects the pod, and none of ${rules} allows this`
+        : `these ${parts.length} policies select the pod, and no rule allows this`;
+  return `The proxy ${tense} the request: ${who}.`;
 }
 
 export type PolicyPart = {

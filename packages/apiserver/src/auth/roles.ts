@@ -16,9 +16,16 @@ export type Access = {
   readonly group: string;
   /** "pods" or "pods/status". */
   readonly resource: string;
+  /** "": none, or all of them. */
+  readonly namespace: string;
 };
 
-type Rule = { readonly verbs: readonly Verb[] | "*"; readonly resources: readonly string[] | "*" };
+type Rule = {
+  readonly verbs: readonly Verb[] | "*";
+  readonly resources: readonly string[] | "*";
+  /** Absent: everywhere. */
+  readonly namespaces?: readonly string[];
+};
 
 const read = ["get", "list", "watch"] as const;
 const write = ["create", "update", "patch", "delete"] as const;
@@ -53,6 +60,8 @@ const roles: Readonly<Record<string, readonly Rule[]>> = {
         "*.cilium.io",
       ],
     },
+    // policy-secrets-namespace: what L7 rules take from Secrets, and no other Secret.
+    { verbs: read, resources: ["secrets"], namespaces: ["cilium-secrets"] },
     { verbs: ["patch"], resources: ["nodes", "nodes/status", "pods/status"] },
     {
       verbs: write,
@@ -96,6 +105,14 @@ const roles: Readonly<Record<string, readonly Rule[]>> = {
     },
     { verbs: ["patch"], resources: ["nodes", "nodes/status", "services/status"] },
     { verbs: ["create", "patch"], resources: ["events"] },
+    // enable-policy-secrets-sync: what policies name, each watched by its name, is copied to policy-secrets-namespace.
+    { verbs: ["list", "watch"], resources: ["secrets"] },
+    {
+      verbs: ["get", "create", "update", "delete"],
+      resources: ["secrets"],
+      namespaces: ["cilium-secrets"],
+    },
+    { verbs: ["create"], resources: ["namespaces"] },
   ],
 };
 
@@ -106,7 +123,8 @@ export function isAllowed(user: User, access: Access): boolean {
   const wholeGroup = `*.${access.group}${suffix}`;
   return user.groups.some((group) =>
     (Object.hasOwn(roles, group) ? (roles[group] as readonly Rule[]) : []).some(
-      ({ verbs, resources }) =>
+      ({ verbs, resources, namespaces }) =>
+        (namespaces === undefined || namespaces.includes(access.namespace)) &&
         (verbs === "*" || verbs.includes(access.verb)) &&
         (resources === "*" || resources.includes(exact) || resources.includes(wholeGroup)),
     ),

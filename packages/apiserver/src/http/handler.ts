@@ -122,7 +122,8 @@ export class Handler {
     const resource = target.subresource
       ? `${target.kind.plural}/${target.subresource}`
       : target.kind.plural;
-    if (!isAllowed(user, { verb, group: target.kind.group, resource })) {
+    const { namespace = "" } = target;
+    if (!isAllowed(user, { verb, group: target.kind.group, resource, namespace })) {
       throw denied({ user, verb, resource }, target);
     }
     await this.#resources.answer(verb, target, exchange);

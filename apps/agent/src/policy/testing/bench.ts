@@ -1,9 +1,12 @@
 // A policy engine on real maps, told by hand, and a small cluster for it: web, cart and till in the namespace shop.
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import type { KubeObject } from "@tsilium/kube";
+import type { ListenerRules, MovedConnection } from "@tsilium/proxy/model.ts";
 import { PolicyEngine } from "../engine.ts";
 import type { PolicyBatch, PolicyInput } from "../inputs/model.ts";
 import type { PolicyKernel } from "../kernel.ts";
+import { ListenersFile } from "../listeners/listeners-file.ts";
 import type { PolicyWorkerSettings } from "../model.ts";
 import { type MapSizes, PolicyNode } from "./policy-node.ts";
 
@@ -58,10 +61,10 @@ export function networkPolicy(name: string, spec: object, generation = 1): Polic
   const ref = { kind: "NetworkPolicy", namespace: "shop", name } as const;
   return { kind: "policy", ref, object: object as KubeObject };
 }
-export const policyGone = (name: string): PolicyInput => ({
-  kind: "policy-gone",
-  ref: { kind: "NetworkPolicy", namespace: "shop", name },
-});
+export const policyGone = (
+  name: string,
+  kind: "NetworkPolicy" | "CiliumNetworkPolicy" = "NetworkPolicy",
+): PolicyInput => ({ kind: "policy-gone", ref: { kind, namespace: "shop", name } });
 export const fromApp = (...apps: string[]) => ({
   ingress: [{ from: apps.map((app) => ({ podSelector: { matchLabels: { app } } })) }],
 });
@@ -70,19 +73,35 @@ export const fromBlock = (cidr: string, except: string[] = []) => ({
 });
 /** Everybody may come in but whom `ingressDeny` names. */
 function denying(name: string, from: object, generation: number): PolicyInput {
+  const spec = { ingress: [{ fromEntities: ["all"] }], ingressDeny: [from] };
+  return ciliumPolicy(name, spec, generation);
+}
+let generations = 1;
+/** Web is selected; `spec` says by what. */
+export function ciliumPolicy(name: string, spec: object, generation = ++generations): PolicyInput {
   const object = {
     apiVersion: "cilium.io/v2",
     kind: "CiliumNetworkPolicy",
     metadata: { name, namespace: "shop", uid: `uid-${name}`, generation },
-    spec: {
-      endpointSelector: { matchLabels: { app: "web" } },
-      ingress: [{ fromEntities: ["all"] }],
-      ingressDeny: [from],
-    },
+    spec: { endpointSelector: { matchLabels: { app: "web" } }, ...spec },
   };
   const ref = { kind: "CiliumNetworkPolicy", namespace: "shop", name } as const;
   return { kind: "policy", ref, object: object as KubeObject };
 }
+/** Requests for these paths on port 80, from these apps. */
+export const httpFrom = (paths: readonly string[], ...apps: string[]) => ({
+  ingress: [
+    {
+      fromEndpoints: apps.map((app) => ({ matchLabels: { app } })),
+      toPorts: [
+        {
+          ports: [{ port: "80", protocol: "TCP" }],
+          rules: { http: paths.map((path) => ({ path })) },
+        },
+      ],
+    },
+  ],
+});
 export function denyApp(name: string, app: string, generation = 1): PolicyInput {
   return denying(name, { fromEndpoints: [{ matchLabels: { app } }] }, generation);
 }
@@ -96,7 +115,14 @@ export const web = { identity: 300, labels: podLabels("web"), namedPorts: [], au
 export class Bench implements Disposable {
   readonly node: PolicyNode;
   engine: PolicyEngine;
+  /** What proxies were told: rules by port, unless they do as little as they say. */
+  readonly enforced = new Map<number, ListenerRules>();
+  readonly moved: MovedConnection[] = [];
+  selectors: readonly string[] | undefined;
+  /** Whether proxies acknowledge what they are told. */
+  areProxiesWell = true;
   #sequence = 0;
+  #skippedMs = 0;
 
   constructor(sizes: MapSizes = {}) {
     this.node = new PolicyNode(sizes);
@@ -117,8 +143,48 @@ export class Bench implements Disposable {
     for (let steps = 0; this.engine.isBusy; steps++) {
       assert.ok(steps < 1000, "it never ends");
       this.engine.step();
+      this.#playProxies();
     }
     return this;
+  }
+
+  /** What the main thread has: proxies that do, and say, what they are told. */
+  #playProxies(): void {
+    const wanted = this.engine.takeListeners();
+    if (wanted?.whole) this.enforced.clear();
+    for (const port of wanted?.removed ?? []) this.enforced.delete(port);
+    for (const rules of wanted?.listeners ?? []) this.enforced.set(rules.port, rules);
+    this.selectors = this.engine.takeFqdnSelectors() ?? this.selectors;
+    for (const { number, connections } of this.engine.takeMoved()) {
+      this.moved.push(...connections);
+      if (this.areProxiesWell) this.engine.acknowledgeMoved(number);
+    }
+    if (this.areProxiesWell && wanted && wanted.listeners.length > 0) this.acknowledge();
+  }
+
+  /** All that is enforced, or, with a problem, that it is not. */
+  acknowledge(problem?: string): void {
+    this.engine.acknowledge(
+      Array.from(this.enforced.values(), ({ port, version }) => ({ port, version, problem })),
+    );
+  }
+
+  /** A pod's row names the subject; `address` is the pod's. */
+  moveEndpoint(subject: number, address: string): this {
+    this.node.setEndpoint(subject, address);
+    this.engine.moveEndpoints(++this.#sequence);
+    return this.settle();
+  }
+
+  /** As if so much time went by. */
+  skip(ms: number): this {
+    this.#skippedMs += ms;
+    this.engine.retry();
+    return this.settle();
+  }
+
+  get listenersPath(): string {
+    return join(this.node.runDir, "proxy", "listeners.json");
   }
 
   /** Another engine on the same maps, as after a crash. `open` may put something between the two. */
@@ -127,7 +193,7 @@ export class Bench implements Disposable {
     return this;
   }
 
-  /** What becomes of packets to port 80 from these identities, each at an address. */
+  /** What becomes of packets to port 80 from these identities, each at an address: "redirect 11008" and so on. */
   ingress(subject: number, ...peers: (readonly [identity: number, address: string])[]): string[] {
     const direction = "ingress" as const;
     return this.node.decide(
@@ -150,8 +216,10 @@ export class Bench implements Disposable {
   }
 
   #start(open: (kernel: PolicyKernel) => PolicyKernel = (kernel) => kernel): PolicyEngine {
-    const now = () => performance.now();
-    return new PolicyEngine({ kernel: open(this.node.open()), settings, tellsNews: true, now });
+    const now = () => performance.now() + this.#skippedMs;
+    const kernel = open(this.node.open());
+    const listenersFile = new ListenersFile(this.listenersPath);
+    return new PolicyEngine({ kernel, settings, listenersFile, tellsNews: true, now });
   }
 }
 

@@ -5,6 +5,7 @@ import type { PolicyKernel } from "../kernel.ts";
 export function onCall(look: (method: string) => void): (kernel: PolicyKernel) => PolicyKernel {
   return (kernel) => ({
     survey: () => kernel.survey(),
+    endpoints: () => kernel.endpoints(),
     maps: new Proxy(kernel.maps, {
       get(target, property) {
         const value: unknown = Reflect.get(target, property, target);

@@ -4,11 +4,18 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type KernelSlot, openMaps } from "@tsilium/datapath";
-import { BpfMap, type MapOptions } from "@tsilium/ebpf";
+import { BpfMap, type MapOptions, TypedMap } from "@tsilium/ebpf";
 import { Address } from "@tsilium/net";
 import { lookup } from "@tsilium/policy";
-import type { CompiledSlot } from "@tsilium/policy/model.ts";
+import type { CompiledSlot, EntryVerdict } from "@tsilium/policy/model.ts";
 import { mount, umount2 } from "@tsilium/syscall";
+import {
+  type ConntrackEntry,
+  conntrackFlags,
+  type ConntrackKey4,
+  type Endpoint,
+  mapCodecs,
+} from "../../../../../packages/datapath/src/gen/abi.ts";
 import { openPolicyKernel, type PolicyKernel } from "../kernel.ts";
 
 /** Entries of each map; the rest have room enough. */
@@ -22,6 +29,18 @@ export type PacketQuestion = {
   readonly port: number;
 };
 
+type ProxiedEnd = { readonly identity: number; readonly address: string; readonly port: number };
+
+export type ProxiedRow = {
+  /** The opening side. */
+  readonly client: ProxiedEnd;
+  readonly server: ProxiedEnd;
+  /** Listener that accepted it. */
+  readonly proxyPort: number;
+  /** enum conntrack_part. */
+  readonly part?: number;
+};
+
 /** Bytes of key and value. Whoever opens them refuses maps of other sizes than the programs have. */
 const sizes = {
   tsi_policy_subject: [4, 8],
@@ -31,15 +50,23 @@ const sizes = {
   tsi_identities: [4, 4],
   tsi_ipcache: [20, 32],
   tsi_runtime: [4, 16],
+  tsi_ep_if: [4, 56],
+  tsi_ct4: [16, 40],
+  tsi_ct4_new: [16, 40],
+  tsi_ct6: [40, 40],
+  tsi_ct6_new: [40, 40],
 } as const;
 const noPrealloc = 1;
 const mmapable = 1 << 10;
 
 export class PolicyNode implements Disposable {
   readonly bpffs: string;
+  readonly runDir: string;
   readonly #cleanUp = new DisposableStack();
 
   constructor(entries: MapSizes = {}) {
+    this.runDir = mkdtempSync(join(tmpdir(), "tsit-policy-run-"));
+    this.#cleanUp.defer(() => rmSync(this.runDir, { recursive: true, force: true }));
     this.bpffs = mkdtempSync(join(tmpdir(), "tsit-policy-"));
     this.#cleanUp.defer(() => rmSync(this.bpffs, { recursive: true, force: true }));
     mount({ source: "bpf", target: this.bpffs, type: "bpf" });
@@ -53,6 +80,9 @@ export class PolicyNode implements Disposable {
     this.#pin("tsi_identities", { type: "hash", maxEntries: identities, flags: noPrealloc });
     this.#pin("tsi_ipcache", { type: "lpm_trie", maxEntries: addresses, flags: noPrealloc });
     this.#pin("tsi_runtime", { type: "array", maxEntries: 1, flags: mmapable });
+    this.#pin("tsi_ep_if", { type: "hash", maxEntries: 16 });
+    for (const name of ["tsi_ct4", "tsi_ct4_new", "tsi_ct6", "tsi_ct6_new"] as const)
+      this.#pin(name, { type: "lru_hash", maxEntries: 256 });
   }
 
   /** Opens the maps as the worker does; they are closed with the node. */
@@ -64,8 +94,56 @@ export class PolicyNode implements Disposable {
     this.#cleanUp[Symbol.dispose]();
   }
 
+  /** The pod of the node; its row says whose policy holds for it. */
+  setEndpoint(subject: number, address: string): void {
+    using map = this.#map("tsi_ep_if");
+    const row: Endpoint = {
+      ifindex: 7,
+      identity: 300,
+      id: 7,
+      flags: 0,
+      mac: new Uint8Array(6),
+      nodeMac: new Uint8Array(6),
+      ipv4: ipv4Number(address),
+      subject,
+      ipv6: new Uint8Array(16),
+      netnsCookie: 0n,
+    };
+    new TypedMap(map, mapCodecs.tsi_ep_if).update(row.ifindex, row);
+  }
+
+  /** A connection that a proxy has accepted, as the kernel notes it. */
+  setProxied(connection: ProxiedRow): void {
+    using map = this.#map("tsi_ct4");
+    const { client, server, proxyPort, part = 0 } = connection;
+    const isHigh = ipv4Number(client.address) > ipv4Number(server.address);
+    const [low, high] = isHigh ? [server, client] : [client, server];
+    const key: ConntrackKey4 = {
+      lowAddress: ipv4Number(low.address),
+      highAddress: ipv4Number(high.address),
+      lowPort: low.port,
+      highPort: high.port,
+      protocol: 6,
+      part,
+    };
+    const entry: ConntrackEntry = {
+      expiresNs: 2n ** 62n,
+      epoch: 0,
+      originIdentity: client.identity,
+      replyIdentity: server.identity,
+      originOwner: 0,
+      replyOwner: 0,
+      flags: conntrackFlags.proxied | (isHigh ? conntrackFlags.originHigh : 0),
+      proxyPort,
+      frontend: 0,
+      originTold: 0,
+      replyTold: 0,
+    };
+    new TypedMap(map, mapCodecs.tsi_ct4).update(key, entry);
+  }
+
   /**
-   * What becomes of packets with what the maps hold now: "allow", "deny", "audit", "not ready" (203),
+   * What becomes of packets with what the maps hold now: "allow", "deny", "audit", "redirect 11008", "not ready" (203),
    * "unknown identity" (171).
    */
   decide(questions: readonly PacketQuestion[]): string[] {
@@ -89,7 +167,9 @@ export class PolicyNode implements Disposable {
         port,
         isKnown: known.has(identity),
       });
-      return answer.kind === "decided" ? answer.verdict : "unknown identity";
+      if (answer.kind !== "decided") return "unknown identity";
+      const { verdict, proxyPort } = answer;
+      return verdict === "redirect" ? `${verdict} ${proxyPort}` : verdict;
     });
   }
 
@@ -143,6 +223,10 @@ function asCompiled(slot: KernelSlot, direction: "ingress" | "egress"): Compiled
   };
 }
 
-function plainVerdict(word: string | undefined): "allow" | "deny" | "audit" {
-  return word === "allow" || word === "audit" ? word : "deny";
+function plainVerdict(word: string | undefined): EntryVerdict {
+  return word === "allow" || word === "audit" || word === "redirect" ? word : "deny";
+}
+
+function ipv4Number(address: string): number {
+  return new DataView(Address.parse(address).bytes.slice().buffer).getUint32(0);
 }

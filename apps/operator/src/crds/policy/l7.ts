@@ -10,16 +10,21 @@ import {
   text,
   wholeBetween,
 } from "../schema.ts";
-import { dnsName } from "./peers.ts";
+import { dnsName, namePattern } from "./peers.ts";
 
 const named: JsonSchema = { ...text, minLength: 1 };
 const secret = kept({ "name!": named, namespace: text });
 const shortText: JsonSchema = { ...text, maxLength: 255 };
 
+const expression: JsonSchema = { ...text, maxLength: 2048 };
+
 const http = kept({
-  path: described("regular expression that the whole path must match", text),
-  method: described("regular expression that the whole method must match", text),
-  host: described("regular expression that the whole host must match", text),
+  path: described("regular expression (RE2) that path and query must match as a whole", expression),
+  method: described("regular expression (RE2) that the whole method must match", expression),
+  host: described(
+    "regular expression (RE2) that the whole host, in lower case, must match",
+    expression,
+  ),
   headers: described('headers that must be there, "Name" or "Name: value"', list(text)),
   headerMatches: list(
     kept({
@@ -62,7 +67,7 @@ export const tls = kept({
 
 export const serverNames = described(
   "TLS server names, one of which a client must ask for",
-  list({ ...text, maxLength: 255, pattern: "^([-a-zA-Z0-9_*]+[.]?)+$" }, { minItems: 1 }),
+  list(namePattern, { minItems: 1 }),
 );
 
 export const listener = kept({

@@ -9,6 +9,7 @@ const most = { maxItems: 40 };
 const port = kept({
   port: described("a number in quotes, 0 for all, or the name of a container port", {
     ...text,
+    maxLength: 63,
     pattern: "^([0-9]{1,5}|([a-zA-Z0-9]-?)*[a-zA-Z](-?[a-zA-Z0-9])*)$",
   }),
   endPort: described("last port of a range that starts with `port`", wholeBetween(0, 65535)),
