@@ -9,6 +9,9 @@ import { benchVisibility } from "./hubble/cost.ts";
 import { benchHistory } from "./hubble/history.ts";
 import { benchRelay } from "./hubble/relay.ts";
 import { benchFlowThroughput } from "./hubble/throughput.ts";
+import { benchDns } from "./l7/dns.ts";
+import { benchL7Enforced } from "./l7/enforced.ts";
+import { benchHttp } from "./l7/http.ts";
 import { benchPath } from "./path/path.ts";
 import { benchPods } from "./pods/pods.ts";
 import { benchCompiler } from "./policy/compiler/compiler.ts";
@@ -64,6 +67,9 @@ const benches = new Map<string, () => Section[] | Promise<Section[]>>([
   ["hubble/cost", () => benchVisibility(timing)],
   ["hubble/throughput", benchFlowThroughput],
   ["hubble/relay", benchRelay],
+  ["l7/http", () => benchHttp({ ...timing, durationMs: Math.max(timing.durationMs, 1000) })],
+  ["l7/dns", () => benchDns(timing)],
+  ["l7/enforced", () => benchL7Enforced({ samples: Math.min(100, Number(values.samples)) })],
   ["hubble/history", () => benchHistory(Number(values.flows))],
 ]);
 

@@ -51,6 +51,8 @@ const bundles: Record<string, string> = {
   relay: "apps/relay/src/main.ts",
   hubble: "apps/hubble/src/main.ts",
   ui: "apps/ui/src/main.ts",
+  "dns-proxy": "apps/dns-proxy/src/main.ts",
+  "kafka-proxy": "apps/kafka-proxy/src/main.ts",
 };
 
 type Step = { output: string; inputs: string[]; command: string; run: () => Promise<void> };

@@ -10,7 +10,7 @@ const files = globSync(
     "bpf/**/*.{c,h}",
     "apps/*/native/*.{c,h}",
     "bench/native/*.{c,h}",
-    "tests/native/*.{c,h}",
+    "tests/native/**/*.{c,h}",
     "packages/*/testdata/*.c",
   ],
   { cwd: root },

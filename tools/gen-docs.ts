@@ -7,6 +7,8 @@ import type { Registry } from "prom-client";
 import { keys as agentKeys } from "../apps/agent/src/config/keys.ts";
 import { Metrics as AgentMetrics } from "../apps/agent/src/metrics.ts";
 import { type HubbleReadings, registerHubbleMetrics } from "../apps/agent/src/hubble/metrics.ts";
+import { registerFqdnMetrics, type FqdnMetricsOptions } from "../apps/agent/src/fqdn/metrics.ts";
+import { ProxyMetrics, type ProxyMetricsOptions } from "../apps/agent/src/proxy/metrics.ts";
 import { registerNodeMetrics, type NodeMetricsOptions } from "../apps/agent/src/node/metrics.ts";
 import { PolicyMetrics, type PolicyReadings } from "../apps/agent/src/policy/metrics.ts";
 import { ServiceMetrics, type ServiceReadings } from "../apps/agent/src/services/metrics.ts";
@@ -23,6 +25,7 @@ const subjects: Readonly<Record<string, string>> = {
   "cilium-endpoint-gc-interval": "Read by the operator only",
   "routing-mode": "Routing and masquerading",
   "enable-policy": "Policy",
+  "enable-l7-proxy": "Proxies and names",
   "kube-proxy-replacement": "Services",
   "enable-hubble": "Hubble",
   "bpf-root": "Kernel tables",
@@ -105,6 +108,8 @@ function agentRegistry(): Registry {
   // Readings are taken at a scrape, and there will be none.
   registerNodeMetrics(metrics, {} as NodeMetricsOptions);
   registerHubbleMetrics(metrics, {} as HubbleReadings);
+  registerFqdnMetrics(metrics, {} as FqdnMetricsOptions);
+  new ProxyMetrics(metrics, {} as ProxyMetricsOptions);
   new PolicyMetrics(metrics).register({} as PolicyReadings);
   new ServiceMetrics(metrics).register({} as ServiceReadings);
   return metrics.registry;

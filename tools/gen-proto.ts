@@ -1,5 +1,5 @@
-// Writes packages/hubble/src/gen, the TypeScript side of packages/hubble/src/proto. With --check it writes nothing and
-// fails when a committed file is stale. Needs no network: buf and the plugin come from npm, google/protobuf/*.proto
+// Writes `gen`, the TypeScript side of `proto`, of the folders below. With --check it writes nothing and fails when a
+// committed file is stale. Needs no network: buf and the plugin come from npm, google/protobuf/*.proto
 // is built into buf and its TypeScript is part of @bufbuild/protobuf.
 //   node tools/gen-proto.ts [--check]
 import { execFileSync } from "node:child_process";
@@ -8,13 +8,19 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 
 const root = join(import.meta.dirname, "..");
-const source = "packages/hubble/src/proto";
-const target = "packages/hubble/src/gen";
+const folders = ["packages/hubble/src", "packages/proxy/src/envoy"];
 const bin = join(root, "node_modules/.bin");
 
-const scratch = mkdtempSync(join(tmpdir(), "tsilium-proto-"));
-try {
-  const generated = generate();
+for (const folder of folders) {
+  const scratch = mkdtempSync(join(tmpdir(), "tsilium-proto-"));
+  try {
+    update(join(folder, "gen"), generate(join(folder, "proto"), scratch));
+  } finally {
+    rmSync(scratch, { recursive: true });
+  }
+}
+
+function update(target: string, generated: Map<string, string>): void {
   const committed = read(join(root, target));
   const names = [...new Set([...generated.keys(), ...committed.keys()])];
   const stale = names.filter((name) => generated.get(name) !== committed.get(name)).toSorted();
@@ -26,12 +32,10 @@ try {
     for (const name of stale) replace(join(root, target, name), generated.get(name));
     if (stale.length > 0) console.error(`wrote ${stale.join(", ")}`);
   }
-} finally {
-  rmSync(scratch, { recursive: true });
 }
 
 /** File name -> text, as oxfmt lays it out, so that the format check and this one agree. */
-function generate(): Map<string, string> {
+function generate(source: string, scratch: string): Map<string, string> {
   const plan = {
     version: "v2",
     plugins: [

@@ -7,9 +7,12 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 cd "$root"
 
 node_version=26.10.0
-debian_packages=(clang-19 libbpf-dev libc6-dev linux-libc-dev iproute2 iputils-ping procps util-linux curl ethtool clang-format-19 iptables nftables)
-# The page is tested in a real browser, Hubble's API by Python's gRPC.
-test_packages=(chromium fonts-dejavu-core python3-grpcio python3-protobuf)
+debian_packages=(clang-19 libbpf-dev libc6-dev linux-libc-dev iproute2 iputils-ping procps util-linux curl ethtool clang-format-19 iptables nftables haproxy)
+# The page is tested in a real browser, Hubble's API by Python's gRPC, proxies by clients and servers of each protocol.
+test_packages=(
+  chromium fonts-dejavu-core python3-grpcio python3-protobuf
+  nghttp2-client nghttp2-server nginx-light wrk bind9-dnsutils unbound dnsmasq-base kcat librdkafka-dev
+)
 [ "${1:-}" = --tests ] && debian_packages+=("${test_packages[@]}")
 
 say() { printf '\033[1m==>\033[0m %s\n' "$*" >&2; }
@@ -26,7 +29,21 @@ install_debian_packages() {
   fi
   say "installing Debian packages: ${missing[*]}"
   apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+  without_services env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+}
+
+# Some of the packages would start a server of their own on this machine: what Debian asks before it does says no meanwhile.
+without_services() {
+  local policy=/usr/sbin/policy-rc.d made=
+  if [ ! -e "$policy" ]; then
+    printf '#!/bin/sh\nexit 101\n' >"$policy"
+    chmod 755 "$policy"
+    made=$policy
+  fi
+  local status=0
+  "$@" || status=$?
+  [ -z "$made" ] || rm -f "$made"
+  return "$status"
 }
 
 install_node() {

@@ -45,7 +45,7 @@ export class Pair implements Disposable {
     this.#silent = silent.program("tsi_from_container");
     // Not disposed of: its maps are the collection's.
     const maps = PolicyMaps.of(new Map(Object.entries(this.#maps)));
-    const enforcer = new Enforcer({ maps, survey: () => nothing });
+    const enforcer = new Enforcer({ maps, survey: () => nothing, endpoints: () => [] });
     enforcer.tell(clusterInputs());
     for (const amount of amounts)
       for (const role of roles)
