@@ -23,8 +23,10 @@ static __always_inline bool leaves_the_link(const struct packet *pkt)
 	return !is_multicast6(&pkt->destination) && !is_link_local6(&pkt->destination);
 }
 
-/* The node itself, or, when it forwards, whoever sent the packet. */
-static __always_inline void learn_source(struct packet *pkt)
+/* The node itself, or, when it forwards, whoever sent the packet. Returns whether that is a pod of this node: a proxy answers in its
+ * place, or the stack carries what it sent.
+ */
+static __always_inline bool learn_source(struct packet *pkt)
 {
 	struct endpoint *local = endpoint_of(&pkt->source);
 	struct ipcache_entry *entry;
@@ -35,11 +37,12 @@ static __always_inline void learn_source(struct packet *pkt)
 		 * for the tunnel) was judged where it left the pod.
 		 */
 		pkt->source_owner = is_host(local) ? 0 : local->ifindex;
-		return;
+		return !is_host(local);
 	}
 	entry = ipcache_find(&pkt->source);
 	pkt->source_identity = identity_or_world(entry, pkt->family);
 	pkt->source_owner = entry ? entry->owner : 0;
+	return false;
 }
 
 /* A denied packet's answer goes back into the stack, as if tsi_host had received it. */
@@ -99,15 +102,16 @@ static __always_inline int to_pod(struct packet *pkt)
 {
 	struct endpoint *local = endpoint_of(&pkt->destination);
 	struct ipcache_entry *remote;
+	bool from_pod = learn_source(pkt);
 
-	learn_source(pkt);
 	if (local && !is_host(local))
 		return to_local_pod(pkt, local);
 	remote = ipcache_find(&pkt->destination);
 	pkt->destination_identity = identity_or_world(remote, pkt->family);
 	if (is_tunnelled(remote) && enable_node_port)
 		note_own_connection(pkt);
-	pkt->trace = due_by_flags(pkt, TRACE_REASON_UNKNOWN);
+	pkt->is_reply = enable_l7_proxy && from_pod && pkt->has_ports && is_known_reply(pkt);
+	pkt->trace = due_by_flags(pkt, pkt->is_reply ? TRACE_REASON_REPLY : TRACE_REASON_UNKNOWN);
 	if (is_tunnelled(remote))
 		return encapsulate(pkt, &remote->tunnel_endpoint, pkt->source_identity);
 	/* A pod's address without a pod. Left to itself the packet would circle between tsi_host

@@ -90,7 +90,7 @@ static __always_inline int answer_for_pod(struct packet *pkt)
 	struct segment segment;
 	__u64 now = bpf_ktime_get_coarse_ns();
 
-	if (!enable_l7_proxy || !enable_node_port || !pkt->has_ports)
+	if (!enable_l7_proxy || !pkt->has_ports)
 		return 0;
 	segment = segment_of(pkt, conntrack_key(pkt, &key));
 	entry = conntrack_find(pkt->family, &key);
@@ -99,7 +99,10 @@ static __always_inline int answer_for_pod(struct packet *pkt)
 		if (!belongs(&segment, entry, now))
 			return 0;
 	}
-	if (!segment.is_reply || !entry->proxy_port || !entry->frontend)
+	if (!segment.is_reply || !entry->proxy_port)
+		return 0;
+	pkt->is_reply = true;
+	if (!entry->frontend)
 		return 0;
 	pkt->reply_frontend = entry->frontend;
 	return restore_frontend(pkt);

@@ -67,6 +67,9 @@ test("connections are found by whom they were opened to, and those of proxies by
     entry({ flags: conntrackFlags.originHigh | conntrackFlags.proxied, proxyPort: 10_000 }),
   );
   ipv4.update(key4(1002), entry({ flags: 0, expiresNs: 1n }));
+  const { proxied, originClosed, replyClosed } = conntrackFlags;
+  const over = entry({ flags: proxied | originClosed | replyClosed, proxyPort: 10_000 });
+  ipv4.update(key4(1003), over);
   ipv6.update(
     encode(conntrackKey6, {
       lowAddress: mappedBytes(Address.parse("2001:db8::1")),
@@ -96,7 +99,7 @@ test("connections are found by whom they were opened to, and those of proxies by
       .list()
       .map(({ part }) => part)
       .toSorted(),
-    ["client", "client", "client", "egress-proxy"],
+    ["client", "client", "client", "client", "egress-proxy"],
   );
   assert.equal((await conntrack.destinations([], 0n)).size, 0);
 });

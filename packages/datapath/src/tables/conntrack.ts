@@ -54,7 +54,7 @@ export class Conntrack {
     );
   }
 
-  /** Clients' connections that a proxy of this node has accepted. Reads the whole table, and decodes those alone. */
+  /** Clients' connections that a proxy of this node has accepted and that are not over. Reads the whole table, and decodes those alone. */
   listProxied(): ConntrackEntry[] {
     return this.#tables.flatMap(({ map, ends }) => {
       const found: ConntrackEntry[] = [];
@@ -140,7 +140,10 @@ function flagsOf(value: Uint8Array): number {
 }
 
 function isProxied(value: Uint8Array): boolean {
-  return (flagsOf(value) & conntrackFlags.proxied) !== 0;
+  const { proxied, originClosed, replyClosed } = conntrackFlags;
+  const over = originClosed | replyClosed;
+  const flags = flagsOf(value);
+  return (flags & proxied) !== 0 && (flags & over) !== over;
 }
 
 function describe(ends: Ends, row: ConntrackRow): ConntrackEntry {
