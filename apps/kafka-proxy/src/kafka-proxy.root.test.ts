@@ -1,4 +1,5 @@
 // The proxy as it runs on a node: its own process and user, real redirection, librdkafka's broker and kcat as peers.
+import { once } from "node:events";
 import assert from "node:assert/strict";
 import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
@@ -142,10 +143,35 @@ describe("a connection", () => {
     peer.socket.destroy();
   });
 
+  test("is reset where one with its ends was moved before it came, and not let through like that one", async () => {
+    const from = 21_007;
+    await world.control.move([
+      {
+        protocol: 6,
+        client: { address: "10.1.0.2", port: from },
+        server: { address: brokerAddress[4], port: brokerPort },
+        from: listenerPort,
+        to: 0,
+      },
+    ]);
+    const moved = world.connect(4, brokerPort, from);
+    const [error] = await once(moved, "error");
+    assert.equal((error as NodeJS.ErrnoException).code, "ECONNRESET");
+    moved.destroy();
+    const peer = new Peer(world.connect(4, brokerPort, from));
+    peer.send(metadataOf("audit"));
+    await peer.receive();
+    assert.match((await world.takeRecords()).join(), /^denied/);
+    peer.socket.destroy();
+  });
+
   test("passes nothing when its rules are gone", async () => {
     await world.apply([{ topic: "orders" }], { port: otherPort });
     await world.control.apply({ whole: false, listeners: [], removed: [otherPort] });
     const peer = new Peer(world.connect(4));
+    peer.send(metadataOf("orders"));
+    await peer.receive();
+    await world.takeRecords();
     const { localAddress = "", localPort = 0 } = peer.socket;
     await world.control.move([
       {

@@ -33,7 +33,10 @@ type Update = {
   readonly removed: readonly number[];
 };
 
-/** A move may come before its connection was accepted here. */
+/**
+ * A move may come before its connection was accepted here; or after that was over, and then the next connection may have the
+ * same ends. Nobody can tell which, so whatever comes is reset: its client connects again, and is held to its listener's rules.
+ */
 const earlyMoveMs = 10_000;
 const maxEarlyMoves = 10_000;
 /** Rules of a connection that is to be let through, and of one whose rules are gone. */
@@ -43,7 +46,8 @@ export class KafkaProxy implements Disposable {
   readonly #options: KafkaProxyOptions;
   readonly #listeners = new Map<number, Listener>();
   readonly #connections = new Map<string, Open>();
-  readonly #earlyMoves = new Map<string, { readonly to: number; readonly until: number }>();
+  /** Ends -> how long to remember. */
+  readonly #earlyMoves = new Map<string, number>();
   readonly #counts = { forwarded: 0, denied: 0, errors: 0 };
   readonly #held = { bytes: 0 };
 
@@ -73,7 +77,7 @@ export class KafkaProxy implements Disposable {
       const key = keyOf(client, server);
       const open = this.#connections.get(key);
       if (open) open.rulesPort = to;
-      else this.#earlyMoves.set(key, { to, until });
+      else this.#earlyMoves.set(key, until);
     }
     this.#forgetEarlyMoves();
   }
@@ -129,7 +133,8 @@ export class KafkaProxy implements Disposable {
 
   #accept(port: number, client: Socket): void {
     const ends = endsOf(client);
-    if (!ends || this.#connections.size >= this.#options.maxConnections) {
+    const wasMoved = ends !== undefined && this.#takeEarlyMove(keyOf(ends.client, ends.server));
+    if (!ends || wasMoved || this.#connections.size >= this.#options.maxConnections) {
       if (ends) this.#counts.errors++;
       return void client.on("error", () => undefined).resetAndDestroy();
     }
@@ -146,7 +151,7 @@ export class KafkaProxy implements Disposable {
     const key = keyOf(from, server);
     const broker = connectFrom(address, server);
     const open: Open = {
-      rulesPort: this.#takeEarlyMove(key) ?? port,
+      rulesPort: port,
       connection: new Connection({
         client,
         broker,
@@ -185,15 +190,15 @@ export class KafkaProxy implements Disposable {
     return { ...nothing, rules: [{ rule: 0, match }] };
   }
 
-  #takeEarlyMove(key: string): number | undefined {
-    const early = this.#earlyMoves.get(key);
+  #takeEarlyMove(key: string): boolean {
+    const until = this.#earlyMoves.get(key) ?? 0;
     this.#earlyMoves.delete(key);
-    return early && early.until > performance.now() ? early.to : undefined;
+    return until > performance.now();
   }
 
   #forgetEarlyMoves(): void {
     const now = performance.now();
-    for (const [key, { until }] of this.#earlyMoves) {
+    for (const [key, until] of this.#earlyMoves) {
       if (until > now && this.#earlyMoves.size <= maxEarlyMoves) break;
       this.#earlyMoves.delete(key);
     }

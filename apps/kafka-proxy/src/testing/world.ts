@@ -18,6 +18,7 @@ import { Address } from "@tsilium/net";
 import { ControlClient } from "@tsilium/proxy/control/index.ts";
 import type { ProxyRecord } from "@tsilium/proxy/model.ts";
 import {
+  bind,
   AF_INET,
   AF_INET6,
   connect,
@@ -133,11 +134,12 @@ export class World implements AsyncDisposable {
   }
 
   /** A connection to the broker of the client's own making. */
-  connect(family: Family, port = brokerPort): Socket {
+  connect(family: Family, port = brokerPort, from = 0): Socket {
     const { bytes } = Address.parse(brokerAddress[family]);
-    const to = family === 4 ? sockaddrIn(bytes, port) : sockaddrIn6(bytes, port);
+    const sockaddr = family === 4 ? sockaddrIn : sockaddrIn6;
     const fd = this.client.run(() => socket(family === 4 ? AF_INET : AF_INET6, SOCK_STREAM));
-    connect(fd, to);
+    bind(fd, sockaddr(new Uint8Array(bytes.length), from));
+    connect(fd, sockaddr(bytes, port));
     return new Socket({ fd, readable: true, writable: true });
   }
 
