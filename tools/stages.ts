@@ -18,10 +18,14 @@ export type Stage =
       readonly tests: {
         readonly include: readonly string[];
         readonly exclude?: RegExp;
+        /** Of those included. */
+        readonly only?: RegExp;
         readonly pattern?: string;
       };
       /** Files in a few processes, not one each: quick, for unit tests that share nothing. */
       readonly shared?: boolean;
+      /** How many files run at once, each in a process; 1 unless said. */
+      readonly atOnce?: number;
     };
 
 type Counts = { passed: number; failed: number; skipped: number };
@@ -88,15 +92,16 @@ function start(
 }
 
 async function runTests(stage: Extract<Stage, { tests: object }>): Promise<Counts> {
-  const { include, exclude, pattern } = stage.tests;
+  const { include, exclude, only, pattern } = stage.tests;
   const files = globSync(include as string[], {
     cwd: root,
     exclude: (path) => path.endsWith("node_modules"),
   })
-    .filter((path) => !exclude?.test(path) && (!pattern || path.includes(pattern)))
+    .filter((path) => !exclude?.test(path) && (only?.test(path) ?? true))
+    .filter((path) => !pattern || path.includes(pattern))
     .toSorted();
   if (files.length === 0) return { passed: 0, failed: pattern ? 1 : 0, skipped: 0 };
-  if (!stage.shared) return runFiles(files, ["--test-concurrency=1"]);
+  if (!stage.shared) return runFiles(files, [`--test-concurrency=${stage.atOnce ?? 1}`]);
   // Some processes, each all of its files: where one's tests wait, for a timer or a peer, another's have work.
   const shards = Array.from({ length: sharedProcesses }, (_, shard) =>
     files.filter((_file, at) => at % sharedProcesses === shard),

@@ -15,6 +15,11 @@ if (process.getuid?.() !== 0) {
 }
 if (soak) process.env["TSILIUM_SOAK"] = "1";
 
+const endToEnd = ["tests/e2e/**/*.test.ts", "apps/ui/tests/*.e2e.ts"];
+/** What measures, or fills the machine: not beside others. All else is labs that wait most of the time. */
+const alone =
+  /\/(churn|faults|hubble-load|policy-revocation|services-scale|upgrade|restart|l7-faults)\.test\.ts$|\/performance\.e2e\.ts$/;
+
 const all: Stage[] = [
   { name: "check", command: ["node", "tools/check.ts"], counted: true },
   {
@@ -26,10 +31,16 @@ const all: Stage[] = [
         "apps/**/*.root.test.ts",
       ],
     },
+    atOnce: 2,
   },
   {
     name: "end-to-end",
-    tests: { include: ["tests/e2e/**/*.test.ts", "apps/ui/tests/*.e2e.ts"] },
+    tests: { include: [...endToEnd], exclude: alone },
+    atOnce: 2,
+  },
+  {
+    name: "end-to-end, one at a time",
+    tests: { include: [...endToEnd], only: alone },
   },
 ];
 const long: Stage[] = [

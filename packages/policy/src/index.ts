@@ -16,7 +16,7 @@ export type {
   Explanation,
   ExplainQuestion,
 } from "./compile/explain.ts";
-export { countedPorts, type RuleSetPorts } from "./compile/rule-set-ports.ts";
+export { countedPorts, type RuleSetPorts, type WantedListener } from "./compile/rule-set-ports.ts";
 export { SlotError } from "./compile/errors.ts";
 export { selects } from "./compile/selectors.ts";
 export * from "./l7/index.ts";

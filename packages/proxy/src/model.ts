@@ -9,10 +9,14 @@ import type { Direction, RuleSet, RuleSetKind } from "@tsilium/policy/model.ts";
 /**
  * Listeners wait on 127.0.0.1 and ::1 (IP_TRANSPARENT; packets get there by socket assignment alone). Ports of listeners
  * say whose they are, so that the two engines never share one. First and last port, host byte order.
+ *
+ * 10248 to 10259 are Kubernetes' own on every node, and waited on by its programs: health of the kubelet (10248) and of
+ * kube-proxy (10256), the kubelet (10250, 10255), the controller manager (10257), the scheduler (10259). What follows up
+ * to 10511 is not used.
  */
 export const listenerPorts = {
   egress: {
-    http: { first: 10_000, last: 10_511 },
+    http: { first: 10_000, last: 10_247 },
     sni: { first: 10_512, last: 10_639 },
     dns: { first: 10_640, last: 10_895 },
     kafka: { first: 10_896, last: 11_007 },

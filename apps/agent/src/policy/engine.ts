@@ -46,6 +46,8 @@ type SubjectRequest = { readonly id: number; readonly wanted: WantedSubject | un
 
 /** How long policies may be parsed before what was understood is compiled. */
 const sliceMs = 10;
+/** How often it is tried whether there are listeners for rule sets that have none. */
+const listenersMs = 5_000;
 const noChanges: AddressChanges = { addedSets: [], rows: [], removedRows: [], removedSets: [] };
 
 export class PolicyEngine {
@@ -157,7 +159,13 @@ export class PolicyEngine {
 
   /** Milliseconds until something is not waited for any longer; undefined: nothing is waited for. */
   get waitMs(): number | undefined {
-    return this.#redirection.waitMs;
+    const waits = [this.#redirection.waitMs, this.#listenersMs].filter((ms) => ms !== undefined);
+    return waits.length === 0 ? undefined : Math.min(...waits);
+  }
+
+  /** Nobody tells when the last connection of a port ends. */
+  get #listenersMs(): number | undefined {
+    return this.world.compiler.missingListeners().length > 0 ? listenersMs : undefined;
   }
 
   /** Has every address row written again, whatever somebody else did to it meanwhile. */
@@ -204,7 +212,8 @@ export class PolicyEngine {
 
   /** Everything that the kernel should hold and does not. */
   conditions(): Condition[] {
-    return [...this.#redirection.conditions(), ...this.#writer.conditions()];
+    const missing = this.world.compiler.missingListeners();
+    return [...this.#redirection.conditions(missing), ...this.#writer.conditions()];
   }
 
   /** How things are. Subjects that changed are told once. */
@@ -309,8 +318,8 @@ export class PolicyEngine {
     for (const set of this.#writer.dropIdleSets()) compiler.deleteCidrSet(set);
     if (this.#writer.isAdopting) this.#prune();
     this.#redirection.sweep(() => this.#writer.proxyPorts());
-    // What had no room may have it now.
-    if (madeRoom && !this.#writer.isDone) this.#hasNews = true;
+    // What had no room, or no listener, may have it now.
+    if ((madeRoom && !this.#writer.isDone) || compiler.hasListenersForMore) this.#hasNews = true;
   }
 
   #write(): void {

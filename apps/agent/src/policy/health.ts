@@ -1,6 +1,7 @@
 // How policy is, in one sentence.
 import type { PartHealth } from "@tsilium/runtime";
 import type { ClientStatus } from "./client.ts";
+import type { Condition } from "./model.ts";
 
 export function policyHealth({ down, report }: ClientStatus): Omit<PartHealth, "name"> {
   if (down !== undefined) {
@@ -17,7 +18,7 @@ export function policyHealth({ down, report }: ClientStatus): Omit<PartHealth, "
     const others = report.conditionCount > 1 ? ` and ${report.conditionCount - 1} more` : "";
     return {
       state: "degraded",
-      message: `what was in force stays: ${first.name}: ${first.reason}${others}`,
+      message: `${whatHolds(first)}: ${first.name}: ${first.reason}${others}`,
     };
   }
   const { policies, invalidPolicies, slots, revision } = report;
@@ -26,4 +27,9 @@ export function policyHealth({ down, report }: ClientStatus): Omit<PartHealth, "
     state: "ok",
     message: `${policies} policies${invalid}, revision ${revision}, ${slots} slots`,
   };
+}
+
+function whatHolds({ kind, denies }: Condition): string {
+  if (denies) return "policies are in force, and what lacks a listener is denied";
+  return kind === "file" ? "policies are in force" : "what was in force stays";
 }

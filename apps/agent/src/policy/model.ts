@@ -77,12 +77,14 @@ export type SubjectState = {
 
 /** Something that the kernel does not hold although it should. */
 export type Condition = {
-  readonly kind: "slot" | "subject" | "identity" | "address" | "removal" | "listener";
+  readonly kind: "slot" | "subject" | "identity" | "address" | "removal" | "listener" | "file";
   /** "slot 17", "10.0.0.0/8", "listener 10000" */
   readonly name: string;
   readonly reason: string;
   /** It is being done: nothing went wrong so far. */
   readonly waiting?: boolean;
+  /** All is in force, but what needs this is denied. Otherwise what was in force stays. */
+  readonly denies?: boolean;
 };
 
 export type MapUsage = { readonly map: string; readonly entries: number; readonly max: number };

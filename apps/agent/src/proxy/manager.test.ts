@@ -66,7 +66,9 @@ test("connections are moved by whoever accepted them, also when their rules are 
 });
 
 test("ports say whose they are", () => {
-  assert.equal(seatOfPort(10_511), "engine-egress");
+  assert.equal(seatOfPort(10_247), "engine-egress");
+  // Kubernetes' own, and unused ones after them.
+  assert.deepEqual([seatOfPort(10_250), seatOfPort(10_511)], [undefined, undefined]);
   assert.equal(seatOfPort(11_520), "engine-ingress");
   assert.equal(seatOfPort(10_700), "dns");
   assert.equal(seatOfPort(11_648), undefined);

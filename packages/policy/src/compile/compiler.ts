@@ -31,7 +31,7 @@ import type { DecidedPacket, LiveSlot } from "./live-slot.ts";
 import { Peers } from "./peers.ts";
 import { fqdnSource } from "./resolve.ts";
 import { RuleNumbers } from "./rule-numbers.ts";
-import { countedPorts, type RuleSetPorts } from "./rule-set-ports.ts";
+import { countedPorts, type RuleSetPorts, type WantedListener } from "./rule-set-ports.ts";
 import { RuleSets } from "./rule-sets.ts";
 import { SlotStore } from "./slot-store.ts";
 
@@ -53,6 +53,9 @@ export type L7Conflict = {
 };
 
 const directions: readonly Direction[] = ["ingress", "egress"];
+
+/** Slots that are built anew in one commit since there are listeners for them now. */
+const mostCompleted = 16;
 
 type SubjectState = {
   subject: Subject;
@@ -171,6 +174,7 @@ export class PolicyCompiler {
     const before = this.#slots.live;
     const outdated = outdatedBy(changes, this.#around);
     this.#reassign(this.#takeTouched(changes, outdated), draft);
+    this.#completeShort(draft);
     const staying = new Set([...before].filter(({ users }) => users.size > 0));
     const full = catchUp(staying, changes, { ...this.#around, draft });
     if (full.size > 0) this.#reassign(this.#usersOf(full), draft);
@@ -229,6 +233,19 @@ export class PolicyCompiler {
     const isStranger = !slot.knows(packet.identity) && !this.peers.get(packet.identity);
     if (isStranger && slot.plan.header.knownPeersOnly) return undefined;
     return slot.decide(packet);
+  }
+
+  /** Rule sets without a listener, each once, as of the last commit: what should go through it is denied. */
+  missingListeners(): WantedListener[] {
+    const found = new Map<string, WantedListener>();
+    for (const { plan } of this.#slots.live)
+      for (const wanted of plan.ruleSets.missing) found.set(wanted.content, wanted);
+    return [...found.values()];
+  }
+
+  /** Another commit would have listeners for some of these. */
+  get hasListenersForMore(): boolean {
+    return this.#slots.short().length > 0;
   }
 
   /** Names and patterns of `toFQDNs` that slots look for, in order, as of the last commit. */
@@ -293,6 +310,12 @@ export class PolicyCompiler {
       for (const user of slot.users) users.add(user);
     }
     return users;
+  }
+
+  /** Slots that lack listeners are built anew when there are some; each takes one at least, so that this ends. */
+  #completeShort(draft: DeltaDraft): void {
+    for (const slot of this.#slots.short().slice(0, mostCompleted))
+      if (slot.plan.ruleSets.mayHaveMore) this.#reassign(this.#usersOf([slot]), draft);
   }
 
   #reassign(ids: Iterable<number>, draft: DeltaDraft): void {

@@ -94,7 +94,6 @@ export class Decider {
     if (!isAudit && rank < (weights[enforced] as number)) weights[enforced] = rank;
   }
 
-  /** @throws SlotError no_port_left */
   decide(weights: Weights): Decision {
     const l7 = weights[l7At] as number;
     if (l7 !== Sequences.empty) return this.#decideAtL7(weights, l7);
@@ -137,8 +136,10 @@ export class Decider {
   }
 
   #redirect(union: Union, audit: boolean): Decision {
-    const { rule, proxyPort } = this.#options.redirects.redirect(union, audit);
-    return this.#make("redirect", rule, { proxyPort });
+    const { rule, denyRule, proxyPort } = this.#options.redirects.redirect(union, audit);
+    if (proxyPort !== undefined) return this.#make("redirect", rule, { proxyPort });
+    // As without a listener, but it is known beforehand. Dropped whatever the response of the policy: it may pass soon.
+    return this.#make(audit ? "audit" : "deny", denyRule);
   }
 
   /** The rank that decides, or one of the defaults. `union`: of the L7 rules that match. */

@@ -2,15 +2,13 @@
 
 /**
  * too_many_rules, too_many_classes, too_many_entries: a single policy direction does not fit the kernel's keys or
- * tables. no_slot_left: all slot numbers are in use. no_port_left: all listeners of a kind
- * are in use for other rule sets.
+ * tables. no_slot_left: all slot numbers are in use.
  */
 export type SlotErrorCode =
   | "too_many_rules"
   | "too_many_classes"
   | "too_many_entries"
-  | "no_slot_left"
-  | "no_port_left";
+  | "no_slot_left";
 
 export class SlotError extends Error {
   override readonly name = "SlotError";

@@ -23,6 +23,8 @@ import {
   someSettings,
   someSubject,
 } from "./testing/generate.ts";
+import type { RuleSetPorts } from "./rule-set-ports.ts";
+import { FewPorts } from "./testing/few-ports.ts";
 import { TestNode } from "./testing/node.ts";
 import { twinVerdict } from "./testing/twin.ts";
 import { namedRuleSet } from "./testing/twin-l7.ts";
@@ -41,8 +43,8 @@ class World {
   }
 
   /** A compiler that is told everything at once. */
-  fresh(): TestNode {
-    const node = new TestNode(this.settings, addresses);
+  fresh(ports?: RuleSetPorts): TestNode {
+    const node = new TestNode(this.settings, addresses, ports);
     for (const policy of this.policies.values()) node.compiler.setPolicy(policy);
     for (const identity of this.identities.values()) node.compiler.setIdentity(identity);
     for (const subject of this.subjects.values()) node.compiler.setSubject(subject);
@@ -254,4 +256,37 @@ test("nobody gets through as a stranger who is denied or sent through a proxy on
       assert.ok(asBad.includes(answer.verdict), textOf(asked));
     }
   });
+});
+
+test("with few listeners what needs another is denied and nothing else is different, until there are enough", () => {
+  let denied = 0;
+  repeat({ runs: 40 }, (random) => {
+    const world = new World(someSettings(random));
+    const few = new FewPorts(random.below(2));
+    const node = world.fresh(few);
+    for (let round = 0; round < 6; round++) {
+      for (let changes = 10; changes > 0; changes--) world.change(random, node);
+      node.commit();
+      const free = world.fresh();
+      for (const packet of casesOf(world, random)) {
+        const [answer, expected] = [decide(node, packet), decide(free, packet)];
+        if (!("ruleSet" in expected) || answer.verdict === "redirect") {
+          assert.deepEqual(answer, expected, textOf(packet));
+          continue;
+        }
+        denied++;
+        assert.equal(answer.verdict, expected.ruleSet.audit ? "audit" : "deny", textOf(packet));
+        assert.equal(answer.name?.kind, "default-deny");
+      }
+      assert.deepEqual(node.kernel.orphans, []);
+    }
+    few.most = 1000;
+    do node.commit();
+    while (node.compiler.hasListenersForMore);
+    assert.deepEqual(node.compiler.missingListeners(), []);
+    const enough = world.fresh();
+    for (const packet of casesOf(world, random))
+      assert.deepEqual(decide(node, packet), decide(enough, packet), textOf(packet));
+  });
+  assert.ok(denied > 10, `${denied}`);
 });

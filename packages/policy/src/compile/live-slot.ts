@@ -116,7 +116,7 @@ export class LiveSlot {
     return this.#cidrs.delete(id);
   }
 
-  /** What it decides for a packet of a peer that it knows, or that is a stranger to it. @throws SlotError no_port_left */
+  /** What it decides for a packet of a peer that it knows, or that is a stranger to it. */
   decide({
     identity,
     cidrSet,

@@ -34,10 +34,7 @@ type Block = {
 /** Ranks take up to 21 bits of an item, and cuts 29. */
 const rankBase = 2 ** 21;
 
-/**
- * What is decided otherwise than by the block around it, or by the slot when there is none.
- * @throws SlotError no_port_left
- */
+/** What is decided otherwise than by the block around it, or by the slot when there is none. */
 export function portEntries(plan: SlotPlan, peer: PeerKind): PortEntry[] {
   const { decider, header } = plan;
   const { everywhere, items } = matchingRules(plan, peer);

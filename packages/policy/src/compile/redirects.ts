@@ -42,7 +42,13 @@ export type Union = {
   readonly openedBy: number | undefined;
 };
 
-export type Redirect = { readonly rule: number; readonly proxyPort: number };
+export type Redirect = {
+  readonly rule: number;
+  /** What denies what none of the rules allow. */
+  readonly denyRule: number;
+  /** undefined: no listener is left for these rules. */
+  readonly proxyPort: number | undefined;
+};
 
 type Match = { readonly rank: number; readonly written: string };
 
@@ -78,7 +84,6 @@ export class Redirects {
     return this.#unions.get(key);
   }
 
-  /** @throws SlotError no_port_left */
   redirect({ members, openedBy }: Union, audit: boolean): Redirect {
     const { direction, lease, ruleSets } = this.#options;
     const parts = members.flatMap((rank) => {
@@ -89,14 +94,29 @@ export class Redirects {
       const name = lease.name(number);
       return name?.kind === "rule" ? [{ ref: name.ref, path: name.path }] : [];
     });
+    const denyRule = lease.of({ kind: "default-deny", by });
+    const opening = openedBy === undefined ? undefined : this.#rule(openedBy).number;
     const ruleSet = unite(parts, {
       direction,
       audit,
-      denyRule: lease.of({ kind: "default-deny", by }),
-      openedBy: openedBy === undefined ? undefined : this.#rule(openedBy).number,
+      denyRule,
+      openedBy: opening,
     });
-    const proxyPort = ruleSets.of(ruleSet, this.#contentOf(ruleSet));
-    return { rule: parts[0]?.number ?? 0, proxyPort };
+    const content = this.#contentOf(ruleSet);
+    const namespace = this.#namespaceOf([...parts.map(({ number }) => number), opening ?? 0]);
+    const wanted = { ruleSet, content, namespace };
+    return { rule: parts[0]?.number ?? 0, denyRule, proxyPort: ruleSets.of(wanted) };
+  }
+
+  /** Rules of the whole cluster do not count: whoever adds his own to them makes other rule sets of them. */
+  #namespaceOf(numbers: readonly number[]): string {
+    const { lease } = this.#options;
+    const all = numbers.map((number) => {
+      const name = lease.name(number);
+      return name?.kind === "rule" ? name.ref.namespace : "";
+    });
+    const [namespace = "", ...others] = new Set(all.filter((one) => one !== ""));
+    return others.length > 0 ? "" : namespace;
   }
 
   /** Numbers are another agent's tomorrow: what they stand for is not. */

@@ -54,6 +54,11 @@ export class SlotStore {
     return new Set(texts.flatMap((text) => [...(this.#lookers.get(text) ?? [])]));
   }
 
+  /** Slots that others in their place would have more listeners than. */
+  short(): LiveSlot[] {
+    return [...this.#byRequest.values()].filter(({ plan }) => plan.ruleSets.mayHaveMore);
+  }
+
   /** The request's slot; `built` is the whole of it when it is new. @throws SlotError */
   obtain(request: SlotRequest): { readonly slot: LiveSlot; readonly built?: CompiledSlot } {
     const key = requestKey(request);

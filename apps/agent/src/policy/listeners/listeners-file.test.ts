@@ -12,6 +12,7 @@ const saved: SavedListeners = {
       port: 10_896,
       version: 3,
       content: "ab".repeat(32),
+      namespace: "shop",
       ruleSet: {
         direction: "egress",
         audit: false,

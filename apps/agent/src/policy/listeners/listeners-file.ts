@@ -9,6 +9,8 @@ import { listenerPorts, type ListenerRules } from "@tsilium/proxy/model.ts";
 export type SavedListener = ListenerRules & {
   /** Hash of what the rule set says, whatever numbers its rules have. */
   readonly content: string;
+  /** Whose share it counts for; "": nobody's. */
+  readonly namespace: string;
 };
 
 export type SavedListeners = {
@@ -60,8 +62,14 @@ function parse(value: unknown): SavedListeners | undefined {
 /** As far as it is relied on here: who enforces a rule set reads it closely. */
 function isSaved(value: unknown): value is SavedListener {
   if (!isObject(value)) return false;
-  const { port, version, content, ruleSet } = value;
-  if (!isCount(port) || !isCount(version) || typeof content !== "string") return false;
+  const { port, version, content, namespace, ruleSet } = value;
+  if (
+    typeof namespace !== "string" ||
+    !isCount(port) ||
+    !isCount(version) ||
+    typeof content !== "string"
+  )
+    return false;
   if (!/^[0-9a-f]{64}$/.test(content) || !isObject(ruleSet)) return false;
   const { direction, kind, rules, denyRule } = ruleSet as Partial<RuleSet>;
   if (direction !== "ingress" && direction !== "egress") return false;

@@ -3,16 +3,18 @@
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
+import { policyHealth } from "../health.ts";
 import {
+  address,
   Bench,
   cart,
   ciliumPolicy,
   cluster,
+  clusterwidePolicy,
   fromApp,
   httpFrom,
   identity,
   networkPolicy,
-  outside,
   policyGone,
   synced,
   till,
@@ -315,24 +317,87 @@ test("rule sets that change over and over leave nothing behind, and ports come b
   assert.equal(JSON.parse(readFileSync(bench.listenersPath, "utf8")).listeners.length, 1);
 });
 
-test("a policy that needs more listeners than there are stays out of force, and says so", () => {
-  using bench = benchWith(networkPolicy("web", fromApp("cart")));
-  const apps = Array.from({ length: 130 }, (_, index) => `app-${index}`);
-  bench.tell(...apps.map((app, index) => identity(400 + index, app)));
-  bench.tell(
-    ciliumPolicy("l7", {
-      ingress: apps.map((app) => ({
-        fromEndpoints: [{ matchLabels: { app } }],
-        toPorts: [{ ports: [{ port: "80", protocol: "TCP" }], rules: { kafka: [{ topic: app }] } }],
-      })),
-    }),
-  );
-  assert.deepEqual(bench.conditions(), [
-    "subject 1: ingress: all listeners for kafka of ingress are in use",
+/** A rule set for each app, of which there are so many. */
+const kafkaFrom = (apps: readonly string[]) => ({
+  ingress: apps.map((app) => ({
+    fromEndpoints: [{ matchLabels: { app } }],
+    toPorts: [{ ports: [{ port: "80", protocol: "TCP" }], rules: { kafka: [{ topic: app }] } }],
+  })),
+});
+const crowd = Array.from({ length: 130 }, (_, index) => `app-${index}`);
+const crowded = crowd.map((app, index) => identity(400 + index, app));
+const inCrowd = (index: number) => [400 + index, `10.244.1.${index}`] as const;
+
+test("rules that more listeners are needed for than there are deny, what comes with them is in force, and they follow", () => {
+  using bench = benchWith(networkPolicy("web", fromApp("cart", "till")));
+  bench.tell(...crowded, ...crowd.map((_, at) => address(`10.244.1.${at}/32`, 400 + at)));
+  assert.deepEqual(bench.ingress(1, cart, till), ["allow", "allow"]);
+  const spec = {
+    ...kafkaFrom(crowd),
+    ingressDeny: [{ fromEndpoints: [{ matchLabels: { app: "till" } }] }],
+  };
+  bench.tell(ciliumPolicy("l7", spec));
+  // A namespace has more than its quarter while more than half are free: 64 of 128.
+  const [first, second, last] = [inCrowd(0), inCrowd(64), inCrowd(129)];
+  assert.deepEqual(bench.ingress(1, cart, till, first, second, last), [
+    "allow",
+    "deny",
+    "redirect 11649",
+    "deny",
+    "deny",
   ]);
-  assert.deepEqual(bench.ingress(1, cart, outside), ["allow", "deny"]);
-  assert.deepEqual(paths(bench), []);
+  const scarce = "128 listeners for kafka of ingress";
+  assert.deepEqual(bench.conditions(), [
+    `listeners: namespace shop has its share of the ${scarce}, which are scarce: what needs one more of it is denied`,
+  ]);
+  assert.deepEqual([bench.enforced.size, bench.engine.isFailing], [64, false]);
+  assert.ok((bench.engine.waitMs ?? Infinity) <= 5_000);
+  bench.tell(ciliumPolicy("l7", kafkaFrom(crowd.slice(0, 65))));
+  assert.equal(bench.conditions().length, 1);
+  // One is free again, and goes to whom it was denied.
+  bench.tell(ciliumPolicy("l7", kafkaFrom(crowd.slice(1, 65))));
+  assert.deepEqual(bench.conditions(), []);
+  assert.match(bench.ingress(1, second)[0] ?? "", /^redirect/);
+  assert.deepEqual(bench.ingress(1, till), ["allow"]);
   bench.tell(l7Gone);
+  assert.deepEqual([bench.conditions(), bench.enforced.size], [[], 0]);
+});
+
+test("without any listener left the node says so, and rules of nobody's namespace have what there is", () => {
+  using bench = benchWith(networkPolicy("web", fromApp("cart")));
+  bench.tell(...crowded);
+  bench.tell(clusterwidePolicy("l7", kafkaFrom(crowd)));
+  assert.deepEqual(bench.conditions(), [
+    "listeners: all 128 listeners for kafka of ingress are in use: what needs one is denied",
+  ]);
+  assert.equal(bench.enforced.size, 128);
+  assert.deepEqual(bench.ingress(1, cart), ["allow"]);
+  const healthOf = policyHealth({ down: undefined, restarts: 0, report: bench.engine.report() });
+  assert.deepEqual(healthOf, {
+    state: "degraded",
+    message:
+      "policies are in force, and what lacks a listener is denied: " +
+      "listeners: all 128 listeners for kafka of ingress are in use: what needs one is denied",
+  });
+});
+
+test("a port that a connection kept is given out when that is over, though nobody tells", () => {
+  using bench = benchWith();
+  bench.tell(...crowded, clusterwidePolicy("l7", kafkaFrom(crowd.slice(0, 128))));
+  proxied(bench, 11_649);
+  // The one of the first app is free, but for the connection.
+  bench.tell(clusterwidePolicy("l7", kafkaFrom(crowd.slice(1, 129))));
+  const other = inCrowd(128);
+  assert.deepEqual(bench.ingress(1, other), ["deny"]);
+  bench.skip(5_000);
+  assert.deepEqual(bench.ingress(1, other), ["deny"]);
+  bench.node.setProxied({
+    client: { identity: cart[0], address: cart[1], port: 40_000 },
+    server: { identity: 300, address: webAddress, port: 80 },
+    proxyPort: 0,
+  });
+  bench.skip(5_000);
+  assert.deepEqual(bench.ingress(1, other), ["redirect 11649"]);
   assert.deepEqual(bench.conditions(), []);
 });
 

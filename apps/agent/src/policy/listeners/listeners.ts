@@ -3,12 +3,13 @@
 //
 //   compiler's lease -- slots in the kernel, also of earlier agents -- listener -- then free, for others after a while
 import { createHash } from "node:crypto";
-import { type RuleSetPorts, SlotError } from "@tsilium/policy";
+import type { RuleSetPorts, WantedListener } from "@tsilium/policy";
 import type { RuleSet } from "@tsilium/policy/model.ts";
 import type { Acknowledgement, WantedRules } from "../../proxy/model.ts";
 import type { Condition } from "../model.ts";
 import type { ListenersFile, SavedListeners } from "./listeners-file.ts";
 import { allPorts, PortPool } from "./port-pool.ts";
+import { Shares } from "./shares.ts";
 
 export type ListenersOptions = {
   readonly file: Pick<ListenersFile, "read" | "write">;
@@ -23,6 +24,8 @@ export type ListenersOptions = {
 type Listener = {
   readonly port: number;
   readonly content: string;
+  /** Whose share it counts for. */
+  readonly namespace: string;
   ruleSet: RuleSet;
   version: number;
   /** The compiler has it in some slot. */
@@ -46,6 +49,7 @@ export class Listeners implements RuleSetPorts {
   /** Ports in the kernel of which nobody knows any more what they were for. */
   readonly #foreign: Set<number>;
   readonly #pool: PortPool;
+  readonly #shares = new Shares();
   /** To be told of. */
   readonly #changed = new Set<number>();
   readonly #removed = new Set<number>();
@@ -61,11 +65,11 @@ export class Listeners implements RuleSetPorts {
     const used = inKernel.size > 0 ? allPorts() : [];
     const saved: SavedListeners = file.read() ?? { listeners: [], used, version: 0 };
     this.#version = saved.version;
-    for (const { port, content, ruleSet, version } of saved.listeners)
-      this.#add({ port, content, ruleSet, version, isLeased: false });
+    for (const { port, content, namespace, ruleSet, version } of saved.listeners)
+      this.#add({ port, content, namespace, ruleSet, version, isLeased: false });
     this.#foreign = new Set([...inKernel].filter((port) => !this.#byPort.has(port)));
     const taken = [...this.#byPort.keys(), ...this.#foreign];
-    this.#pool = new PortPool(taken, saved.used, acceptedPorts);
+    this.#pool = new PortPool({ taken, used: saved.used, acceptedPorts, now });
   }
 
   /** No port means anything. */
@@ -82,9 +86,11 @@ export class Listeners implements RuleSetPorts {
     return numbers.reduce((most, number) => Math.max(most, number), 0);
   }
 
-  acquire(ruleSet: RuleSet, content: string): number {
-    const hash = createHash("sha256").update(content).digest("hex");
-    const listener = this.#byContent.get(hash) ?? this.#open(ruleSet, hash);
+  acquire(wanted: WantedListener): number | undefined {
+    const { ruleSet } = wanted;
+    const content = createHash("sha256").update(wanted.content).digest("hex");
+    const listener = this.#byContent.get(content) ?? this.#open({ ...wanted, content });
+    if (!listener) return undefined;
     listener.isLeased = true;
     if (JSON.stringify(listener.ruleSet) === JSON.stringify(ruleSet)) return listener.port;
     // The same rules under other numbers.
@@ -100,12 +106,21 @@ export class Listeners implements RuleSetPorts {
     if (listener) listener.isLeased = false;
   }
 
+  /** There is a port for it, and it is not another's by right. */
+  hasRoom({ ruleSet, namespace }: Omit<WantedListener, "content">): boolean {
+    const { direction, kind } = ruleSet;
+    const free = this.#pool.free(direction, kind);
+    const mayHave = this.#shares.mayHaveOneMore({ ruleSet, namespace }, free);
+    return mayHave && this.#pool.hasSome(direction, kind);
+  }
+
   /** Lets go of what neither the compiler has nor a slot in the kernel, by the ports that these refer to. */
   sweep(inKernel: ReadonlySet<number>): void {
-    for (const [port, { isLeased, content }] of this.#byPort) {
-      if (isLeased || inKernel.has(port)) continue;
+    for (const [port, listener] of this.#byPort) {
+      if (listener.isLeased || inKernel.has(port)) continue;
       this.#byPort.delete(port);
-      this.#byContent.delete(content);
+      this.#byContent.delete(listener.content);
+      this.#shares.remove(listener);
       this.#changed.delete(port);
       this.#removed.add(port);
       this.#free(port);
@@ -117,12 +132,16 @@ export class Listeners implements RuleSetPorts {
   /** Before anything in the kernel refers to new ports. What cannot be written is tried again. */
   save(): void {
     if (this.#isSaved) return;
-    const listeners = Array.from(this.#byPort.values(), ({ port, version, content, ruleSet }) => ({
-      port,
-      version,
-      content,
-      ruleSet,
-    }));
+    const listeners = Array.from(
+      this.#byPort.values(),
+      ({ port, version, content, namespace, ruleSet }) => ({
+        port,
+        version,
+        content,
+        namespace,
+        ruleSet,
+      }),
+    );
     try {
       this.#file.write({ listeners, used: [...this.#pool.used], version: this.#version });
       this.#isSaved = true;
@@ -173,11 +192,15 @@ export class Listeners implements RuleSetPorts {
     return waits.length === 0 ? undefined : Math.max(0, Math.min(...waits));
   }
 
-  conditions(): Condition[] {
+  /** @param missing rule sets that have no listener */
+  conditions(missing: readonly WantedListener[]): Condition[] {
     const file: Condition[] =
       this.#fileError === undefined
         ? []
-        : [{ kind: "listener", name: "listeners.json", reason: this.#fileError }];
+        : [{ kind: "file", name: "listeners.json", reason: this.#fileError }];
+    const scarce = this.#shares.conditions(missing, ({ direction, kind }) =>
+      this.#pool.hasSome(direction, kind),
+    );
     const listeners = [...this.#byPort.values()]
       .filter(({ isLeased, isAcknowledged, problem }) => isLeased && (!isAcknowledged || problem))
       .map((listener): Condition => {
@@ -186,28 +209,30 @@ export class Listeners implements RuleSetPorts {
           kind: "listener",
           name: `listener ${port}`,
           reason: problem ?? `no proxy has acknowledged its ${ruleSet.kind} rules`,
-          ...(this.#isWaiting(listener) ? { waiting: true } : {}),
+          ...(this.#isWaiting(listener) ? { waiting: true } : { denies: true }),
         };
       });
-    return [...file, ...listeners];
+    return [...scarce, ...file, ...listeners];
   }
 
-  #open(ruleSet: RuleSet, content: string): Listener {
-    const { direction, kind } = ruleSet;
-    const port = this.#pool.take(direction, kind);
-    if (port === undefined)
-      throw new SlotError("no_port_left", `all listeners for ${kind} of ${direction} are in use`);
+  #open({ ruleSet, content, namespace }: WantedListener): Listener | undefined {
+    if (!this.hasRoom({ ruleSet, namespace })) return undefined;
+    const port = this.#pool.take(ruleSet.direction, ruleSet.kind);
+    if (port === undefined) return undefined;
     const version = ++this.#version;
     this.#isSaved = false;
     this.#changed.add(port);
     this.#removed.delete(port);
-    return this.#add({ port, content, ruleSet, version, isLeased: true });
+    return this.#add({ port, content, namespace, ruleSet, version, isLeased: true });
   }
 
-  #add(fields: Pick<Listener, "port" | "content" | "ruleSet" | "version" | "isLeased">): Listener {
+  #add(
+    fields: Pick<Listener, "port" | "content" | "namespace" | "ruleSet" | "version" | "isLeased">,
+  ): Listener {
     const listener = { ...fields, askedAt: undefined, isAcknowledged: false, problem: undefined };
     this.#byPort.set(listener.port, listener);
     this.#byContent.set(listener.content, listener);
+    this.#shares.add(listener);
     return listener;
   }
 

@@ -1,5 +1,6 @@
 // Everything between policy and the proxies that it sends connections to: listeners and their rule sets, and connections
 // that are to follow rules which are others now.
+import type { WantedListener } from "@tsilium/policy";
 import type { Acknowledgement, WantedRules } from "../../proxy/model.ts";
 import type { PolicyKernel } from "../kernel.ts";
 import type { Condition } from "../model.ts";
@@ -91,8 +92,9 @@ export class Redirection {
     return waits.length === 0 ? undefined : Math.min(...waits);
   }
 
-  conditions(): Condition[] {
-    return this.listeners.conditions();
+  /** @param missing rule sets that have no listener */
+  conditions(missing: readonly WantedListener[]): Condition[] {
+    return this.listeners.conditions(missing);
   }
 }
 

@@ -88,6 +88,17 @@ export function ciliumPolicy(name: string, spec: object, generation = ++generati
   const ref = { kind: "CiliumNetworkPolicy", namespace: "shop", name } as const;
   return { kind: "policy", ref, object: object as KubeObject };
 }
+/** The same, of the whole cluster. */
+export function clusterwidePolicy(name: string, spec: object): PolicyInput {
+  const object = {
+    apiVersion: "cilium.io/v2",
+    kind: "CiliumClusterwideNetworkPolicy",
+    metadata: { name, uid: `uid-${name}`, generation: ++generations },
+    spec: { endpointSelector: { matchLabels: { app: "web" } }, ...spec },
+  };
+  const ref = { kind: "CiliumClusterwideNetworkPolicy", namespace: "", name } as const;
+  return { kind: "policy", ref, object: object as KubeObject };
+}
 /** Requests for these paths on port 80, from these apps. */
 export const httpFrom = (paths: readonly string[], ...apps: string[]) => ({
   ingress: [
