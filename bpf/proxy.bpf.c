@@ -30,34 +30,76 @@ static __always_inline __be16 random_port(void)
 	return bpf_htons(UPSTREAM_PORT_BITS | (bpf_get_prandom_u32() & (__u16)~UPSTREAM_PORT_MASK));
 }
 
-/* Whether the client itself has a connection to the server from that port, which the proxy accepted. */
-static __always_inline bool is_clients_own(
-	struct bpf_sock_addr *ctx, struct bpf_sock_tuple *tuple, __u32 size)
+/* Whether a connection between these ends is there, or was a moment ago. Not somebody's listener. */
+static __always_inline bool is_connected(
+	struct bpf_sock_addr *ctx, struct bpf_sock_tuple *tuple, const __u32 size)
 {
-	struct bpf_sock *sk;
+	struct bpf_sock *sk = bpf_skc_lookup_tcp(ctx, tuple, size, BPF_F_CURRENT_NETNS, 0);
+	__u32 state;
+
+	if (!sk)
+		return false;
+	state = sk->state;
+	bpf_sk_release(sk);
+	return state != BPF_TCP_LISTEN;
+}
+
+/* Whether the port is taken for this server: by the client itself, whose connection the proxy accepted (local is the server), or by
+ * one that the proxy made, if only one that waits for its end (local is the client): connect() would refuse it.
+ */
+static __always_inline bool is_taken4(struct bpf_sock_addr *ctx, __be32 client, __be16 port)
+{
+	struct bpf_sock_tuple tuple = {};
 
 	if (ctx->protocol != IPPROTO_TCP)
 		return false;
-	sk = bpf_skc_lookup_tcp(ctx, tuple, size, BPF_F_CURRENT_NETNS, 0);
-	if (!sk)
+	tuple.ipv4.saddr = client;
+	tuple.ipv4.sport = port;
+	tuple.ipv4.daddr = ctx->user_ip4;
+	tuple.ipv4.dport = ctx->user_port;
+	if (is_connected(ctx, &tuple, sizeof(tuple.ipv4)))
+		return true;
+	tuple.ipv4.daddr = client;
+	tuple.ipv4.dport = port;
+	tuple.ipv4.saddr = ctx->user_ip4;
+	tuple.ipv4.sport = ctx->user_port;
+	return is_connected(ctx, &tuple, sizeof(tuple.ipv4));
+}
+
+static __always_inline void read_server6(struct bpf_sock_addr *ctx, __be32 *server)
+{
+	server[0] = ctx->user_ip6[0];
+	server[1] = ctx->user_ip6[1];
+	server[2] = ctx->user_ip6[2];
+	server[3] = ctx->user_ip6[3];
+}
+
+static __always_inline bool is_taken6(
+	struct bpf_sock_addr *ctx, const struct in6_addr *client, __be16 port)
+{
+	struct bpf_sock_tuple tuple = {};
+
+	if (ctx->protocol != IPPROTO_TCP)
 		return false;
-	size = sk->state;
-	bpf_sk_release(sk);
-	return size != BPF_TCP_LISTEN;
+	__builtin_memcpy(tuple.ipv6.saddr, client, sizeof(*client));
+	tuple.ipv6.sport = port;
+	read_server6(ctx, tuple.ipv6.daddr);
+	tuple.ipv6.dport = ctx->user_port;
+	if (is_connected(ctx, &tuple, sizeof(tuple.ipv6)))
+		return true;
+	__builtin_memcpy(tuple.ipv6.daddr, client, sizeof(*client));
+	tuple.ipv6.dport = port;
+	read_server6(ctx, tuple.ipv6.saddr);
+	tuple.ipv6.sport = ctx->user_port;
+	return is_connected(ctx, &tuple, sizeof(tuple.ipv6));
 }
 
 static __always_inline bool bind_to4(struct bpf_sock_addr *ctx, __be32 client, __be16 port)
 {
 	struct sockaddr_in address = {
 		.sin_family = AF_INET, .sin_port = port, .sin_addr.s_addr = client};
-	struct bpf_sock_tuple tuple = {.ipv4 = {
-					       .saddr = client,
-					       .sport = port,
-					       .daddr = ctx->user_ip4,
-					       .dport = ctx->user_port,
-				       }};
 
-	return !is_clients_own(ctx, &tuple, sizeof(tuple.ipv4)) &&
+	return !is_taken4(ctx, client, port) &&
 	       !bpf_bind(ctx, (struct sockaddr *)&address, sizeof(address));
 }
 
@@ -66,16 +108,8 @@ static __always_inline bool bind_to6(
 {
 	struct sockaddr_in6 address = {
 		.sin6_family = AF_INET6, .sin6_port = port, .sin6_addr = *client};
-	struct bpf_sock_tuple tuple = {};
 
-	__builtin_memcpy(tuple.ipv6.saddr, client, sizeof(*client));
-	tuple.ipv6.sport = port;
-	tuple.ipv6.daddr[0] = ctx->user_ip6[0];
-	tuple.ipv6.daddr[1] = ctx->user_ip6[1];
-	tuple.ipv6.daddr[2] = ctx->user_ip6[2];
-	tuple.ipv6.daddr[3] = ctx->user_ip6[3];
-	tuple.ipv6.dport = ctx->user_port;
-	return !is_clients_own(ctx, &tuple, sizeof(tuple.ipv6)) &&
+	return !is_taken6(ctx, client, port) &&
 	       !bpf_bind(ctx, (struct sockaddr *)&address, sizeof(address));
 }
 

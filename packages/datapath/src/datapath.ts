@@ -88,8 +88,8 @@ export class Datapath implements Disposable {
     });
     this.nodes = new NodesMap(new TypedMap(maps.get("tsi_nodes"), mapCodecs.tsi_nodes));
     this.conntrack = new Conntrack({
-      ipv4: [maps.get("tsi_ct4"), maps.get("tsi_ct4_new")],
-      ipv6: [maps.get("tsi_ct6"), maps.get("tsi_ct6_new")],
+      ipv4: [maps.get("tsi_ct4_new"), maps.get("tsi_ct4")],
+      ipv6: [maps.get("tsi_ct6_new"), maps.get("tsi_ct6")],
     });
     this.nat = new Nat({ ipv4: maps.get("tsi_nat4"), ipv6: maps.get("tsi_nat6") });
     this.services = new ServiceMaps(serviceTables(maps), flowTables(maps));

@@ -81,8 +81,8 @@ export class PolicyMaps implements Disposable {
     this.#runtime = new RuntimeSwitch(map("tsi_runtime"));
     const pick = (names: readonly string[]) => names.flatMap((name) => opened.get(name) ?? []);
     this.#conntrack = new Conntrack({
-      ipv4: pick(["tsi_ct4", "tsi_ct4_new"]),
-      ipv6: pick(["tsi_ct6", "tsi_ct6_new"]),
+      ipv4: pick(["tsi_ct4_new", "tsi_ct4"]),
+      ipv6: pick(["tsi_ct6_new", "tsi_ct6"]),
     });
   }
 

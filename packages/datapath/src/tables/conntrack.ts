@@ -36,6 +36,10 @@ type Table = {
 export class Conntrack {
   readonly #tables: readonly Table[];
 
+  /**
+   * @param maps tables of a family: young connections first. An entry goes from there to the other table and never back, so
+   * read in this order none is missed; one that goes meanwhile may be read twice.
+   */
   constructor(maps: { readonly ipv4: readonly BpfMap[]; readonly ipv6: readonly BpfMap[] }) {
     const ofFamily4 = endsReader(conntrackKey4, ends4);
     const ofFamily6 = endsReader(conntrackKey6, ends6);
