@@ -19,14 +19,14 @@ export function recordsOf(line: string, direction: Direction): ProxyRecord[] | u
     server: read.server,
     rule: verdict?.rule ?? 0,
   };
-  const asked = kind === "s" ? handshake(read.subject) : request(read);
+  const asked = kind === "s" ? handshake(read) : request(read);
   const { beganUs, endedUs } = read;
   const outcome = verdict?.kind ?? "denied";
   const first: ProxyRecord = {
     timeNs: `${beganUs}000`,
     ...about,
     verdict: outcome,
-    l7: { kind: "http", type: 1, latencyNs: 0, code: 0, ...asked },
+    l7: { kind: "http", type: 1, latencyNs: 0, code: codeOf(read), ...asked },
   };
   // Of TLS that is passed on there is no answer to tell.
   if (outcome === "denied" || kind === "s") return [first];
@@ -62,7 +62,7 @@ type Line = {
 
 const digits = /^\d{1,17}$/;
 const addressText = /^[0-9a-f.:]{2,45}$/;
-const verdictText = /^(?:-|[abuABUCDVd]\d{1,10}(?:,\w+,\d+)?)$/;
+const verdictText = /^(?:-|[abuABUd]\d{1,10}(?::\w+:)?(?:,\w+,\d+)?)$/;
 
 /** kind port client port server port verdict state status began:version ended told raw subject */
 function readLine(line: string): Line | undefined {
@@ -114,7 +114,7 @@ type Asked = Pick<
   "method" | "url" | "protocol" | "headers"
 >;
 
-function request({ kind, version, told, raw, subject: read }: Line): Asked {
+function request({ kind, server, version, told, raw, subject: read }: Line): Asked {
   // Of what was refused: as it came, with characters that would mean something to a terminal made harmless.
   const isRefused = read === "-" && raw !== "-";
   const subject = isRefused
@@ -127,8 +127,14 @@ function request({ kind, version, told, raw, subject: read }: Line): Asked {
   if (hostAt === 0 || targetAt === 0)
     return { method: "", url: "", protocol: protocols.get(version) ?? "", headers: [] };
   const host = subject.slice(hostAt, targetAt - 1);
-  const target = subject.slice(targetAt);
-  const origin = host === "" ? "" : `${kind === "t" ? "https" : "http"}://${host}`;
+  const rest = subject.slice(targetAt);
+  // What follows a target that was read is not the client's (rules.ts, "extended").
+  const target = isRefused ? rest : (rest.split(" ", 1)[0] ?? "");
+  const scheme = kind === "t" ? "https" : "http";
+  // Rules see no port that is the connection's; people write it where it is not the scheme's.
+  const port =
+    server.port === (kind === "t" ? 443 : 80) || /:\d+$/.test(host) ? "" : `:${server.port}`;
+  const origin = host === "" ? "" : `${scheme}://${host}${port}`;
   return {
     method: subject.slice(0, hostAt - 1),
     url: target.startsWith("/") ? `${origin}${target}` : target,
@@ -143,17 +149,24 @@ const protocols = new Map([
   ["2.0", "HTTP/2"],
 ]);
 
-/** TLS has no kind of its own in flows. */
-function handshake(subject: string): Asked {
+/** TLS has no kind of its own in flows. Without a name: the address. */
+function handshake({ subject, server }: Line): Asked {
   const name = subject.startsWith(".") ? subject.slice(1) : "";
-  return { method: "", url: name === "" ? "" : `https://${name}`, protocol: "TLS", headers: [] };
+  const shown = name || (server.address.includes(":") ? `[${server.address}]` : server.address);
+  return { method: "", url: `https://${shown}`, protocol: "TLS", headers: [] };
+}
+
+/** Of what we answered instead of a server. */
+function codeOf({ kind, verdict }: Line): number {
+  if (kind === "s" || (verdict !== undefined && verdict.kind !== "denied")) return 0;
+  return verdict === undefined ? 400 : 403;
 }
 
 /** undefined: no rule was asked. */
 function verdictOf(text: string) {
   if (text === "-") return undefined;
   const rule = Number.parseInt(text.slice(1), 10);
-  const kinds = { u: "audit", U: "audit", V: "audit", d: "denied" } as const;
+  const kinds = { u: "audit", U: "audit", d: "denied" } as const;
   return { kind: kinds[text[0] as keyof typeof kinds] ?? ("forwarded" as const), rule };
 }
 

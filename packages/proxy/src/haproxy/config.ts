@@ -16,6 +16,7 @@ export type ConfigOptions = {
   readonly pool: Pool;
   readonly maxConnections: number;
   readonly threads: number;
+  readonly headersMs: number;
 };
 
 /** Number of the access log's descriptor in the process. */
@@ -30,12 +31,14 @@ export function configOf(options: ConfigOptions): string {
   const { pool } = options;
   const sections = [
     global(options),
-    defaults(),
+    base(options),
+    rulesDefaults(),
     plainFrontend(options),
     tlsFrontend(options),
     sniFrontend(options),
+    shareTable,
     passBackend(),
-    ["backend none", denyRule("if TRUE")],
+    ["backend none from base", denyRule("if TRUE")],
     ...pool.http.map((port) => rulesBackend(port, options)),
     ...pool.sni.map((port) => namesBackend(port, options)),
     ...[...pool.slots.plain, ...pool.slots.mutual].map((slot) => slotBackend(slot, options)),
@@ -63,6 +66,8 @@ function global({ paths, maxConnections, threads }: ConfigOptions): string[] {
     "tune.lua.maxmem 64",
     `stats socket ${paths.runtimeSocket} mode 600 level admin expose-fd listeners`,
     "stats timeout 1m",
+    // Of one that has handed its listeners on to a process with another configuration, and knows of no new rules.
+    "hard-stop-after 30s",
     // A write to a pipe is whole up to 4096 bytes.
     `log fd@${accessLogFd} len 4000 format raw local0`,
     "ssl-default-bind-options ssl-min-ver TLSv1.2",
@@ -70,15 +75,15 @@ function global({ paths, maxConnections, threads }: ConfigOptions): string[] {
   ];
 }
 
-function defaults(): string[] {
+function base({ headersMs }: ConfigOptions): string[] {
   return [
-    "defaults",
+    "defaults base",
     "mode http",
     "timeout connect 10s",
     // Of a request's headers. Whoever is slower is cut off.
-    "timeout http-request 10s",
-    // Connections are the client's and the server's: they say when one ends.
-    "timeout http-keep-alive 1h",
+    `timeout http-request ${headersMs}`,
+    "timeout http-keep-alive 5m",
+    // Otherwise connections are the client's and the server's: they say when one ends.
     "timeout client 1h",
     "timeout server 1h",
     "timeout tunnel 24h",
@@ -96,6 +101,16 @@ function defaults(): string[] {
     "source 0.0.0.0 usesrc clientip",
   ];
 }
+
+/** One client's connections are no more than an eighth of all: others are served whatever it does. */
+const shareTable = [
+  "backend shares from base",
+  "stick-table type ipv6 size 100k expire 1h store conn_cur",
+];
+const shareRules = ({ maxConnections }: ConfigOptions): string[] => [
+  "tcp-request connection track-sc0 src table shares",
+  `tcp-request connection reject if { sc0_conn_cur(shares) gt ${Math.ceil(maxConnections / 8)} }`,
+];
 
 /** Who connects to a listener himself asks for the proxy, which would ask itself. */
 const noLoops = [
@@ -121,15 +136,17 @@ function logFormat(kind: "h" | "t" | "s", port: string): string[] {
 
 const bornRule = "tcp-request session set-var(sess.born) date(0,ms)";
 
-function plainFrontend({ pool, paths }: ConfigOptions): string[] {
+function plainFrontend(options: ConfigOptions): string[] {
+  const { pool, paths } = options;
   return [
-    "frontend plain",
+    "frontend plain from base",
     "mode tcp",
     ...logFormat("h", `%[so_id,mod(${ipv6Id})]`),
     // Tells the frontend behind a slot whose listener it was; addresses are in the PROXY header anyway.
     `unique-id-format %[so_id,mod(${ipv6Id})]`,
     ...binds(pool.http),
     ...noLoops,
+    ...shareRules(options),
     bornRule,
     `tcp-request session set-var(sess.tls) so_id,mod(${ipv6Id}),map_str(${paths.map("tls")})`,
     "tcp-request inspect-delay 10s",
@@ -137,7 +154,8 @@ function plainFrontend({ pool, paths }: ConfigOptions): string[] {
     // What comes to a listener that terminates TLS and is none fails in the handshake.
     "tcp-request content set-log-level silent",
     `http-request set-var(txn.p) so_id,mod(${ipv6Id})`,
-    movedRule,
+    ...movedRules,
+    specsRule(paths),
     ...readingRules(),
     grpcType,
     "use_backend r%[var(txn.p)] if { var(txn.p) -m found }",
@@ -158,7 +176,7 @@ function tlsFrontend({ pool, paths }: ConfigOptions): string[] {
       ...more,
     ].join(" ");
   return [
-    "frontend tls",
+    "frontend tls from base",
     ...logFormat("t", "%[fc_pp_unique_id]"),
     ...pool.slots.plain.map((slot) => bind(slot)),
     ...pool.slots.mutual.map((slot) =>
@@ -166,7 +184,8 @@ function tlsFrontend({ pool, paths }: ConfigOptions): string[] {
     ),
     bornRule,
     "http-request set-var(txn.p) fc_pp_unique_id",
-    movedRule,
+    ...movedRules,
+    specsRule(paths),
     ...readingRules(),
     grpcType,
     "use_backend r%[var(txn.p)]",
@@ -179,17 +198,27 @@ export const slotCertificate = (paths: Paths, slot: string): string => paths.map
 export const slotAuthority = (paths: Paths, slot: string): string => paths.map(`${slot}.ca.pem`);
 
 /** Connections that are held to other rules than their listener's: txn.p becomes whose. Only while there are any. */
-const movedRule = "http-request lua.move if { var(proc.moved) -m bool }";
+const movedRules = [
+  "http-request lua.move if { var(proc.moved) -m bool }",
+  // Nor does it go on when it is not known what holds.
+  "http-request reject if { var(proc.moved) -m bool } !{ var(txn.m) -m bool }",
+];
 
-function sniFrontend({ pool }: ConfigOptions): string[] {
+/** What rules of the listener ask about headers is answered before they are asked; only where some do. */
+const specsRule = (paths: Paths): string =>
+  `http-request lua.read_headers if { var(proc.specs) -m bool } { var(txn.p),map_str(${paths.map("specs")}) -m found }`;
+
+function sniFrontend(options: ConfigOptions): string[] {
+  const { pool } = options;
   return [
-    "frontend sni",
+    "frontend sni from base",
     "mode tcp",
     ...logFormat("s", `%[so_id,mod(${ipv6Id})]`),
     ...binds(pool.sni),
     ...noLoops,
+    ...shareRules(options),
     "tcp-request inspect-delay 10s",
-    'tcp-request content set-var-fmt(txn.t) "%[date(0,us)]:-"',
+    "tcp-request content set-var(txn.t) date(0,us)",
     "tcp-request content reject unless { req.ssl_hello_type 1 }",
     // A name with other characters is no name of a server: as one without.
     'tcp-request content set-var-fmt(txn.q) ".%[req.ssl_sni,lower]"',
@@ -200,7 +229,7 @@ function sniFrontend({ pool }: ConfigOptions): string[] {
 
 function namesBackend(port: number, { paths }: ConfigOptions): string[] {
   return [
-    `backend s${port}`,
+    `backend s${port} from base`,
     "mode tcp",
     `tcp-request content set-var(txn.v) var(txn.q),map_reg(${rulesMap(paths, port)},${noVerdict})`,
     "tcp-request content reject unless { var(txn.v) -m beg a u }",
@@ -210,7 +239,7 @@ function namesBackend(port: number, { paths }: ConfigOptions): string[] {
 
 function slotBackend(slot: string, { paths }: ConfigOptions): string[] {
   return [
-    `backend ${slot}`,
+    `backend ${slot} from base`,
     "mode tcp",
     "source 0.0.0.0",
     `server slot unix@${paths.slotSocket(slot)} send-proxy-v2 proxy-v2-options unique-id`,
@@ -220,19 +249,22 @@ function slotBackend(slot: string, { paths }: ConfigOptions): string[] {
 const denyRule = (condition: string): string =>
   `http-request deny deny_status 403 content-type text/plain string "Access denied\\r\\n" ${condition}`;
 
-function rulesBackend(port: number, { paths }: ConfigOptions): string[] {
-  const verdict = `http-request set-var(txn.v) var(txn.q),map_reg(${rulesMap(paths, port)},${noVerdict})`;
-  const extended = "{ var(txn.v) -m beg x }";
-  const allowed = "{ var(txn.v) -m beg a b u A B U C D V }";
-  const inTls = "{ var(txn.v) -m beg A B U C D V }";
+/** change_headers makes a of b. */
+const allowed = "{ var(txn.v) -m beg a u A U }";
+const inTls = "{ var(txn.v) -m beg A U }";
+
+/**
+ * What is done with a verdict, written once for all listeners (512 times over it would take half a second to read). The
+ * verdict itself is found before, by the backends' rules of TCP, which come first.
+ */
+function rulesDefaults(): string[] {
   return [
-    `backend r${port}`,
-    verdict,
+    "defaults rules from base",
+    'tcp-request content set-var-fmt(txn.q) "%[var(txn.q)] %[var(txn.x)]" if { var(txn.x) -m found }',
+    "http-request allow if { var(txn.v) -m beg a } { fc_http_major 1 }",
+    ...serverRules,
     "http-request allow if { var(txn.v) -m beg a }",
-    `http-request lua.read_headers ${port} if ${extended}`,
-    `http-request set-var-fmt(txn.y) "%[var(txn.q)] %[var(txn.x)]" if ${extended}`,
-    `${verdict.replace("txn.q", "txn.y")} if ${extended}`,
-    `http-request lua.change_headers ${port} if { var(txn.v) -m beg b B D }`,
+    "http-request lua.change_headers if { var(txn.v) -m beg b B }",
     // A body that is on its way is taken first: HAProxy answers early by resetting the stream (HTTP/2), which some
     // clients take for a failure. Not where it may never end: waiting too long is answered with 408.
     `http-request wait-for-body time 5s if !${allowed} { req.hdr_cnt(content-length) gt 0 } { req.body_size lt 16384 } !{ req.fhdr(expect) -m found }`,
@@ -244,28 +276,42 @@ function rulesBackend(port: number, { paths }: ConfigOptions): string[] {
     `http-request set-var(txn.sn) req.fhdr(host),host_only,lower if ${inTls} !{ var(txn.sn) -m len gt 0 }`,
     // No name, nothing to know the server by.
     `http-request deny deny_status 502 content-type text/plain string "No server name\\r\\n" if ${inTls} !{ var(txn.sn) -m len gt 0 }`,
-    // Servers t and c are added when the listener's rules ask for them (tls.ts). With no weight none is used that is not
-    // named here.
-    "use-server h1 if { var(txn.v) -m beg a b u } { fc_http_major 1 }",
-    "use-server h2 if { var(txn.v) -m beg a b u }",
-    "use-server t%[fc_http_major] if { var(txn.v) -m beg A B U }",
-    "use-server c%[fc_http_major] if { var(txn.v) -m beg C D V }",
-    ...originServers(),
+    `http-request set-var-fmt(txn.s) "t%[fc_http_major]%[var(txn.v),field(2,:)]" if ${inTls}`,
+  ];
+}
+
+/** txn.s is the server's name where it is not h1. */
+const serverRules = [
+  "http-request set-var(txn.s) str(h2) if { fc_http_major 2 } !{ ssl_fc }",
+  // What is behind TLS that ends here was offered HTTP/2 by us: only gRPC is sure to be understood in it.
+  "http-request set-var(txn.s) str(h2) if { fc_http_major 2 } { ssl_fc } { req.fhdr(content-type) -m beg application/grpc }",
+];
+
+function rulesBackend(port: number, { paths }: ConfigOptions): string[] {
+  return [
+    `backend r${port} from rules`,
+    `tcp-request content set-var(txn.v) var(txn.q),map_reg(${rulesMap(paths, port)},${noVerdict})`,
+    ...originServers,
   ];
 }
 
 /** For connections that are held to no rules any more. */
 function passBackend(): string[] {
   return [
-    "backend r0",
+    "backend r0 from base",
     "http-request set-var(txn.v) str(a0)",
-    "use-server h1 if { fc_http_major 1 }",
-    "use-server h2 if TRUE",
-    ...originServers(),
+    ...serverRules,
+    ...originServers,
   ];
 }
 
-/** The server that the client asked, in the protocol that it speaks. */
-function originServers(): string[] {
-  return ["server h1 0.0.0.0:0 weight 0", "server h2 0.0.0.0:0 proto h2 weight 0"];
-}
+/**
+ * The server that the client asked, in the protocol that it speaks; servers in TLS are added when rules ask for them
+ * (tls.ts). With no weight none is used that is not named here: a name that is none is answered with 503.
+ */
+const originServers = [
+  "use-server h1 unless { var(txn.s) -m found }",
+  "use-server %[var(txn.s)] if { var(txn.s) -m found }",
+  "server h1 0.0.0.0:0 weight 0",
+  "server h2 0.0.0.0:0 proto h2 weight 0",
+];

@@ -84,6 +84,18 @@ suite("HTTP through HAProxy", () => {
     }
   });
 
+  test("HTTP/1.0 without a Host has the host that is empty", async () => {
+    const ask = () => world.raw(80, "GET /x/../bare HTTP/1.0\r\n\r\n");
+    await world.set(10_000, httpRules([{ host: "-" }, { host: "80" }]));
+    assert.match(await ask(), /^HTTP\/1\.[01] 403 /);
+    await world.set(10_000, httpRules([{ host: "", path: "/bare" }]));
+    assert.match(await ask(), /^HTTP\/1\.[01] 200 /);
+    await eventually(() =>
+      world.records.some(({ l7 }) => l7.kind === "http" && l7.url === "/bare"),
+    );
+    await world.set(10_000, httpRules([{ method: "GET", path: "/public(/.*)?" }]));
+  });
+
   test("records tell of requests and answers", async () => {
     await world.curl(`${url}/public/marked`);
     await world.curl(`${url}/denied/marked`);

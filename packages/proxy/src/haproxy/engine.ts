@@ -3,7 +3,7 @@
 // whole of what holds now.
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Direction } from "@tsilium/policy/model.ts";
-import { lastWords, type RunningProcess, stop, watchEnd } from "../launch/index.ts";
+import { type RunningProcess, stop, watchEnd } from "../launch/index.ts";
 import type {
   L7Engine,
   ListenerProblem,
@@ -17,12 +17,12 @@ import type {
 import { secretRefs } from "../secrets/index.ts";
 import { recordsOf } from "./access-log.ts";
 import { HaproxyError } from "./error.ts";
-import { Listeners } from "./listeners.ts";
+import { firstEntries, Listeners } from "./listeners.ts";
 import { readLog } from "./log-reader.ts";
 import { Moves } from "./moves.ts";
 import { pathsOf, type Paths } from "./paths.ts";
-import { type Pool, poolOf } from "./pool.ts";
-import { adoptOrLaunch, type ProcessOptions } from "./process.ts";
+import { type Pool, poolOf, poolWithout } from "./pool.ts";
+import { adoptOrLaunch, failureOf, type ProcessOptions, type Started } from "./process.ts";
 import { Runtime } from "./runtime.ts";
 import { readInfo } from "./version.ts";
 
@@ -66,12 +66,7 @@ export class HaproxyEngine implements L7Engine {
     return this.#serially(async () => {
       const { runDir, user, secrets } = this.#options;
       this.#stopListening ??= secrets.onChange((namespace, name) => this.#secret(namespace, name));
-      const paths = pathsOf(runDir, this.direction, user);
-      const { process, adopted } = await adoptOrLaunch(this.#options, paths, this.#pool);
-      if (this.#running?.process.pid !== process.pid || !adopted) this.#take(process, paths);
-      const running = this.#current();
-      await this.#serving(running, signal);
-      if (adopted) await running.adopt();
+      const running = await this.#begin(pathsOf(runDir, this.direction, user), signal);
       if (this.#known) await running.listeners.setAll([...this.#rules.values()]);
     });
   }
@@ -143,18 +138,43 @@ export class HaproxyEngine implements L7Engine {
     await this[Symbol.asyncDispose]();
   }
 
-  #take(process: RunningProcess, paths: Paths): void {
+  /** Ports that others have are left out, each at the cost of its own listener. */
+  async #begin(paths: Paths, signal: AbortSignal): Promise<Running> {
+    const taken = new Set<number>();
+    for (;;) {
+      const entries = firstEntries(this.#rules.values());
+      const started = await adoptOrLaunch(this.#options, paths, this.#pool, { taken, entries });
+      const { process } = started;
+      if (this.#running?.process.pid !== process.pid || !started.adopted)
+        this.#take(started, paths);
+      const running = this.#current();
+      if (await this.#serves(running, signal)) {
+        if (started.adopted) await running.adopt();
+        return running;
+      }
+      const failure = failureOf(process.pid, paths);
+      const news = failure.taken.filter((port) => !taken.has(port));
+      for (const port of news) taken.add(port);
+      const most = (this.#pool.http.length + this.#pool.sni.length) / 2;
+      if (news.length === 0 || taken.size > most)
+        throw new HaproxyError("failed", `HAProxy does not start: ${failure.words}`);
+    }
+  }
+
+  #take({ process, taken }: Started, paths: Paths): void {
     this.#running?.[Symbol.dispose]();
     const running = new Running(process, {
       paths,
-      pool: this.#pool,
+      pool: poolWithout(this.#pool, taken),
+      taken,
       secrets: this.#options.secrets,
       onLines: (lines) => this.#log(lines),
       onEnd: (how) => {
         if (this.#running !== running) return;
         running[Symbol.dispose]();
         this.#running = undefined;
-        if (!this.#disposed) this.#options.onEnd?.(how);
+        // One that never served is `start`'s to tell of.
+        if (!this.#disposed && running.served) this.#options.onEnd?.(how);
       },
     });
     this.#running = running;
@@ -165,8 +185,8 @@ export class HaproxyEngine implements L7Engine {
     return this.#running;
   }
 
-  /** Its runtime socket is opened last but for the listeners' own opening, which is done when it answers. */
-  async #serving(running: Running, signal: AbortSignal): Promise<void> {
+  /** Whether it answers, which it does when its listeners are open; false when it ended. */
+  async #serves(running: Running, signal: AbortSignal): Promise<boolean> {
     const deadline = performance.now() + startPatienceMs;
     for (;;) {
       signal.throwIfAborted();
@@ -175,11 +195,15 @@ export class HaproxyEngine implements L7Engine {
         .ask("show info")
         .then((text) => readInfo(text).pid)
         .catch(() => 0);
-      if (pid === running.process.pid) return;
-      if (this.#running !== running || performance.now() > deadline)
+      if (pid === running.process.pid) {
+        running.served = true;
+        return true;
+      }
+      if (this.#running !== running) return false;
+      if (performance.now() > deadline)
         throw new HaproxyError(
           "failed",
-          `HAProxy does not start: ${lastWords(running.paths.logFile)}`,
+          `HAProxy does not start: ${failureOf(running.process.pid, running.paths).words}`,
         );
       await sleep(10);
     }
@@ -232,6 +256,7 @@ export class HaproxyEngine implements L7Engine {
 type RunningOptions = {
   readonly paths: Paths;
   readonly pool: Pool;
+  readonly taken: ReadonlySet<number>;
   readonly secrets: SecretStore;
   readonly onLines: (lines: readonly string[]) => void;
   readonly onEnd: (how: string | undefined) => void;
@@ -244,14 +269,17 @@ class Running implements Disposable {
   readonly runtime: Runtime;
   readonly listeners: Listeners;
   readonly moves: Moves;
+  /** It has answered once. */
+  served = false;
   readonly #log: Disposable;
   readonly #watch: Disposable;
 
-  constructor(process: RunningProcess, { paths, pool, secrets, onLines, onEnd }: RunningOptions) {
+  constructor(process: RunningProcess, options: RunningOptions) {
+    const { paths, onLines, onEnd } = options;
     this.process = process;
     this.paths = paths;
     this.runtime = new Runtime(paths.runtimeSocket);
-    this.listeners = new Listeners({ runtime: this.runtime, paths, pool, secrets });
+    this.listeners = new Listeners({ ...options, runtime: this.runtime });
     this.moves = new Moves(this.runtime, paths, () => process.pid);
     this.#log = readLog(process.pid, onLines);
     this.#watch = watchEnd(process, onEnd);

@@ -61,7 +61,8 @@ local function holds(question, headers)
 end
 
 -- Sets txn.x to the rest of the subject: ;TAG=BITS;TAG=BITS; SNI
-core.register_action("read_headers", { "http-req" }, function(txn, port)
+core.register_action("read_headers", { "http-req" }, function(txn)
+  local port = tostring(txn:get_var("txn.p"))
   local headers = txn.http:req_get_headers()
   local parts = {}
   for tag, version in pairs(versions_of(port)) do
@@ -75,18 +76,16 @@ core.register_action("read_headers", { "http-req" }, function(txn, port)
   if type(name) ~= "string" or name:find("[^%w%.%-_]") then name = "" end
   name = name:lower():gsub("%.$", "")
   txn:set_var("txn.x", ";" .. table.concat(parts, ";") .. "; " .. name)
-end, 1)
+end)
 
 -- Carries out what the verdict txn.v says: aRULE,TAG,LIST. Sets txn.l to names of headers that are only told about.
-core.register_action("change_headers", { "http-req" }, function(txn, port)
+core.register_action("change_headers", { "http-req" }, function(txn)
+  local port = tostring(txn:get_var("txn.p"))
   local verdict = txn:get_var("txn.v")
   local tag, list = verdict:match(",(%w+),(%d+)$")
   local version = versions_of(port)[tag]
-  if version == nil then
-    -- Not to be let through with headers as they are.
-    txn:set_var("txn.v", "d0")
-    return
-  end
+  -- Then it stays what it is, and is not let through with headers as they are; nor when anything here fails.
+  if version == nil then return end
   local headers = txn.http:req_get_headers()
   local told = {}
   for _, change in ipairs(version.changes) do
@@ -100,16 +99,22 @@ core.register_action("change_headers", { "http-req" }, function(txn, port)
     end
   end
   if #told > 0 then txn:set_var("txn.l", table.concat(told, ",")) end
-end, 1)
+  txn:set_var("txn.v", (verdict:gsub("^b", "a"):gsub("^B", "A")))
+end)
 
--- Sets txn.p to the port whose rules hold. A value is MILLISECONDS:PORT: a connection that was accepted since then is
--- another one, which came from the same port.
+-- Sets txn.p to the port whose rules hold, and txn.m when it is known. A value is MILLISECONDS:PORT. A connection that
+-- was accepted since then is another one, which came from the same port; or it is this one, and waited to be accepted.
+-- It ends, and its client comes again.
 core.register_action("move", { "http-req" }, function(txn)
-  local ends = { txn:get_var("txn.p"), txn.f:src(), txn.f:src_port(), txn.f:dst(), txn.f:dst_port() }
+  local own = tostring(txn:get_var("txn.p"))
+  local ends = { own, txn.f:src(), txn.f:src_port(), txn.f:dst(), txn.f:dst_port() }
   local value = moved:lookup(table.concat(ends, "|"))
-  if value == nil then return end
-  local at, port = value:match("^(%d+):(%d+)$")
-  if at ~= nil and tonumber(at) >= txn:get_var("sess.born") then txn:set_var("txn.p", port) end
+  if value ~= nil then
+    local at, port = value:match("^(%d+):(%d+)$")
+    if tonumber(at) < txn:get_var("sess.born") then return end
+    txn:set_var("txn.p", port)
+  end
+  txn:set_var("txn.m", true)
 end)
 `;
 }

@@ -3,7 +3,7 @@ import type { HttpRuleSet, SniRuleSet } from "@tsilium/policy/model.ts";
 import type { ListenerProblem, ListenerRules, SecretStore } from "../model.ts";
 import { rulesMap } from "./config.ts";
 import { HaproxyError } from "./error.ts";
-import { mapSizes, replaceMap } from "./maps.ts";
+import { type MapEntry, mapSizes, replaceMap, setFlag } from "./maps.ts";
 import type { Paths } from "./paths.ts";
 import { placeholderCertificate } from "./placeholder.ts";
 import type { Pool } from "./pool.ts";
@@ -14,7 +14,10 @@ import { ListenersTls } from "./tls.ts";
 export type ListenersOptions = {
   readonly runtime: Runtime;
   readonly paths: Paths;
+  /** What the process has. */
   readonly pool: Pool;
+  /** Ports of listeners that it has not, since somebody else had them. */
+  readonly taken: ReadonlySet<number>;
   readonly secrets: SecretStore;
 };
 
@@ -71,6 +74,8 @@ export class Listeners {
    */
   async set({ port, ruleSet }: ListenerRules): Promise<void> {
     try {
+      if (this.#options.taken.has(port))
+        throw new HaproxyError("refused", `port ${port} is another process's`);
       if (ruleSet.kind === "http" && this.#http.has(port)) await this.#setHttp(port, ruleSet);
       else if (ruleSet.kind === "sni" && this.#sni.has(port)) await this.#setSni(port, ruleSet);
       else throw new HaproxyError("refused", `port ${port} is none for ${ruleSet.kind} rules`);
@@ -90,6 +95,7 @@ export class Listeners {
       await replaceMap(runtime, rulesMap(paths, port), []);
     if (this.#specs.delete(port)) await this.#setSpecs();
     await this.#tls.release(port);
+    await this.#tls.retire(port, undefined);
     this.#forget(port);
   }
 
@@ -110,10 +116,10 @@ export class Listeners {
 
   async #setHttp(port: number, ruleSet: HttpRuleSet): Promise<void> {
     const { runtime, paths, secrets } = this.#options;
-    const server = await this.#tls.set(port, ruleSet.tls);
+    const servers = await this.#tls.set(port, ruleSet.tls);
     // No two versions have the same, whichever agent made them.
     const tag = `${Date.now().toString(36)}x${(this.#versions++).toString(36)}`;
-    const { entries, spec, notes } = httpEntries(ruleSet, { tag, secrets, server });
+    const { entries, spec, notes } = httpEntries(ruleSet, { tag, secrets, servers });
     const before = this.#specs.get(port);
     // A request that was read before the map changes is judged after: both versions are read while it does.
     if (spec !== undefined) {
@@ -130,6 +136,7 @@ export class Listeners {
     if (spec === undefined) this.#specs.delete(port);
     else this.#specs.set(port, spec);
     if (before !== undefined) await this.#setSpecs();
+    await this.#tls.retire(port, servers);
     if (notes.length > 0) this.#notes.set(port, notes);
     else this.#notes.delete(port);
   }
@@ -141,14 +148,38 @@ export class Listeners {
 
   async #setSpecs(): Promise<void> {
     const { runtime, paths } = this.#options;
+    if (this.#specs.size > 0) await setFlag(runtime, "specs", true);
     const entries = [...this.#specs].map(([port, spec]) => ({ key: String(port), value: spec }));
     await replaceMap(runtime, paths.map("specs"), entries);
+    if (this.#specs.size === 0) await setFlag(runtime, "specs", false);
   }
 
   #forget(port: number): void {
     this.#problems.delete(port);
     this.#notes.delete(port);
   }
+}
+
+/**
+ * What listeners may have from a process's start on, so that it serves as soon as it listens: rules that need nothing
+ * besides their map. (No secret is in it: it is written to files.)
+ */
+export function firstEntries(
+  listeners: Iterable<ListenerRules>,
+): ReadonlyMap<number, readonly MapEntry[]> {
+  const secrets: SecretStore = { get: () => undefined, onChange: () => () => undefined };
+  const found = new Map<number, readonly MapEntry[]>();
+  for (const { port, ruleSet } of listeners) {
+    if (ruleSet.kind === "sni") found.set(port, sniEntries(ruleSet));
+    if (ruleSet.kind !== "http" || ruleSet.tls.terminating || ruleSet.tls.originating) continue;
+    try {
+      const { entries, spec } = httpEntries(ruleSet, { tag: "none", secrets, servers: undefined });
+      if (spec === undefined) found.set(port, entries);
+    } catch {
+      // `set` says what is wrong with it.
+    }
+  }
+  return found;
 }
 
 /** What is wrong with a listener's rules; undefined: it is not the rules. */

@@ -1,10 +1,11 @@
 // The access log's reading end: a pipe without a name, which HAProxy has open for reading and writing, so that it breaks
 // for nobody when the agent goes away, and which the next agent opens by the process. While nobody reads, HAProxy drops
 // what does not fit and counts it.
-import { closeSync, constants, openSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync } from "node:fs";
 import { Socket } from "node:net";
-import { fcntl, pipe } from "@tsilium/syscall";
+import { fcntl, O_PATH, open, pipe } from "@tsilium/syscall";
 import { accessLogFd } from "./config.ts";
+import { HaproxyError } from "./error.ts";
 
 const F_SETPIPE_SZ = 1031;
 const pipeSize = 1 << 20;
@@ -27,7 +28,7 @@ export function openLogPipe(): number {
 
 /** Calls `onLines` with whole lines as they come, of the process with this number. @throws Error when it is gone */
 export function readLog(pid: number, onLines: (lines: readonly string[]) => void): Disposable {
-  const fd = openSync(`/proc/${pid}/fd/${accessLogFd}`, constants.O_RDWR | constants.O_NONBLOCK);
+  const fd = openPipeOf(pid);
   const socket = new Socket({ fd, readable: true, writable: false });
   let rest = "";
   // Bytes as characters: a client's text is ASCII by now, and what is not is dropped with its line.
@@ -69,4 +70,16 @@ function pace(socket: Socket): Disposable {
       clearTimeout(resuming);
     },
   };
+}
+
+/** The process is not believed: what it has there may be anything by now, and is looked at before it is opened. */
+function openPipeOf(pid: number): number {
+  const handle = open(`/proc/${pid}/fd/${accessLogFd}`, O_PATH);
+  try {
+    if (!fstatSync(handle).isFIFO())
+      throw new HaproxyError("failed", "HAProxy's access log is no pipe");
+    return openSync(`/proc/self/fd/${handle}`, constants.O_RDWR | constants.O_NONBLOCK);
+  } finally {
+    closeSync(handle);
+  }
 }

@@ -69,3 +69,18 @@ function payloadsOf(entries: readonly MapEntry[]): string[] {
   if (lines.length > 0) payloads.push(lines.join("\n"));
   return payloads;
 }
+
+/** Whether HAProxy looks into a map at all, for each request: most of the time some have no entry. */
+export async function setFlag(
+  runtime: Runtime,
+  name: "moved" | "specs",
+  on: boolean,
+): Promise<void> {
+  // The command is experimental in HAProxy 2.6, says so, and says nothing of its own.
+  const answer = await runtime.ask(
+    `experimental-mode on; set var proc.${name} bool(${on ? "true" : "false"})`,
+  );
+  const known = await runtime.ask(`get var proc.${name}`);
+  if (!known.includes(`<${on ? 1 : 0}>`))
+    throw new HaproxyError("refused", `HAProxy does not "set var": ${answer.slice(0, 300)}`);
+}

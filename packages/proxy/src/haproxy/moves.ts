@@ -3,13 +3,13 @@
 import { readFileSync } from "node:fs";
 import { Address } from "@tsilium/net";
 import type { MovedConnection } from "../model.ts";
-import { mapSizes, putEntry, removeEntry } from "./maps.ts";
+import { mapSizes, putEntry, removeEntry, setFlag } from "./maps.ts";
 import type { Paths } from "./paths.ts";
 import type { Runtime } from "./runtime.ts";
 
 const tcp = 6;
 /** How often connections that ended are looked for. */
-const sweepMs = 10_000;
+const sweepMs = 3_000;
 
 export class Moves {
   readonly #runtime: Runtime;
@@ -95,10 +95,7 @@ export class Moves {
 
   async #switch(on: boolean): Promise<void> {
     if (this.#on === on) return;
-    // The command is experimental in HAProxy 2.6 and says so.
-    await this.#runtime.ask(
-      `experimental-mode on; set var proc.moved bool(${on ? "true" : "false"})`,
-    );
+    await setFlag(this.#runtime, "moved", on);
     this.#on = on;
   }
 
@@ -141,14 +138,16 @@ function hexOf({ bytes }: Address): string {
 
 const portOf = (port: number): string => port.toString(16).toUpperCase().padStart(4, "0");
 
-/** Ends of every TCP connection in the namespace of the process. */
+const timeWait = "06";
+
+/** Ends of every TCP connection in the namespace of the process that somebody still has open. */
 function connectionsOf(pid: number): ReadonlySet<string> {
   const found = new Set<string>();
   for (const table of ["tcp", "tcp6"]) {
     const lines = readFileSync(`/proc/${pid}/net/${table}`, "latin1").split("\n").slice(1);
     for (const line of lines) {
-      const [, local, remote] = line.trim().split(/\s+/);
-      if (local !== undefined && remote !== undefined) found.add(`${local} ${remote}`);
+      const [, local, remote, state] = line.trim().split(/\s+/, 4);
+      if (remote !== undefined && state !== timeWait) found.add(`${local} ${remote}`);
     }
   }
   return found;

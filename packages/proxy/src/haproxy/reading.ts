@@ -24,6 +24,17 @@ const ambiguousPath = [
 
 const token = "[!#$%&\\x27*+.^_`|~0-9A-Za-z-]+";
 const host = "(?:[0-9A-Za-z._-]+|\\[[0-9A-Fa-f:.]+\\])(?::[0-9]{1,5})?";
+/**
+ * Headers that ask for nothing to be done: no control characters, and none of those that say where a request ends or what
+ * becomes of the connection, but in their plain forms. Lines are as HAProxy has them: "name: value", names in lower case.
+ */
+const control = "\\x00-\\x08\\x0a-\\x1f\\x7f";
+const plainHead = [
+  "connection: (?i:keep-alive|close)",
+  "content-length: [0-9]{1,18}",
+  `(?!(?:connection|content-length|transfer-encoding|upgrade|http2-settings):)[^${control}]*+`,
+].join("|");
+
 /** The connection ends with it. */
 const refuse =
   'http-request return status 400 content-type text/plain string "Bad request\\r\\n" hdr connection close';
@@ -37,20 +48,27 @@ const replaced = (sample: string, expression: string, by: string) => {
   return `'${sample},regsub(${quoted(expression)},${quoted(by)})'`;
 };
 
-const odd =
-  "{ req.fhdr(connection) -m found } !{ req.fhdr(connection) -m str -i keep-alive close }";
-
 /**
- * What is about the connection alone. To no protocol but WebSocket may it go over: nobody would look into it any more.
- * Nor does the client say which headers the next proxy drops: it would drop what we add. (An Upgrade that no Connection
- * names means nothing to anybody.)
+ * What is about the connection and its framing. A condition about a header holds when it holds for any of its lines, so
+ * those that are negated ask how many there are first.
  */
-const hopRules = [
-  `acl is_websocket_1 req.fhdr(connection) -m sub -i upgrade`,
-  `acl is_websocket_2 req.fhdr(upgrade) -m str -i websocket`,
-  `http-request set-header connection upgrade if ${odd} is_websocket_1 is_websocket_2`,
-  `http-request del-header ^(?:connection|upgrade|http2-settings)$ -m reg if ${odd} !is_websocket_1`,
-  `http-request del-header ^(?:connection|upgrade|http2-settings)$ -m reg if ${odd} !is_websocket_2`,
+const connectionRules = [
+  `${refuse} unless is_version`,
+  `${refuse} unless ${matches("req.hdrs", `^(?:[^${control}]*+\\r\\n)*+\\z`)}`,
+  // HAProxy takes a length of 2^64 for 0.
+  `${refuse} if { req.fhdr_cnt(content-length) gt 1 }`,
+  `${refuse} if { req.fhdr_cnt(content-length) 1 } !${matches("req.fhdr(content-length)", "^[0-9]{1,18}\\z")}`,
+  // Servers do not agree on what else there may be.
+  `${refuse} if { req.fhdr_cnt(transfer-encoding) gt 1 }`,
+  `${refuse} if { req.fhdr_cnt(transfer-encoding) 1 } !{ req.fhdr(transfer-encoding) -m str -i chunked }`,
+  `${refuse} if { req.fhdr_cnt(transfer-encoding) 1 } !{ req.ver 1.1 }`,
+  // To no protocol but WebSocket may a connection go over: nobody would look into it any more.
+  `http-request set-var(txn.ws) bool(true) if { req.fhdr_cnt(upgrade) 1 } { req.fhdr(upgrade) -m str -i websocket } { req.fhdr(connection) -m sub -i upgrade }`,
+  `http-request del-header ^(?:upgrade|http2-settings)$ -m reg unless { var(txn.ws) -m found }`,
+  // Nor does the client say which headers the next proxy drops: it would drop what we add.
+  `http-request del-header connection if { req.fhdr_cnt(connection) gt 1 }`,
+  `http-request del-header connection if { req.fhdr_cnt(connection) 1 } !{ req.fhdr(connection) -m str -i keep-alive close }`,
+  `http-request set-header connection upgrade if { var(txn.ws) -m found }`,
 ];
 
 /**
@@ -63,16 +81,22 @@ export function readingRules(): string[] {
     `acl is_simple var(txn.q) -m reg '^${method}\\x20${name}\\x20${target}\\z'`,
     `http-request set-var(txn.t) date(0,us)`,
     `http-request set-var(txn.h) req.ver`,
-    ...hopRules,
-    // HAProxy takes one of 2^64 for 0.
-    `${refuse} if { req.fhdr(content-length) -m found } !${matches("req.fhdr(content-length)", "^[0-9]{1,18}\\z")}`,
-    // HAProxy lets every character but a line's end through. (It costs a fortieth of a request.)
-    `${refuse} unless ${matches("req.hdrs", "^[^\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f]*+\\z")}`,
-    `http-request set-var-fmt(txn.q) "%[method] %[req.fhdr(host)] %[pathq]"`,
-    `http-request allow if is_path is_simple`,
+    `http-request set-var-fmt(txn.q) "%[method] %[req.fhdr(host)] %[url]"`,
+    `acl is_version var(txn.h) -m str 1.0 1.1 2.0`,
+    `acl is_plain_head req.hdrs -m reg '^(?:(?:${plainHead})\\r\\n)*+\\r\\n\\z'`,
+    `http-request allow if is_simple is_plain_head is_version`,
     // HTTP/2: the authority is in the target, and once more in the Host that HAProxy made of it.
     `acl is_same_host var(txn.r) -m reg '^(?<host>[^ ]+) https?://\\k<host>/'`,
+    `http-request set-var-fmt(txn.q) "%[method] %[req.fhdr(host)] %[pathq]" unless is_path`,
     `http-request set-var-fmt(txn.r) "%[req.fhdr(host)] %[url]" unless is_path`,
+    `http-request allow if !is_path { fc_http_major 2 } is_same_host is_simple is_plain_head`,
+
+    // What is refused leaves no subject.
+    `http-request set-var(txn.w) var(txn.q)`,
+    `http-request unset-var(txn.q)`,
+    ...connectionRules,
+    `http-request set-var(txn.q) var(txn.w)`,
+    `http-request allow if is_path is_simple`,
     `http-request allow if !is_path { fc_http_major 2 } is_same_host is_simple`,
     // A host with a port is common where the port is not 80. The connection's own is no part of it.
     `acl has_own_port var(txn.w) -m reg '^(?<port>[0-9]+)\\x20${method}\\x20${name}:\\k<port>\\x20'`,

@@ -1,18 +1,17 @@
 // Rule sets as entries of HAProxy's maps. What a request is matched by is one line of text, its subject:
 //
-//   METHOD HOST TARGET                      of a rule set that asks about nothing else
-//   METHOD HOST TARGET ;TAG=BITS; SNI       of one with header conditions or server names ("extended")
+//   METHOD HOST TARGET                    while the listener has no rules that ask about anything else
+//   METHOD HOST TARGET ;TAG=BITS; SNI     while it has, about headers or server names ("extended"; headers-script.ts)
 //
 // No part of it has a blank, and expressions match none (toPcre), so each matches its own part and no other. An entry's
 // value is the verdict:
 //
-//   a, A, C   allowed, and the server is spoken to as it is, in TLS, in TLS with a certificate of ours
-//   b, B, D   the same, after headers are changed
-//   u, U, V   the same as the first, let through by audit
-//   d         denied
-//   x         extended: ask again with the whole subject
+//   a, A    allowed, and the server is spoken to as it is, or in TLS
+//   b, B    the same, after headers are changed
+//   u, U    the same as the first, let through by audit
+//   d       denied
 //
-// followed by the number of the rule, and by ",TAG,LIST" when headers are changed.
+// followed by the number of the rule, in TLS by ":SERVERS:", and by ",TAG,LIST" when headers are changed.
 import {
   type HeaderMatch,
   type HttpRuleSet,
@@ -36,15 +35,9 @@ export type EntryOptions = {
   /** Of this version of the listener's rules, letters and digits: what was read for one is never judged by another. */
   readonly tag: string;
   readonly secrets: SecretStore;
-  /** How the server is spoken to. */
-  readonly server: keyof typeof verdictLetters;
+  /** Which servers are spoken to in TLS; undefined: none. */
+  readonly servers: string | undefined;
 };
-
-const verdictLetters = {
-  plain: { allow: "a", change: "b", audit: "u" },
-  tls: { allow: "A", change: "B", audit: "U" },
-  mutual: { allow: "C", change: "D", audit: "V" },
-} as const;
 
 /** Verdict of what no entry matches: of a listener without rules. */
 export const noVerdict = "d0";
@@ -53,50 +46,43 @@ const blank = "\\x20";
 
 /** Rules in their order: the first that matches decides. */
 export function httpEntries(
-  ruleSet: HttpRuleSet,
-  { tag, secrets, server }: EntryOptions,
+  { rules, serverNames, denyRule, audit }: HttpRuleSet,
+  { tag, secrets, servers }: EntryOptions,
 ): HttpEntries {
-  const { rules, serverNames, denyRule, audit } = ruleSet;
-  const letters = verdictLetters[server];
-  const isExtended =
-    serverNames !== undefined || rules.some(({ match }) => match.headers.length > 0);
+  const verdict = (letter: "a" | "b" | "u", rule: number): string =>
+    servers === undefined ? `${letter}${rule}` : `${letter.toUpperCase()}${rule}:${servers}:`;
   const conditions = new Conditions(secrets);
-  const allowed = rules.flatMap(({ rule, match }): MapEntry[] => {
+  const allowed = rules.flatMap(({ rule, match }) => {
     const needed = conditions.neededBy(match.headers);
     if (needed === undefined) return [];
     const changes = conditions.addChanges(match.headers);
-    return [
-      {
-        key: [part(match.method), part(match.host), part(match.path)].join(blank),
-        value:
-          changes === undefined
-            ? `${letters.allow}${rule}`
-            : `${letters.change}${rule},${tag},${changes}`,
-        needed,
-      } as MapEntry & { readonly needed: ReadonlySet<number> },
-    ];
+    const value =
+      changes === undefined ? verdict("a", rule) : `${verdict("b", rule)},${tag},${changes}`;
+    const parts = [part(match.method), part(match.host), part(match.path)];
+    return [{ expression: parts.join(blank), value, needed }];
   });
-  const last = { key: "^", value: audit ? `${letters.audit}${denyRule}` : `d${denyRule}` };
   const { notes } = conditions;
-  if (!isExtended) {
-    const entries = [...allowed.map(({ key, value }) => ({ key: `^${key}\\z`, value })), last];
-    return { entries, spec: undefined, notes };
+  const last = { key: "^", value: audit ? verdict("u", denyRule) : `d${denyRule}` };
+
+  if (serverNames === undefined && rules.every(({ match }) => match.headers.length === 0)) {
+    // The subject may be a longer one while rules that are extended come or go.
+    const entries = allowed.map(({ expression, value }) => ({
+      key: `^${expression}(?:${blank}|\\z)`,
+      value,
+    }));
+    return { entries: [...entries, last], spec: undefined, notes };
   }
-  const names =
-    serverNames === undefined
-      ? any
-      : `(?:${serverNames.map(serverNameExpression).join("|") || "(?!)"})`;
-  const entries = (allowed as (MapEntry & { readonly needed: ReadonlySet<number> })[]).map(
-    ({ key, value, needed }) => {
-      const bits = conditions.bits(needed);
-      return {
-        key: `^${key}${blank}[!-~]*;${tag}=${bits};[!-~]*${blank}${names}\\z`,
-        value,
-      };
-    },
-  );
-  const first = { key: `^${[any, any, any].join(blank)}\\z`, value: "x" };
-  return { entries: [first, ...entries, last], spec: conditions.spec(tag), notes };
+  const names = serverNames === undefined ? any : eitherOf(serverNames.map(serverNameExpression));
+  const entries = allowed.map(({ expression, value, needed }) => {
+    const rest = `[!-~]*;${tag}=${conditions.bits(needed)};[!-~]*${blank}${names}`;
+    return { key: `^${expression}${blank}${rest}\\z`, value };
+  });
+  return { entries: [...entries, last], spec: conditions.spec(tag), notes };
+}
+
+/** Of none: nothing matches. */
+function eitherOf(expressions: readonly string[]): string {
+  return expressions.length === 0 ? "(?!)" : `(?:${expressions.join("|")})`;
 }
 
 /** The subject is the handshake's name, with a "." before it, so that it is there where there is no name. */

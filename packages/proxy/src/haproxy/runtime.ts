@@ -5,6 +5,7 @@ import { HaproxyError } from "./error.ts";
 
 /** Of commands with payloads: less than HAProxy's buffer (tune.bufsize) leaves. */
 export const longestPayload = 24_000;
+const longestAnswer = 16 << 20;
 const patienceMs = 5_000;
 
 export class Runtime {
@@ -17,22 +18,28 @@ export class Runtime {
   /** Runs a command and gives its answer. @throws HaproxyError "failed" (nobody there), "timeout" */
   async ask(command: string, payload?: string): Promise<string> {
     const text = payload === undefined ? `${command}\n` : `${command} <<\n${payload}\n\n`;
+    // Commands with payloads may hold secrets: neither they nor their answers are quoted.
+    const what = command.split(" ", 2).join(" ");
     return new Promise((resolve, reject) => {
       const socket = connect(this.#path);
       const chunks: Buffer[] = [];
-      // Commands with payloads may hold secrets: neither they nor their answers are quoted.
-      const what = command.split(" ", 2).join(" ");
-      const fail = (code: "failed" | "timeout", reason: string) => {
+      let length = 0;
+      const finish = (settle: () => void) => {
+        clearTimeout(timer);
         socket.destroy();
-        reject(new HaproxyError(code, `HAProxy, asked to "${what}", ${reason}`));
+        settle();
       };
-      socket.setTimeout(patienceMs, () => fail("timeout", "does not answer"));
+      const fail = (code: "failed" | "timeout", reason: string) =>
+        finish(() => reject(new HaproxyError(code, `HAProxy, asked to "${what}", ${reason}`)));
+      // Of the whole answer: whoever took HAProxy over could go on for ever.
+      const timer = setTimeout(() => fail("timeout", "does not answer"), patienceMs);
       socket.on("error", (error) => fail("failed", `is not there: ${error.message}`));
-      socket.on("data", (chunk: Buffer) => chunks.push(chunk));
-      socket.on("end", () => {
-        socket.destroy();
-        resolve(Buffer.concat(chunks).toString("utf8").trim());
+      socket.on("data", (chunk: Buffer) => {
+        chunks.push(chunk);
+        length += chunk.length;
+        if (length > longestAnswer) fail("failed", "does not stop answering");
       });
+      socket.on("end", () => finish(() => resolve(Buffer.concat(chunks).toString("utf8").trim())));
       socket.write(text);
     });
   }

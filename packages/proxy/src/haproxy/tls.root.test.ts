@@ -8,6 +8,7 @@ import { after, before, suite, test } from "node:test";
 import tls from "node:tls";
 import type { SniRuleSet, TlsContext } from "@tsilium/policy/model.ts";
 import { testAuthority, type TestAuthority } from "../testing/certificates.ts";
+import { Runtime } from "./runtime.ts";
 import { addresses, eventually, httpRules, noTls, type Said, World } from "./testing/world.ts";
 
 const context = (name: string, more: Partial<TlsContext> = {}): TlsContext => ({
@@ -147,7 +148,7 @@ suite("TLS through HAProxy", () => {
     assert.equal(said.client.address, `::ffff:${addresses.client[4]}`);
     assert.match(await ask("a.example.com", 8443, "/closed"), /Access denied/);
     assert.match(await ask("b.example.com", 8443, "/open"), /^EXIT 60/);
-    assert.equal(await world.code(`http://${addresses.server[4]}:8443/open`), "000");
+    assert.match(await world.curl(`http://${addresses.server[4]}:8443/open`), /^EXIT/);
 
     // The other certificate, with another name, by the secret's change alone.
     const second = await authority.issue(["b.example.com"]);
@@ -169,17 +170,19 @@ suite("TLS through HAProxy", () => {
     assert.deepEqual(record.server, { address: addresses.server[4], port: 8443 });
   });
 
-  test("HTTP/2 by ALPN reaches an HTTP/2 server", async () => {
+  test("HTTP/2 by ALPN: gRPC reaches its server in HTTP/2, all else in what every server speaks", async () => {
     await world.redirect(8444, 10_002);
+    await world.redirect(8449, 10_008);
     world.http2(8444, (request, response) => response.end(`h${request.httpVersion}`));
+    world.http1(8449);
     const leaf = await authority.issue(["a.example.com"]);
     world.secrets.put("tls", "h2", { "tls.crt": leaf.certificate, "tls.key": leaf.privateKey });
-    await world.set(
-      10_002,
-      httpRules([{ path: "/open" }], { tls: { ...noTls, terminating: context("h2") } }),
-    );
-    assert.equal(await ask("a.example.com", 8444, "/open", "--http2"), "h2.0");
+    const rules = httpRules([{ path: "/open" }], { tls: { ...noTls, terminating: context("h2") } });
+    for (const listener of [10_002, 10_008]) await world.set(listener, rules);
+    const type = ["-H", "Content-Type: application/grpc"];
+    assert.equal(await ask("a.example.com", 8444, "/open", "--http2", ...type), "h2.0");
     assert.match(await ask("a.example.com", 8444, "/closed", "--http2"), /Access denied/);
+    assert.match(await ask("a.example.com", 8449, "/open", "--http2"), /"version":"1.1"/);
   });
 
   test("server names of TLS that ends here", async () => {
@@ -279,6 +282,17 @@ suite("TLS through HAProxy", () => {
     world.secrets.put("tls", "servers", { "ca.crt": authority.certificate });
     await world.apply([]);
     assert.equal(await world.code(`${url}/open`, ...host("a.example.com")), "200");
+    // What nobody needs any more goes.
+    for (let round = 0; round < 5; round++) {
+      const next = await testAuthority(`round ${round}`);
+      world.secrets.put("tls", "servers", { "ca.crt": next.certificate });
+      await world.apply([]);
+    }
+    const runtime = new Runtime(join(world.folder, "proxy/haproxy-egress/run/runtime.sock"));
+    const servers = await runtime.ask("show servers state r10006");
+    assert.equal(servers.match(/ t[12][0-9a-f]{12} /g)?.length, 2, servers);
+    const authorities = await runtime.ask("show ssl ca-file");
+    assert.equal(authorities.match(/10006-/g)?.length, 1, authorities);
   });
 
   test("ended and begun again, with a certificate of ours for the server", async () => {
@@ -330,7 +344,7 @@ suite("TLS through HAProxy", () => {
       );
       return body.startsWith("{")
         ? (JSON.parse(body) as Said).rawHeaders.filter((_, at, all) =>
-            /^x-/.test(all[at - (at % 2)] ?? ""),
+            (all[at - (at % 2)] ?? "").startsWith("x-"),
           )
         : body.trim();
     };

@@ -1,9 +1,10 @@
 // TLS of listeners, all of it at run time: certificates and keys go over the runtime socket and are nowhere else.
 //
 // Terminating: HAProxy's listeners speak TLS or do not, once for all. So a listener whose rules terminate TLS has a slot,
-// a socket of HAProxy's own behind it that speaks TLS with the certificate of that listener. Originating: servers with
-// the listener's authority (t1, t2 by HTTP version) and with a certificate of its own besides (c1, c2) are added to its
-// backend when they are first needed, and stay.
+// a socket of HAProxy's own behind it that speaks TLS with the certificate of that listener. Originating: servers that
+// are named by what they are made with are added to the listener's backend, two of each (t1 and t2: by HTTP version), and
+// go when another has taken their place and nobody is served by them any more.
+import { createHash } from "node:crypto";
 import type { TlsRules } from "@tsilium/policy/model.ts";
 import type { SecretStore } from "../model.ts";
 import { tlsMaterial, type TlsMaterial } from "../secrets/index.ts";
@@ -12,7 +13,6 @@ import { HaproxyError } from "./error.ts";
 import { replaceMap } from "./maps.ts";
 import type { Paths } from "./paths.ts";
 import type { Pool } from "./pool.ts";
-import type { EntryOptions } from "./rules.ts";
 import type { Runtime } from "./runtime.ts";
 
 export type TlsOptions = {
@@ -28,6 +28,8 @@ export class ListenersTls {
   readonly #options: TlsOptions;
   /** Listener's port -> slot. */
   readonly #slots = new Map<number, string>();
+  /** Listeners whose backend may have servers of ours. */
+  readonly #served = new Set<number>();
   /** What was committed last, by name: nothing is rebuilt for what is the same. */
   readonly #committed = new Map<string, string>();
 
@@ -46,14 +48,15 @@ export class ListenersTls {
   }
 
   /**
-   * Makes ready what the listener's rules say of TLS, before they are in force. @returns how its servers are spoken to
+   * Makes ready what the listener's rules say of TLS, before they are in force. @returns the name of its servers
    * @throws HaproxyError "refused" with what is wrong: the listener must let nothing through
    */
-  async set(port: number, tls: TlsRules): Promise<EntryOptions["server"]> {
+  async set(port: number, tls: TlsRules): Promise<string | undefined> {
     const { secrets } = this.#options;
     const server = tls.originating
       ? await this.#setServers(port, sound(tlsMaterial(tls.originating, "originating", secrets)))
-      : "plain";
+      : undefined;
+    if (server !== undefined) this.#served.add(port);
     if (tls.terminating)
       await this.#setSlot(port, sound(tlsMaterial(tls.terminating, "terminating", secrets)));
     else await this.release(port);
@@ -96,32 +99,65 @@ export class ListenersTls {
     await this.#tell();
   }
 
-  async #setServers(port: number, material: TlsMaterial): Promise<EntryOptions["server"]> {
+  async #setServers(port: number, material: TlsMaterial): Promise<string> {
     const { runtime, paths } = this.#options;
-    const authority = paths.map(`${port}.ca.pem`);
-    await this.#setAuthority(authority, material.trustedCa ?? "");
-    const isMutual = material.certificate !== undefined;
-    const certificate = paths.map(`${port}.pem`);
-    if (isMutual) await this.#setCertificate(certificate, certificateText(material));
-    const letter = isMutual ? "c" : "t";
-    const list = await runtime.ask(`show servers state r${port}`);
+    const { trustedCa = "", certificate } = material;
+    const name = createHash("sha256")
+      .update(`${trustedCa}\0${certificate ?? ""}`)
+      .digest("hex")
+      .slice(0, 12);
+    const present = await this.#serversOf(port);
+    if (present.includes(`t1${name}`) && present.includes(`t2${name}`)) return name;
+    const authorityFile = paths.map(`${port}-${name}.ca.pem`);
+    const certificateFile = paths.map(`${port}-${name}.pem`);
+    await this.#commit("ca-file", authorityFile, blocksOf(trustedCa));
+    if (certificate !== undefined)
+      await this.#commit("cert", certificateFile, certificateText(material));
     for (const [version, protocols] of [
       [1, "http/1.1"],
       [2, "h2,http/1.1"],
     ] as const) {
-      const name = `${letter}${version}`;
-      if (new RegExp(`^\\d+ r${port} \\d+ ${name} `, "m").test(list)) continue;
+      const server = `r${port}/t${version}${name}`;
+      if (present.includes(`t${version}${name}`)) continue;
       const words = [
-        `add server r${port}/${name} 0.0.0.0:0 ssl verify required ca-file ${authority}`,
+        `add server ${server} 0.0.0.0:0 ssl verify required ca-file ${authorityFile}`,
         `sni var(txn.sn) alpn ${protocols} source 0.0.0.0 usesrc clientip weight 0`,
-        // A session that is taken up again is not asked for its certificate: a new authority would not hold for it.
+        // A session that is taken up again is not asked for its certificate.
         "no-ssl-reuse",
-        ...(isMutual ? [`crt ${certificate}`] : []),
+        ...(certificate === undefined ? [] : [`crt ${certificateFile}`]),
       ];
       await runtime.expect(words.join(" "), /New server registered/);
-      await runtime.tell(`enable server r${port}/${name}`);
+      await runtime.tell(`enable server ${server}`);
     }
-    return isMutual ? "mutual" : "tls";
+    return name;
+  }
+
+  /** Takes away servers that the listener's rules, which are in force, do not name. Those in use stay for a later time. */
+  async retire(port: number, kept: string | undefined): Promise<void> {
+    const { runtime, paths } = this.#options;
+    if (kept === undefined && !this.#served.has(port)) return;
+    this.#served.add(port);
+    for (const server of await this.#serversOf(port)) {
+      const name = server.slice(2);
+      if (name === kept) continue;
+      await runtime.ask(`disable server r${port}/${server}`);
+      if (!/deleted/i.test(await runtime.ask(`del server r${port}/${server}`))) continue;
+      // Refused while the other of the two is there.
+      for (const [kind, file] of [
+        ["ca-file", paths.map(`${port}-${name}.ca.pem`)],
+        ["cert", paths.map(`${port}-${name}.pem`)],
+      ] as const) {
+        await runtime.ask(`del ssl ${kind} ${file}`);
+        this.#committed.delete(file);
+      }
+    }
+  }
+
+  /** Names of servers that were added to the listener's backend. */
+  async #serversOf(port: number): Promise<string[]> {
+    const list = await this.#options.runtime.ask(`show servers state r${port}`);
+    const found = list.matchAll(/^\d+ r\d+ \d+ (t[12][0-9a-f]{12}) /gm);
+    return [...found].map(([, name = ""]) => name);
   }
 
   async #setCertificate(name: string, pem: string): Promise<void> {
