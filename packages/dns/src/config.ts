@@ -4,6 +4,8 @@ export type DnsProxyLimits = {
   /** Queries that wait for a server's answer: of all clients, and of one address. */
   readonly maxPending: number;
   readonly maxPendingPerClient: number;
+  /** Queries over UDP of one address that are looked at, while others ask as well. */
+  readonly maxQueriesPerSecondPerClient: number;
   /** Sockets to servers for queries over UDP. */
   readonly maxUpstreamSockets: number;
   /** Connections of clients over TCP: all, and of one address. */
@@ -21,6 +23,7 @@ export type DnsProxyLimits = {
 export const defaultLimits: DnsProxyLimits = {
   maxPending: 16_384,
   maxPendingPerClient: 2_048,
+  maxQueriesPerSecondPerClient: 10_000,
   maxUpstreamSockets: 4_096,
   maxConnections: 2_048,
   maxConnectionsPerClient: 128,

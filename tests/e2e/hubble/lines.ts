@@ -3,6 +3,7 @@
 //
 //   node-1 FORWARDED to-overlay new: client:c -> far:8080 TCP SYN, egress
 //   node-2 DROPPED POLICY_DENIED: world-ipv4@world:c -> far:8080 TCP SYN, ingress, denied by NetworkPolicy nobody
+import { l7Text } from "./l7-text.ts";
 import { identityText, type Names, workloadOf } from "./names.ts";
 import type { SeenEnd, SeenFlow, SeenPolicy } from "./seen.ts";
 
@@ -21,7 +22,7 @@ export function lineOf(flow: SeenFlow, options: LineOptions): string {
     endText(flow.source, { ...options, node: flow.node_name, ...source }),
     "->",
     endText(flow.destination, { ...options, node: flow.node_name, ...destination }),
-    protocolText(flow),
+    flow.l7 ? l7Text(flow.l7, options.names) : protocolText(flow),
   ];
   const masqueraded = flow.IP?.source_xlated;
   const facts = [
@@ -67,6 +68,7 @@ const flowTypes: Readonly<Record<number, string>> = {
   4: "L3_L4",
   5: "L3_L4",
   8: "SOCK",
+  129: "L7",
 };
 
 function eventText(flow: SeenFlow): string {
@@ -89,6 +91,8 @@ function eventText(flow: SeenFlow): string {
       return `policy-verdict:${subType}${wrong}`;
     case 8:
       return `${socketPoints[subType] ?? `point ${subType}`}${wrong}`;
+    case 129:
+      return `l7${wrong}`;
     default:
       return `type ${type}:${subType}`;
   }

@@ -24,6 +24,36 @@ type Ports = { readonly source_port?: number; readonly destination_port?: number
 type Icmp = { readonly type?: number; readonly code?: number };
 type SeenService = { readonly name: string; readonly namespace: string };
 
+/** flow.Layer7. Numbers of 64 bits are text in protobuf's JSON; what is 0 or empty is left out. */
+export type SeenL7 = {
+  readonly type: "REQUEST" | "RESPONSE" | "SAMPLE";
+  readonly latency_ns?: string;
+  readonly http?: {
+    readonly code?: number;
+    readonly method?: string;
+    readonly url?: string;
+    readonly protocol?: string;
+    readonly headers?: readonly { readonly key: string; readonly value?: string }[];
+  };
+  readonly dns?: {
+    readonly query: string;
+    readonly ips?: readonly string[];
+    readonly ttl?: number;
+    readonly cnames?: readonly string[];
+    readonly observation_source?: string;
+    readonly rcode?: number;
+    readonly qtypes?: readonly string[];
+    readonly rrtypes?: readonly string[];
+  };
+  readonly kafka?: {
+    readonly error_code?: number;
+    readonly api_version?: number;
+    readonly api_key?: string;
+    readonly correlation_id?: number;
+    readonly topic?: string;
+  };
+};
+
 /** flow.Flow in protobuf's JSON, as far as tests look at it. */
 export type SeenFlow = {
   readonly time: string;
@@ -57,6 +87,9 @@ export type SeenFlow = {
   /** A uint64: text in protobuf's JSON. */
   readonly socket_cookie?: string;
   readonly interface?: { readonly index: number; readonly name?: string };
+  readonly l7?: SeenL7;
+  /** Listener of the proxy that a flow went to. */
+  readonly proxy_port?: number;
   readonly Summary?: string;
   readonly egress_allowed_by?: readonly SeenPolicy[];
   readonly ingress_allowed_by?: readonly SeenPolicy[];

@@ -503,14 +503,20 @@ const ciliumCases: Case[] = [
     ],
   },
   {
-    sentence: "a rule that needs a proxy allows nothing, one beside it that does not still does",
+    sentence:
+      "a rule for a proxy that nobody has allows nothing, one beside it that needs none still does",
     objects: [
       cilium({
         endpointSelector: {},
         ingress: [
           {
             fromEndpoints: [{}],
-            toPorts: [{ ports: [{ port: "80", protocol: "TCP" }], rules: { http: [{}] } }],
+            toPorts: [
+              {
+                ports: [{ port: "80", protocol: "TCP" }],
+                rules: { l7proto: "memcache", l7: [{ command: "get" }] },
+              },
+            ],
           },
           { fromEndpoints: [{ matchLabels: { pod: "b" } }], ...port("80", "TCP") },
         ],

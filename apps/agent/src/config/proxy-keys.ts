@@ -39,6 +39,10 @@ export const proxyKeys = {
     [0, 1_000_000],
     "addresses that are kept beyond their TTL for connections that are alive",
   ),
+  "tofqdns-gc-interval": duration(
+    60_000,
+    "time between looks for addresses whose TTL has ended and that nobody is connected to; they go at the second; 1s at least",
+  ),
   "tofqdns-proxy-response-max-delay": duration(
     100,
     "time for which an answer is held until the kernel knows its addresses",

@@ -59,6 +59,7 @@ export type FqdnConfig = {
   readonly "tofqdns-endpoint-max-ip-per-hostname": number;
   readonly "tofqdns-max-deferred-connection-deletes": number;
   /** Milliseconds. */
+  readonly "tofqdns-gc-interval": number;
   readonly "tofqdns-proxy-response-max-delay": number;
 };
 
@@ -84,11 +85,6 @@ export type FqdnViews = {
   /** Answers how many entries went. */
   clean(filter: LookupFilter): number;
 };
-
-/** Time between rounds of collecting. */
-const roundMs = 60_000;
-/** How long nobody must have been connected: a round, however late its timer. */
-const graceMs = 0.9 * roundMs;
 
 /**
  * Claims the addresses that an earlier agent knew before it returns: policy is put in force only after all claims are
@@ -138,7 +134,9 @@ export function startFqdn(options: FqdnOptions): NodeFqdn {
   engine.restore(opened?.records ?? [], isWorthKeeping);
   log.info({ names: book.size, selectors: book.selectors.length }, "names restored");
   const rewritten = engine.rewrite();
-  const timer = setInterval(() => void engine.collect(graceMs), roundMs).unref();
+  const roundMs = Math.max(1_000, config["tofqdns-gc-interval"]);
+  // How long nobody must have been connected: a round, however late its timer.
+  const timer = setInterval(() => void engine.collect(0.9 * roundMs), roundMs).unref();
   parts.defer(() => clearInterval(timer));
 
   options.health.register("fqdn", () => {

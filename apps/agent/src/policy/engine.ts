@@ -69,8 +69,8 @@ export class PolicyEngine {
   #adopted = false;
   #hasNews = false;
   #cleanUpIsDue = false;
-  /** Worked in, but for what proxies have not said yet. */
-  #reached = 0;
+  /** In the kernel, nothing of it waits for a listener; but connections that proxies have may not follow it yet. */
+  #written = 0;
   #applied = 0;
   #placed = 0;
   /** Nobody was told of it. */
@@ -199,7 +199,7 @@ export class PolicyEngine {
     this.#write();
     this.#cleanUpIsDue = true;
     const endedAt = this.#now();
-    this.#reached = this.#inbox.taken;
+    if (!this.#redirection.listeners.isWaiting) this.#written = this.#inbox.taken;
     this.#noteNames();
     this.#placed = this.#inbox.urgentTaken;
     this.#round = {
@@ -220,7 +220,7 @@ export class PolicyEngine {
   report(): StatusReport {
     const conditions = this.conditions();
     const { policies } = this.world;
-    if (!this.#redirection.isFollowing) this.#applied = this.#reached;
+    this.#applied = Math.max(this.#applied, this.#redirection.followed(this.#written));
     const subjects = [...this.#changedSubjects].flatMap((id) => this.#stateOf(id) ?? []);
     this.#changedSubjects.clear();
     const round = this.#round;
@@ -325,7 +325,8 @@ export class PolicyEngine {
   #write(): void {
     const written = this.#writer.write();
     this.#tellOf(written.switched);
-    this.#redirection.review(written, { world: this.world, writer: this.#writer });
+    const view = { world: this.world, writer: this.#writer };
+    this.#redirection.review(written, view, this.#written);
   }
 
   /** Names that only slots look for which are being replaced stay known until these are not in force any more. */

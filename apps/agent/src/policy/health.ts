@@ -31,5 +31,6 @@ export function policyHealth({ down, report }: ClientStatus): Omit<PartHealth, "
 
 function whatHolds({ kind, denies }: Condition): string {
   if (denies) return "policies are in force, and what lacks a listener is denied";
+  if (kind === "connections") return "policies are in force, but for connections that proxies have";
   return kind === "file" ? "policies are in force" : "what was in force stays";
 }

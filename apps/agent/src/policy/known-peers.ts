@@ -53,8 +53,8 @@ export class KnownPeers {
     return count;
   }
 
-  /** Makes known whom nothing stands in the way of. */
-  writeKnown(maps: PolicyMaps, isBlocked: (identity: number) => boolean): void {
+  /** Makes known whom nothing stands in the way of. Answers whether there were any. */
+  writeKnown(maps: PolicyMaps, isBlocked: (identity: number) => boolean): boolean {
     this.#error = undefined;
     const ready = [...this.#toKnow].filter((identity) => !isBlocked(identity));
     const fresh = ready.filter((identity) => !this.#known.has(identity));
@@ -62,8 +62,10 @@ export class KnownPeers {
       if (fresh.length > 0) maps.setKnown(fresh);
       for (const identity of fresh) this.#known.add(identity);
       for (const identity of ready) this.#toKnow.delete(identity);
+      return fresh.length > 0;
     } catch (error) {
       this.#error = refusal(error);
+      return false;
     }
   }
 

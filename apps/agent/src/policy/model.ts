@@ -77,7 +77,15 @@ export type SubjectState = {
 
 /** Something that the kernel does not hold although it should. */
 export type Condition = {
-  readonly kind: "slot" | "subject" | "identity" | "address" | "removal" | "listener" | "file";
+  readonly kind:
+    | "slot"
+    | "subject"
+    | "identity"
+    | "address"
+    | "removal"
+    | "listener"
+    | "connections"
+    | "file";
   /** "slot 17", "10.0.0.0/8", "listener 10000" */
   readonly name: string;
   readonly reason: string;

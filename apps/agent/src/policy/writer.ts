@@ -34,6 +34,8 @@ export type Written = {
   readonly redirectsChanged: boolean;
   /** Some address is somebody else's now. */
   readonly addressesChanged: boolean;
+  /** Some identity is known now that was not. */
+  readonly peersKnown: boolean;
 };
 
 export class KernelWriter {
@@ -130,11 +132,12 @@ export class KernelWriter {
       this.#isReady(slot),
     );
     if (addressesChanged || decidesAnew) this.#epochIsDue = true;
-    this.#writeKnown();
+    const peersKnown = this.#writeKnown();
     if (this.#epochIsDue) maps.bumpEpoch();
     this.#epochIsDue = false;
     const redirects = (slot: number) => (this.#slots.get(slot)?.proxyPorts.size ?? 0) > 0;
-    return { switched, redirectsChanged: slots.values().some(redirects), addressesChanged };
+    const redirectsChanged = slots.values().some(redirects);
+    return { switched, redirectsChanged, addressesChanged, peersKnown };
   }
 
   /** Removes what nobody is held to any more. True when that made room for what had none. */
@@ -329,7 +332,7 @@ export class KernelWriter {
     return isHeld || (this.#isWritten(number) && !this.#hasListeners(number));
   }
 
-  #writeKnown(): void {
+  #writeKnown(): boolean {
     const missing = new Set<number>();
     let nobodyNew = false;
     for (const slot of this.#slotsInForce()) {
@@ -337,7 +340,7 @@ export class KernelWriter {
       // A slot that is compiled no more has no class for whoever comes up now.
       if (slot.view && slot.knownPeersOnly) nobodyNew = true;
     }
-    this.#peers.writeKnown(this.#maps, (identity) => nobodyNew || missing.has(identity));
+    return this.#peers.writeKnown(this.#maps, (identity) => nobodyNew || missing.has(identity));
   }
 
   #slotsInForce(): Slot[] {

@@ -22,6 +22,9 @@ export type Client = {
   readonly routes: Map<string, Route>;
   pending: number;
   sockets: number;
+  /** Of turns.ts: how often it asked in which window. */
+  asked: number;
+  window: number;
 };
 
 /** A client that is one of many may have this part of all sockets. */
@@ -53,6 +56,8 @@ export class Clients {
       routes: new Map(),
       pending: 0,
       sockets: 0,
+      asked: 0,
+      window: 0,
     };
     this.#clients.set(key, client);
     return client;

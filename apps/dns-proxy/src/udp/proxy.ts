@@ -34,6 +34,7 @@ import { type Family, openListening } from "./listening.ts";
 import { isLoopback, serverOf } from "./original-destination.ts";
 import type { PendingQuery } from "./pending.ts";
 import { Replies } from "./replies.ts";
+import { Turns } from "./turns.ts";
 import { Upstream } from "./upstream.ts";
 
 const IPPROTO_UDP = 17;
@@ -79,6 +80,7 @@ export class UdpProxy implements Disposable {
   readonly #names = new NameReader();
   readonly #ids = new RandomIds();
   readonly #clients: Clients;
+  readonly #turns: Turns;
   readonly #replies: Replies;
   /** Oldest first. */
   readonly #waiting = new Set<PendingQuery>();
@@ -91,6 +93,7 @@ export class UdpProxy implements Disposable {
   constructor(options: UdpProxyOptions) {
     this.#options = options;
     this.#clients = new Clients(options.limits);
+    this.#turns = new Turns(options.limits.maxQueriesPerSecondPerClient);
     this.#replies = Replies.open(options.counters);
     this.#watch = watchReadable(this.#epoll.fd, () => this.#turn());
     this.#timer = setInterval(() => this.#sweep(), sweepIntervalMs);
@@ -175,6 +178,12 @@ export class UdpProxy implements Disposable {
       counters.ignoredMessages++;
       return;
     }
+    const client = this.#clients.get(family, peer);
+    // Not even refused: an answer costs more than looking away.
+    if (!this.#turns.take(client, nowMs)) {
+      counters.overloads++;
+      return;
+    }
     const bytes = received.bufferOf(index);
     const end = received.isCut(index) ? 0 : received.lengthOf(index);
     const query = readQuery(bytes, end, this.#names);
@@ -187,7 +196,6 @@ export class UdpProxy implements Disposable {
         this.#replies.add(family, server, peer, writeBareRefusal(bytes, code));
       return;
     }
-    const client = this.#clients.get(family, peer);
     const route = this.#clients.routeOf(client, server);
     const decision = this.#options.listeners().decideFor(port)(query.name);
     this.#judged({ query, bytes, end, decision, listenerPort: port, client, route, peer, nowMs });

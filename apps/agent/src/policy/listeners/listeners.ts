@@ -184,6 +184,11 @@ export class Listeners implements RuleSetPorts {
     return !listener || listener.isAcknowledged || this.#isOverdue(listener);
   }
 
+  /** Slots wait for some listener. */
+  get isWaiting(): boolean {
+    return this.#byPort.values().some((listener) => this.#isWaiting(listener));
+  }
+
   /** Milliseconds until waiting is over for the next listener; undefined: none is waited for. */
   get waitMs(): number | undefined {
     const waits = [...this.#byPort.values()]

@@ -27,8 +27,8 @@ export class Moves {
   readonly #options: MovesOptions;
   /** What proxies were told of a connection: the listener whose rules hold. */
   #told = new Map<string, number>();
-  /** Those of the last reading whose packets are dropped, or could not be decided. */
-  #undecided: readonly ConntrackEntry[] = [];
+  /** So many of the last reading have their packets dropped, or could not be decided. */
+  #undecided = 0;
   /** Those of the first reading that were not told of: nobody knows what a worker before this one has said. */
   #unknown: Set<string> | undefined;
 
@@ -38,7 +38,7 @@ export class Moves {
 
   /** No proxy holds a connection to other rules than those under which it accepted it. */
   get isIdle(): boolean {
-    return this.#told.size + this.#undecided.length === 0;
+    return this.#told.size + this.#undecided === 0;
   }
 
   /** Reads which there are. Answers those of which a proxy must hear. */
@@ -50,26 +50,18 @@ export class Moves {
     return this.#decide(entries);
   }
 
-  /** Decides those again that could not be, after addresses became somebody else's. */
-  reviewUndecided(): MovedConnection[] {
-    return this.#undecided.length === 0 ? [] : this.#decide(this.#undecided);
-  }
-
   #decide(entries: readonly ConntrackEntry[]): MovedConnection[] {
-    this.#undecided = [];
+    this.#undecided = 0;
     if (entries.length === 0) return [];
     const subjects = new Map<string, number>();
     for (const { subject, ipv4, ipv6 } of this.#options.endpoints())
       for (const address of [ipv4, ipv6]) if (address) subjects.set(address.toString(), subject);
-    const undecided: ConntrackEntry[] = [];
-    const moved = entries.flatMap((entry) => {
+    return entries.flatMap((entry) => {
       const connection = connectionOf(entry, subjects);
       const to = connection && this.#options.listenerFor(connection);
-      if (to === undefined) undecided.push(entry);
+      if (to === undefined) this.#undecided++;
       return to === undefined ? [] : this.#tell(entry, to);
     });
-    this.#undecided = undecided;
-    return moved;
   }
 
   #tell(entry: ConntrackEntry, to: number): MovedConnection[] {

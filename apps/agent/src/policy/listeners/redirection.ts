@@ -1,5 +1,6 @@
 // Everything between policy and the proxies that it sends connections to: listeners and their rule sets, and connections
 // that are to follow rules which are others now.
+import { allocatedIdentities, localScopes, ReservedIdentity } from "@tsilium/identity/model.ts";
 import type { WantedListener } from "@tsilium/policy";
 import type { Acknowledgement, WantedRules } from "../../proxy/model.ts";
 import type { PolicyKernel } from "../kernel.ts";
@@ -19,12 +20,18 @@ export type RedirectionOptions = Pick<ListenersOptions, "file" | "now"> & {
 /** What holds, as far as it decides about connections. */
 export type RedirectionView = { readonly world: PolicyWorld; readonly writer: KernelWriter };
 
-const worldNames = ["world", "world-ipv4", "world-ipv6"];
+/** Connections that are read once more: see `review`. */
+type Reading = { readonly at: number; readonly before: number };
+
+const momentMs = 50;
 
 export class Redirection {
   readonly listeners: Listeners;
   readonly #moves: Moves;
   readonly #followed: FollowedConnections;
+  readonly #now: () => number;
+  /** Soonest first. */
+  readonly #later: Reading[] = [];
   #view: RedirectionView | undefined;
   #endpointsMoved = false;
 
@@ -42,6 +49,7 @@ export class Redirection {
       listenerFor: (connection) => this.#view && listenerFor(connection, this.#view),
     });
     this.#followed = new FollowedConnections(now);
+    this.#now = now;
   }
 
   /** Whose policy holds for some endpoint is another than before. */
@@ -49,18 +57,34 @@ export class Redirection {
     this.#endpointsMoved = true;
   }
 
-  /** After every writing: connections are held to what is in force now. */
-  review({ redirectsChanged, addressesChanged }: Written, view: RedirectionView): void {
+  /**
+   * After every writing: connections are held to what is in force now, and to whom their peers are. After what changes that
+   * they are read once more in a moment: another CPU may have been about to open one by what held before.
+   * @param before the last input that was in force before
+   */
+  review(written: Written, view: RedirectionView, before: number): void {
     this.#view = view;
-    const mayConcern = this.#endpointsMoved && !(this.listeners.isEmpty && this.#moves.isIdle);
+    const { redirectsChanged, addressesChanged, peersKnown } = written;
+    const peersChanged = this.#endpointsMoved || addressesChanged || peersKnown;
     this.#endpointsMoved = false;
-    if (redirectsChanged || mayConcern) this.#followed.add(this.#moves.review());
-    else if (addressesChanged) this.#followed.add(this.#moves.reviewUndecided());
+    const mayConcern = peersChanged && !(this.listeners.isEmpty && this.#moves.isIdle);
+    const changed = redirectsChanged || mayConcern;
+    const due = this.#takeDue();
+    if (!changed && due.length === 0) return;
+    if (changed) this.#later.push({ at: this.#now() + momentMs, before });
+    const oldest = Math.min(before, ...due.map((reading) => reading.before));
+    this.#followed.add(this.#moves.review(), oldest);
+  }
+
+  #takeDue(): Reading[] {
+    const now = this.#now();
+    const first = this.#later.findIndex(({ at }) => at > now);
+    return this.#later.splice(0, first < 0 ? this.#later.length : first);
   }
 
   /** Lets go of rule sets. A proxy must know by then what else the connections are held to that it accepted under them. */
   sweep(inKernel: () => ReadonlySet<number>): void {
-    if (!this.isFollowing && !this.listeners.isEmpty) this.listeners.sweep(inKernel());
+    if (!this.#followed.isWaiting && !this.listeners.isEmpty) this.listeners.sweep(inKernel());
     this.listeners.save();
   }
 
@@ -72,9 +96,10 @@ export class Redirection {
     this.#followed.acknowledge(number);
   }
 
-  /** Proxies have not said yet that connections follow. */
-  get isFollowing(): boolean {
-    return this.#followed.isWaiting;
+  /** Of inputs up to `written`, which are in the kernel, the last one that all connections follow. */
+  followed(written: number): number {
+    const { before = written } = this.#followed;
+    return Math.min(written, before, ...this.#later.map((reading) => reading.before));
   }
 
   takeUpdate(): WantedRules | undefined {
@@ -88,13 +113,17 @@ export class Redirection {
 
   /** Milliseconds until something is not waited for any longer; undefined: nothing is waited for. */
   get waitMs(): number | undefined {
-    const waits = [this.listeners.waitMs, this.#followed.waitMs].filter((ms) => ms !== undefined);
+    const [next] = this.#later;
+    const reading = next && Math.max(0, next.at - this.#now());
+    const waits = [this.listeners.waitMs, this.#followed.waitMs, reading].filter(
+      (ms) => ms !== undefined,
+    );
     return waits.length === 0 ? undefined : Math.min(...waits);
   }
 
   /** @param missing rule sets that have no listener */
   conditions(missing: readonly WantedListener[]): Condition[] {
-    return this.listeners.conditions(missing);
+    return [...this.listeners.conditions(missing), ...this.#followed.conditions()];
   }
 }
 
@@ -110,13 +139,28 @@ function listenerFor(
   return !decision || decision.verdict === "deny" ? undefined : decision.proxyPort;
 }
 
-/** Who has an address outside the cluster may be known by other names since the connection was opened. */
+/**
+ * Who has the peer's address today, as packets are judged. But a node stands in for clients from outside, and for whom only
+ * their packets say (bpf/lib/connection.h, keep_client).
+ */
 function peerOf(
   { identity, address }: ProxiedConnection["peer"],
   world: PolicyWorld,
 ): { readonly identity: number; readonly cidrSet: number } {
   const row = world.addresses.rowOf(address);
-  const labels = world.identityLabels(identity);
-  const isOutside = !labels || worldNames.some((name) => labels.has(name, "reserved"));
-  return { identity: isOutside && row ? row.identity : identity, cidrSet: row?.cidrSet ?? 0 };
+  if (!row) return { identity, cidrSet: 0 };
+  const isStoodInFor = isOtherNode(row.identity) && isOutside(identity);
+  return { identity: isStoodInFor ? identity : row.identity, cidrSet: row.cidrSet };
+}
+
+function isOtherNode(identity: number): boolean {
+  const { "remote-node": remoteNode, "kube-apiserver": apiServer } = ReservedIdentity;
+  return (
+    identity === remoteNode || identity === apiServer || identity >>> 24 === localScopes.node >>> 24
+  );
+}
+
+function isOutside(identity: number): boolean {
+  const isPod = identity >= allocatedIdentities.first && identity < localScopes.external;
+  return !isPod && !isOtherNode(identity) && identity !== ReservedIdentity.host;
 }

@@ -1,0 +1,50 @@
+// One client's flood against others' questions.
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
+import packet from "dns-packet";
+import { Endpoint } from "./testing/endpoint.ts";
+import { clientAddress, dnsmasq, until, World } from "./testing/world.ts";
+
+const perSecond = 200;
+const flood = 400;
+
+describe("the DNS proxy, flooded", () => {
+  let world: World;
+  before(async () => {
+    world = await World.create({ limits: { maxQueriesPerSecondPerClient: perSecond } });
+    await world.startDnsmasq();
+    await world.allow({ matchPattern: "*.example.com" });
+  });
+  after(() => world[Symbol.asyncDispose]());
+
+  /** Questions that are denied, as fast as they can be sent. */
+  const send = (client: Endpoint) => {
+    for (let id = 0; id < flood; id++)
+      client.send(
+        packet.encode({ type: "query", id, questions: [{ type: "A", name: "other.test" }] }),
+        { address: dnsmasq.v4, port: 53 },
+      );
+  };
+
+  test("a client that asks alone is answered whatever it asks, beside others no more than its share", async () => {
+    using client = new Endpoint(world.client, clientAddress.v4);
+    using other = new Endpoint(world.client, "10.9.1.3");
+    send(client);
+    await until(() => client.came.length === flood);
+    client.came.length = 0;
+
+    const one = packet.encode({ type: "query", questions: [{ type: "A", name: "other.test" }] });
+    other.send(one, { address: dnsmasq.v4, port: 53 });
+    await until(() => other.came.length === 1);
+    send(client);
+    other.send(one, { address: dnsmasq.v4, port: 53 });
+    await until(() => other.came.length === 2);
+    await delay(100);
+    const mostWindows = 4;
+    assert.ok(client.came.length > 0);
+    assert.ok(client.came.length <= (mostWindows * perSecond) / 10, `${client.came.length}`);
+    const { overloads = 0 } = await world.counters();
+    assert.equal(overloads, flood - client.came.length);
+  });
+});
