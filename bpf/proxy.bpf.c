@@ -168,7 +168,7 @@ static __always_inline int connect6(struct bpf_sock_addr *ctx, __u32 value)
 
 static __always_inline int mark_listener(struct bpf_sock_addr *ctx, bool loopback)
 {
-	__u32 value = MARK_LISTENER;
+	__u32 value = listener_mark(bpf_ntohs((__be16)ctx->user_port));
 
 	return !loopback || !bpf_setsockopt(ctx, SOL_SOCKET, SO_MARK, &value, sizeof(value));
 }

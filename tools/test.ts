@@ -31,7 +31,6 @@ const all: Stage[] = [
         "apps/**/*.root.test.ts",
       ],
     },
-    atOnce: 2,
   },
   {
     name: "end-to-end",

@@ -11,6 +11,7 @@
 #include "lib/event.h"
 #include "lib/flow.h"
 #include "lib/identity.h"
+#include "lib/proxy_marks.h"
 #include "maps/policy.h"
 #include "maps/runtime.h"
 
@@ -164,7 +165,7 @@ static __always_inline int judge(
 	if (is_denial(flow->answer.verdict))
 		return flow->answer.verdict == POLICY_DENY ? DROP_POLICY_DENY : DROP_POLICY;
 	/* To nobody. */
-	if (flow->answer.verdict == POLICY_REDIRECT && !flow->answer.proxy_port)
+	if (flow->answer.verdict == POLICY_REDIRECT && flow->answer.proxy_port <= PROXY_CONNECTED)
 		return DROP_NO_LISTENER;
 	tell_verdict(skb, flow);
 	/* The first one on the way: the other's policy is asked again about the proxy's packets. */

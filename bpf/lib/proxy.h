@@ -15,9 +15,6 @@
 #include "lib/proxy_marks.h"
 #include "maps/runtime.h"
 
-/* In packet.proxy_port: the packet is for a socket that a proxy connected. No listener has it. */
-#define PROXY_CONNECTED 1
-
 /* What a function that is called needs to know of a packet, in one register. */
 union handed_packet {
 	struct {
@@ -126,37 +123,56 @@ static __always_inline bool is_opening(union handed_packet packet)
 	return (packet.tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN;
 }
 
-/* Whether the stack will find the connection by its ends. One that is over does not get the next one's first packet. */
+/* Whether it is the listener's, or was accepted by it. Ports are anybody's who comes first; the mark, which the hooks of proxies'
+ * cgroups give, is not.
+ */
+static __always_inline bool is_of_listener(const struct bpf_sock *sk, __u16 port)
+{
+	return sk->mark == listener_mark(port);
+}
+
+/* Whether the stack will find the connection by its ends, and it is one that this listener accepted: another's is held to other
+ * rules than the proxy was told of, and a process's of the node's to none. One that is over does not get the next one's first packet.
+ */
 static __always_inline bool is_connected(
 	struct __sk_buff *skb, struct bpf_sock_tuple *tuple, union handed_packet packet)
 {
-	struct bpf_sock *sk = find_tcp(skb, tuple, packet.family);
-	__u32 state;
+	struct bpf_sock *sk = find_tcp(skb, tuple, packet.family), *full;
+	bool found;
 
 	if (!sk)
 		return false;
-	state = sk->state;
+	switch (sk->state) {
+	case BPF_TCP_LISTEN:
+		found = false;
+		break;
+	case BPF_TCP_TIME_WAIT:
+		found = !is_opening(packet);
+		break;
+	case BPF_TCP_NEW_SYN_RECV:
+		found = true;
+		break;
+	default:
+		full = bpf_sk_fullsock(sk);
+		found = full && is_of_listener(full, packet.proxy_port);
+	}
 	bpf_sk_release(sk);
-	return state != BPF_TCP_LISTEN && !(is_opening(packet) && state == BPF_TCP_TIME_WAIT);
+	return found;
 }
 
-/* Ports are anybody's who comes first; the mark, which the hooks of proxies' cgroups give, is not. */
-static __always_inline bool is_of_proxies(const struct bpf_sock *sk)
-{
-	return sk->mark & MARK_LISTENER;
-}
-
+/* What is of no connection that it accepted, a listener resets. */
 static __always_inline int assign_tcp(
-	struct __sk_buff *skb, struct bpf_sock_tuple *tuple, __u8 family)
+	struct __sk_buff *skb, struct bpf_sock_tuple *tuple, union handed_packet packet)
 {
-	struct bpf_sock *sk = find_tcp(skb, tuple, family), *listener;
+	struct bpf_sock *sk = find_tcp(skb, tuple, packet.family), *listener;
 	long failed;
 
 	if (!sk)
 		return DROP_NO_LISTENER;
 	listener = sk->state == BPF_TCP_LISTEN ? bpf_sk_fullsock(sk) : 0;
 	/* Somebody's listener on every address is not ours. */
-	if (!listener || !is_bound_to(listener, tuple, family) || !is_of_proxies(listener)) {
+	if (!listener || !is_bound_to(listener, tuple, packet.family) ||
+		!is_of_listener(listener, packet.proxy_port)) {
 		bpf_sk_release(sk);
 		return DROP_NO_LISTENER;
 	}
@@ -166,14 +182,14 @@ static __always_inline int assign_tcp(
 }
 
 static __always_inline int assign_udp(
-	struct __sk_buff *skb, struct bpf_sock_tuple *tuple, __u8 family)
+	struct __sk_buff *skb, struct bpf_sock_tuple *tuple, union handed_packet packet)
 {
-	struct bpf_sock *sk = find_udp(skb, tuple, family);
+	struct bpf_sock *sk = find_udp(skb, tuple, packet.family);
 	long failed;
 
 	if (!sk)
 		return DROP_NO_LISTENER;
-	if (!is_bound_to(sk, tuple, family) || !is_of_proxies(sk)) {
+	if (!is_bound_to(sk, tuple, packet.family) || !is_of_listener(sk, packet.proxy_port)) {
 		bpf_sk_release(sk);
 		return DROP_NO_LISTENER;
 	}
@@ -206,8 +222,8 @@ __noinline int hand_over(struct __sk_buff *skb, __u64 packed)
 	if (packet.protocol != IPPROTO_TCP && packet.protocol != IPPROTO_UDP)
 		return DROP_PROXY_UNSUPPORTED;
 	aim_at_listener(&tuple, packet.family, packet.proxy_port);
-	return packet.protocol == IPPROTO_TCP ? assign_tcp(skb, &tuple, packet.family)
-					      : assign_udp(skb, &tuple, packet.family);
+	return packet.protocol == IPPROTO_TCP ? assign_tcp(skb, &tuple, packet)
+					      : assign_udp(skb, &tuple, packet);
 }
 
 /* What proxies connect to servers with has one of two marks, which nobody else's sockets can be given without CAP_NET_ADMIN

@@ -11,8 +11,22 @@
 #define MARK_OF_EGRESS_PROXY 0x0b00
 #define MARK_PORT_SHIFT 16
 #define PROXY_MARK_MASK 0x0f00
-/* Of sockets that proxies bound to a loopback address, and of those that they accepted: says nothing about packets. */
+/* Of sockets that proxies bound to a loopback address, and of those that these accepted: which listener's. Says nothing about
+ * packets.
+ */
 #define MARK_LISTENER 0x00080000
+#define MARK_LISTENER_SHIFT 20
+#define LISTENER_PORT_BASE 10000
+#define LISTENER_PORTS 2048
+
+static __always_inline __u32 listener_mark(__u16 port)
+{
+	return MARK_LISTENER | (__u32)((port - LISTENER_PORT_BASE) & (LISTENER_PORTS - 1))
+				       << MARK_LISTENER_SHIFT;
+}
+
+/* In packet.proxy_port: the packet is for a socket that a proxy connected. No listener has it. */
+#define PROXY_CONNECTED 1
 
 /* Source ports of proxies' own connections: 16384 to 32767. Pods' and nodes' ephemeral ports are above, NodePorts never a pod's. */
 #define UPSTREAM_PORT_MASK 0xc000

@@ -69,9 +69,10 @@ function compare(
   }
 }
 
-/** In the words of node.ts. 181: a rule denies it; 133: none allows it. */
+/** In the words of node.ts. 181: a rule denies it; 133: none allows it; 178: for a proxy, of which there is none here. */
 function expected(question: Question, answer: Answer): string {
-  const last = sidesHere(question, answer).at(-1);
-  if (last?.verdict !== "denied") return "through";
+  const sides = sidesHere(question, answer);
+  const last = sides.at(-1);
+  if (last?.verdict !== "denied") return sides.some(({ l7 }) => l7) ? "drop 178" : "through";
   return `drop ${last.rules.length > 0 ? 181 : 133}`;
 }

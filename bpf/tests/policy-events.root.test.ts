@@ -12,7 +12,7 @@ import {
   randomScenario,
   type Scenario,
 } from "../../packages/policy/src/testing/generate/index.ts";
-import { naive } from "../../packages/policy/src/testing/naive/index.ts";
+import { naive, type Side } from "../../packages/policy/src/testing/naive/index.ts";
 import {
   causesOf,
   causeText,
@@ -54,6 +54,12 @@ function take(ring: RingBuffer): PacketEvent[] {
   return events;
 }
 
+/** What is for a proxy is told as such; what becomes of it there, the proxy tells. */
+function verdictOf({ verdict, l7 }: Side): string {
+  if (l7) return "redirect";
+  return verdict === "audit" ? "audit" : "allow";
+}
+
 function compare(scenario: Scenario, random: Random, ring: RingBuffer): void {
   const scene = new PolicyScene(node, scenario);
   node
@@ -79,8 +85,7 @@ function compare(scenario: Scenario, random: Random, ring: RingBuffer): void {
       const kind = side.verdict === "denied" ? "drop" : "policy-verdict";
       const causes = cause && isAmong(cause, side) ? cause : causesOf(side).join(" or ");
       assert.equal(got, `${questionText(question)}: ${side.direction} ${kind} by ${causes}`);
-      if (kind === "policy-verdict")
-        assert.equal(event?.verdict, side.verdict === "audit" ? "audit" : "allow");
+      if (kind === "policy-verdict") assert.equal(event?.verdict, verdictOf(side));
       events.shift();
     }
     assert.deepEqual(events, [], `more than was to be told of ${questionText(question)}`);

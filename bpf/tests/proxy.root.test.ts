@@ -15,6 +15,7 @@ import {
   listen,
   setsockopt,
   SOCK_DGRAM,
+  SOCK_NONBLOCK,
   SOCK_STREAM,
   sockaddrIn,
   sockaddrIn6,
@@ -47,7 +48,10 @@ const IPV6_V6ONLY = 26;
 
 /** Of the egress and the ingress engine. */
 const ports = { egress: 10_000, ingress: 11_008 };
-const marks = { egress: 0x0b00, ingress: 0x0a00, listener: 0x80000 };
+const marks = { egress: 0x0b00, ingress: 0x0a00 };
+
+/** Of a listener, and of what it accepted. */
+const listenerMark = (port: number): number => 0x80000 | ((port - 10_000) << 20);
 const protocols = { tcp: 6, udp: 17, sctp: 132 };
 const loopback: Party = { 4: "127.0.0.1", 6: "::1" };
 const anywhere: Party = { 4: "0.0.0.0", 6: "::" };
@@ -80,11 +84,11 @@ type SocketOptions = { readonly type?: number; readonly mark?: number };
 function nodeSocket(
   address: string,
   port: number,
-  { type = SOCK_STREAM, mark = marks.listener }: SocketOptions = {},
+  { type = SOCK_STREAM, mark = listenerMark(port) }: SocketOptions = {},
 ): number {
   return runNetns().run(() => {
     const isIpv4 = Address.parse(address).family === 4;
-    const fd = socket(isIpv4 ? AF_INET : AF_INET6, type);
+    const fd = socket(isIpv4 ? AF_INET : AF_INET6, type | SOCK_NONBLOCK);
     sockets.push(fd);
     setsockopt(fd, SOL_SOCKET, SO_MARK, mark);
     if (isIpv4) setsockopt(fd, IPPROTO_IP, IP_TRANSPARENT, 1);
@@ -97,7 +101,16 @@ function nodeSocket(
   });
 }
 
-function listener(family: Family, at: Party, port: number, mark = marks.listener): void {
+/** The socket has its ends from now on; nobody answers. */
+function connectWithoutWaiting(fd: number, to: Uint8Array): void {
+  try {
+    connect(fd, to);
+  } catch (error) {
+    if ((error as { code?: string }).code !== "EINPROGRESS") throw error;
+  }
+}
+
+function listener(family: Family, at: Party, port: number, mark = listenerMark(port)): void {
   listen(nodeSocket(at[family], port, { mark }));
 }
 
@@ -184,6 +197,30 @@ for (const family of [4, 6] as const)
       nodeSocket(loopback[family], ports.egress, { type: SOCK_DGRAM, mark: 0 });
       redirectEgress("udp");
       assert.equal(verdict("from_container", fromA(family, remotePod).udp(query)), "drop 178");
+    });
+
+    test("a connection goes to the listener that accepted it, whoever the proxy believes holds it", () => {
+      const accepted = nodeSocket(remotePod[family], 80, { mark: listenerMark(ports.egress) });
+      runNetns().run(() => connectWithoutWaiting(accepted, sockaddr(a[family], data.sport)));
+      redirectEgress("tcp");
+      assert.equal(verdict("from_container", fromA(family, remotePod).tcp(data)), "pass");
+      node.reset();
+      // As after the loss of its entry, when other rules hold: the listener that it is told to be of resets it.
+      listener(family, loopback, ports.egress + 1);
+      slot(slots.aEgress, {
+        rules: [
+          rule({ protocol: protocols.tcp, verdict: "redirect", proxyPort: ports.egress + 1 }),
+        ],
+      });
+      hold(subjects.a, { egress: slots.aEgress });
+      assert.equal(verdict("from_container", fromA(family, remotePod).tcp(data)), "drop 179");
+    });
+
+    test("a connection that a process of the node accepted is no proxy's", () => {
+      const accepted = nodeSocket(remotePod[family], 80, { mark: 0 });
+      runNetns().run(() => connectWithoutWaiting(accepted, sockaddr(a[family], data.sport)));
+      redirectEgress("tcp");
+      assert.equal(verdict("from_container", fromA(family, remotePod).tcp(data)), "drop 178");
     });
 
     test("a fragment is not assigned: put together again it would be any listener's (157)", () => {

@@ -30,6 +30,7 @@ const at = {
   held: 6,
   spoofed: 7,
   many: 256,
+  large: 1024,
 } as const;
 
 const zone: readonly ZoneRecord[] = [
@@ -198,7 +199,7 @@ test("a name of 500 addresses that rotate: connections outlive their TTLs, and o
 });
 
 test("500 addresses in one answer are all known when it comes", async () => {
-  const addresses = Array.from({ length: 500 }, (_, n) => worldAddress(at.many + n));
+  const addresses = Array.from({ length: 500 }, (_, n) => worldAddress(at.large + n));
   await names.say([...zone, ...addresses.map((each) => record("large.wild.shop.test", "A", each))]);
   const [status, ...found] = await names.dig("large.wild.shop.test", "+tcp");
   assert.deepEqual([status, found.length], ["NOERROR", 500]);
@@ -251,7 +252,11 @@ test("an agent that starts again knows the names before it changes anything", as
     const outcomes = await names.order({ kind: "stop" });
     assertUnbroken(outcomes);
     assert.ok(requestsIn(outcomes) > 50);
-    assert.ok((await names.cached("api.shop.test")).includes(`api.shop.test. lookup ${address}`));
+    const cached = await names.cached("api.shop.test");
+    assert.ok(
+      cached.some((row) => row.startsWith("api.shop.test. lookup ") && row.includes(address)),
+      `after ${signal}: ${cached.join("; ")}`,
+    );
     assert.equal(await isReached(worldAddress(at.other)), false);
   }
 });

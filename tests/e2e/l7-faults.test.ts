@@ -4,7 +4,8 @@
 //   node-1: client, near     node-2: far, broker     (l7/fault-lab.ts: requests pass the client's proxy and the server's)
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
-import { after, before, describe, test, type TestContext } from "node:test";
+import { availableParallelism, loadavg } from "node:os";
+import { after, afterEach, before, describe, test, type TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import type { KubeObject } from "@tsilium/kube";
@@ -35,11 +36,11 @@ import {
 import { assertUnbroken, isLost, requestsIn, wrongIn, wrongWithin } from "./l7/outcomes.ts";
 import type { Flow, Outcomes } from "./l7/load.ts";
 import { LabObjects } from "./lab-objects.ts";
-import { type Change, flip } from "./revocation/flips.ts";
+import { type Change, flip, type FlipWindows } from "./revocation/flips.ts";
 
 const wantedRequests = soak ? 100_000 : 10_000;
-/** Each of two rule sets on one node, and of one on the other. */
-const upgrades = soak ? 1_000 : 50;
+/** Each of three rule sets: two on one node, and one on the other. */
+const upgrades = soak ? 1_000 : 34;
 
 let l7: FaultLab;
 
@@ -70,7 +71,17 @@ function changes(): Change[] {
   ];
 }
 
-const keptAlive = { port: ports.web, paths: [...Object.keys(expected), "/flip"], pauseMs: 4 };
+const keptAlive = {
+  port: ports.web,
+  paths: Object.keys(expected).flatMap((path) => ["/flip", path]),
+  pauseMs: 4,
+};
+
+/** Each change and its opposite. */
+function flipAll(): Promise<FlipWindows> {
+  const inKernels = () => l7.objects.inKernels();
+  return flip(changes(), { times: changes().length, inKernels, lookMs: 150 });
+}
 
 /** Connections of both versions of HTTP, over both families, to both servers; and names. */
 function everyFlow(): Flow[] {
@@ -115,6 +126,10 @@ describe("under traffic", () => {
     l7 = await FaultLab.up();
   });
   after(() => l7?.[Symbol.asyncDispose]());
+  // Whatever became of a test, its flows are over.
+  afterEach(async () => {
+    for (const who of ["client", "guest"] as const) await l7.order({ kind: "stop" }, who);
+  });
 
   test(`${wantedRequests} requests of connections that are kept, while policies, labels and others' policies change`, async (t) => {
     const flows = everyFlow();
@@ -123,11 +138,8 @@ describe("under traffic", () => {
     let flips = 0;
     {
       await using _ = othersChange();
-      for (let count = 0, round = 0; count < wantedRequests || round < 3; round++) {
-        const windows = await flip(changes(), {
-          times: 4,
-          inKernels: () => l7.objects.inKernels(),
-        });
+      for (let count = 0, round = 0; count < wantedRequests || round < 2; round++) {
+        const windows = await flipAll();
         const outcomes = await l7.order({ kind: "look" });
         assert.deepEqual(wrongWithin(outcomes, "/flip", windows), []);
         flips += windows.denied.length;
@@ -169,7 +181,7 @@ describe("under traffic", () => {
       assert.deepEqual(wrongIn(outcomes, { ...expected, "/flip": 200 }), []);
     }
     // The very connections that were there before follow what the new agents say.
-    const windows = await flip(changes(), { times: 4, inKernels: () => l7.objects.inKernels() });
+    const windows = await flipAll();
     const outcomes = await l7.order({ kind: "stop" });
     assertUnbroken(outcomes);
     assert.deepEqual(wrongIn(outcomes, expected), []);
@@ -185,12 +197,10 @@ describe("under traffic", () => {
       // Of the guest's own nothing is looked into: what its servers refuse alone.
       const of = who === "guest" ? { ...expected, "/hidden": 200 } : expected;
       const wanted = { ...of, "/flip": 200 };
-      const kept = [
-        ...l7.flows({ kind: "keep", ...keptAlive }),
-        ...l7.flows({ kind: "h2", ...keptAlive }),
-      ];
+      const slow = { ...keptAlive, pauseMs: 20 };
+      const kept = [...l7.flows({ kind: "keep", ...slow }), ...l7.flows({ kind: "h2", ...slow })];
       // New ones all the time, which are given up at once: what is dropped is sent again only after a second.
-      const fresh = l7.flows({ kind: "fresh", ...keptAlive, pauseMs: 1, patienceMs: 100 });
+      const fresh = l7.flows({ kind: "fresh", ...keptAlive, pauseMs: 10, patienceMs: 100 });
       const server = Object.entries(servers).find(([, at]) => at === node)?.[0];
       const isThrough = ({ id }: Flow) => name === "engine-egress" || id.includes(` ${server} `);
       const before = await openConnections();
@@ -199,7 +209,7 @@ describe("under traffic", () => {
       assertUnbroken(await l7.order({ kind: "look" }, who));
       const killedUs = nowUs();
       process.kill(pid, "SIGKILL");
-      await sleep(1_500);
+      await sleep(backWithinMs() + 500);
       const outcomes = await l7.order({ kind: "stop" }, who);
       assert.deepEqual(wrongIn(outcomes, wanted, "lost"), []);
 
@@ -208,7 +218,7 @@ describe("under traffic", () => {
         .map(({ id }) => servedAfter(outcomes[id], killedUs));
       t.diagnostic(`served again after ${Math.max(...servedAfterMs)} ms`);
       assert.ok(
-        servedAfterMs.every((ms) => ms < 1_000),
+        servedAfterMs.every((ms) => ms < backWithinMs()),
         `served again after ${servedAfterMs.join(", ")} ms`,
       );
       const ends = kept.map((flow) => [flow.id, outcomes[flow.id]?.ended?.how ?? "goes on"]);
@@ -240,12 +250,12 @@ describe("under traffic", () => {
     await l7.order({ kind: "look" });
     const killedUs = nowUs();
     process.kill(pid, "SIGKILL");
-    await sleep(1_500);
+    await sleep(backWithinMs() + 500);
     const outcomes = await l7.order({ kind: "stop" });
     assert.deepEqual(wrongIn(outcomes, expected, "lost"), []);
     const servedAfterMs = servedAfter(outcomes["names that are allowed"], killedUs);
     t.diagnostic(`served again after ${servedAfterMs} ms`);
-    assert.ok(servedAfterMs < 1_000, `${servedAfterMs} ms`);
+    assert.ok(servedAfterMs < backWithinMs(), `${servedAfterMs} ms`);
     assert.notEqual((await l7.proxy("node-1", "dns")).pid, pid);
   });
 
@@ -422,6 +432,11 @@ async function openConnections(): Promise<number> {
 
 function nowUs(): number {
   return Number(process.hrtime.bigint() / 1000n);
+}
+
+/** A second; where others have the CPUs, several wait for each, and so does a proxy that starts. */
+function backWithinMs(): number {
+  return (loadavg()[0] as number) > 3 * availableParallelism() ? 3_000 : 1_000;
 }
 
 /** Milliseconds from a moment until the first request that was sent after it, and after one was lost, was served. */

@@ -57,7 +57,7 @@ export function openMaps({ bpffs }: { readonly bpffs: string }): PinnedMaps {
     nodes: { list: () => withTyped(pins, "tsi_nodes", mapCodecs.tsi_nodes, listNodes) },
     conntrack: {
       list: () =>
-        [["tsi_ct4", "tsi_ct6"] as const, ["tsi_ct4_new", "tsi_ct6_new"] as const].flatMap((pair) =>
+        [["tsi_ct4_new", "tsi_ct6_new"] as const, ["tsi_ct4", "tsi_ct6"] as const].flatMap((pair) =>
           withPair(pins, pair, ({ ipv4, ipv6 }) =>
             new Conntrack({ ipv4: [ipv4], ipv6: [ipv6] }).list(),
           ),

@@ -1,6 +1,6 @@
 // The lab of names in policies: a client whose rules name whom it may reach, and a world with any number of addresses.
 //
-//   node-1: client, near, spoofer     node-2: far     world: an echo server at 198.18.0.0/22 and 2001:db8:18::/64
+//   node-1: client, near, spoofer     node-2: far     world: an echo server at 198.18.0.0/21 and 2001:db8:18::/64
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import type { KubeObject } from "@tsilium/kube";
@@ -196,7 +196,7 @@ export class FqdnLab implements AsyncDisposable {
 async function giveAddresses(lab: Lab): Promise<void> {
   const fabric = `tsi-${lab.name}-fabric`;
   for (const [range, host] of [
-    ["198.18.0.0/22", "203.0.113.10"],
+    ["198.18.0.0/21", "203.0.113.10"],
     ["2001:db8:18::/64", "2001:db8:113::10"],
   ] as const) {
     const world = await lab.worldExec(["ip", "route", "add", "local", range, "dev", "lo"]);

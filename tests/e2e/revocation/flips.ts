@@ -20,13 +20,17 @@ export type FlipWindows = {
   readonly allowed: readonly FlipWindow[];
 };
 
-/** Longer than arrivals may be apart within a run (pulses.ts). */
-const lookMs = 40;
+export type FlipOptions = {
+  readonly times: number;
+  /** `lab wait --for policy` */
+  readonly inKernels: () => Promise<void>;
+  /** Of a window; longer than arrivals may be apart within a run (pulses.ts) if left out. */
+  readonly lookMs?: number;
+};
 
-/** @param inKernels `lab wait --for policy` */
 export async function flip(
   changes: readonly Change[],
-  { times, inKernels }: { times: number; inKernels: () => Promise<void> },
+  { times, inKernels, lookMs = 40 }: FlipOptions,
 ): Promise<FlipWindows> {
   const denied: FlipWindow[] = [];
   const allowed: FlipWindow[] = [];
@@ -34,15 +38,15 @@ export async function flip(
     const { sentence, deny, allow } = changes[count % changes.length] as Change;
     await deny();
     await inKernels();
-    denied.push({ sentence, ...(await look()) });
+    denied.push({ sentence, ...(await look(lookMs)) });
     await allow();
     await inKernels();
-    allowed.push({ sentence, ...(await look()) });
+    allowed.push({ sentence, ...(await look(lookMs)) });
   }
   return { denied, allowed };
 }
 
-async function look(): Promise<Window> {
+async function look(lookMs: number): Promise<Window> {
   const fromNs = process.hrtime.bigint();
   await sleep(lookMs);
   return { fromNs, toNs: process.hrtime.bigint() };

@@ -18,12 +18,12 @@ export type RuleSetPorts = {
   hasRoom(wanted: WantedListener): boolean;
 };
 
-/** For questions and tests: the first set is 1, and there are always more. */
-export function countedPorts(): RuleSetPorts {
+/** For questions and tests: the first set is `first`, and there are always more. */
+export function countedPorts(first = 1): RuleSetPorts {
   const byContent = new Map<string, number>();
   return {
     acquire({ content }) {
-      const port = byContent.get(content) ?? byContent.size + 1;
+      const port = byContent.get(content) ?? first + byContent.size;
       byContent.set(content, port);
       return port;
     },

@@ -1,5 +1,6 @@
 // Ways around rules that an attack on HAProxy as it is configured here has found; each was open once (docs/security.md).
 import assert from "node:assert/strict";
+import { readdirSync, readFileSync, statSync } from "node:fs";
 import { createServer as createHttpServer } from "node:http";
 import http2 from "node:http2";
 import { createServer, type Socket } from "node:net";
@@ -140,6 +141,20 @@ suite("ways around rules that were open once", () => {
     const [record] = await eventually(() => world.records.length > 0 && world.records);
     assert.ok(record?.l7.kind === "http" && record.verdict === "denied");
     assert.match(record.l7.url, /^[!-~]*\/open\/\?31m$/);
+  });
+
+  test("rules that a process is started with are not for other users to read", async () => {
+    const { pid } = await world.engine.status();
+    process.kill(pid, "SIGKILL");
+    await sleep(50);
+    await world.engine.start(AbortSignal.timeout(20_000));
+    const folder = `${world.folder}/proxy/haproxy-egress`;
+    const readable = readdirSync(folder, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map(({ parentPath, name }) => `${parentPath}/${name}`)
+      .filter((file) => (statSync(file).mode & 0o004) !== 0)
+      .filter((file) => readFileSync(file, "latin1").includes("/open"));
+    assert.deepEqual(readable, []);
   });
 
   test("one client's connections do not take all that there are", async () => {

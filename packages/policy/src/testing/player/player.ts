@@ -2,6 +2,7 @@
 // comes, numbers the cidr-sets of addresses, and keeps the maps that its answers amount to.
 import type { Prefix } from "@tsilium/net";
 import {
+  countedPorts,
   PolicyCompiler,
   type CidrGroup,
   type PeerIdentity,
@@ -39,11 +40,11 @@ export class Player {
   /** `listener` hears of every delta, with the maps as they were before it. */
   constructor(scenario: Scenario, node: string, listener: Listener = () => {}) {
     const { settings, world } = scenario;
-    const compiler = new PolicyCompiler({
-      ...settings,
-      denyResponse: "drop",
-      clusterName: world.clusterName,
-    });
+    const compiler = new PolicyCompiler(
+      { ...settings, denyResponse: "drop", clusterName: world.clusterName },
+      // As in the kernel: no small number is a listener's.
+      { ports: countedPorts(10_000) },
+    );
     this.compiler = compiler;
     this.node = node;
     this.#tell = listener;
