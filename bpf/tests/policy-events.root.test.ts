@@ -75,7 +75,8 @@ function compare(scenario: Scenario, random: Random, ring: RingBuffer): void {
     if (!attempt) continue;
     node.try(attempt);
     const events = take(ring);
-    for (const side of sidesHere(question, evaluator.verdict(question))) {
+    const sides = sidesHere(question, evaluator.verdict(question));
+    for (const side of sides) {
       const event = events[0];
       // What needs no rule is told of only where some policy selects the pod.
       const needsNoRule = causesOf(side).every((name) => name.startsWith("("));
@@ -88,6 +89,9 @@ function compare(scenario: Scenario, random: Random, ring: RingBuffer): void {
       if (kind === "policy-verdict") assert.equal(event?.verdict, verdictOf(side));
       events.shift();
     }
+    // Nobody listens here.
+    if (sides.some(({ l7 }) => l7) && sides.at(-1)?.verdict !== "denied")
+      assert.equal(events.shift()?.code, abi.dropReason.noListener);
     assert.deepEqual(events, [], `more than was to be told of ${questionText(question)}`);
   }
 }
