@@ -3,6 +3,7 @@
 // lost) and has half a minute to end what it is at.
 import { createHash } from "node:crypto";
 import {
+  chmodSync,
   chownSync,
   closeSync,
   existsSync,
@@ -156,7 +157,12 @@ function writeFiles(
   pool: Pool,
   user: ProxyUser | undefined,
 ): void {
-  const put = (path: string, text: string) => writeFileSync(path, text, { mode: 0o644 });
+  // Rules say what policies say: for the engine to read, and for nobody to write.
+  const put = (path: string, text: string) => {
+    writeFileSync(path, text, { mode: 0o640 });
+    chmodSync(path, 0o640);
+    if (user) chownSync(path, 0, user.gid);
+  };
   for (const port of [...pool.http, ...pool.sni]) {
     const lines = (entries.get(port) ?? []).map(({ key, value }) => `${key} ${value}\n`);
     put(rulesMap(paths, port), lines.join(""));
