@@ -158,7 +158,7 @@ function keptAlive(flow: Flow): Client {
     ask: (path) =>
       new Promise((resolve) => {
         if (ended !== undefined) return resolve({ status: ended as Outcome[3], port: 0 });
-        const timer = setTimeout(() => end("silent"), flow.patienceMs ?? 3_000);
+        const timer = setTimeout(() => end("silent"), flow.patienceMs ?? 10_000);
         answered = (answer) => {
           clearTimeout(timer);
           answered = undefined;
@@ -199,7 +199,7 @@ function overHttp2(flow: Flow): Client {
         const timer = setTimeout(() => {
           ended ??= "silent";
           lost("silent");
-        }, flow.patienceMs ?? 3_000);
+        }, flow.patienceMs ?? 10_000);
         let status = 0;
         let body = "";
         stream.on("response", (headers) => (status = Number(headers[":status"])));
@@ -251,7 +251,7 @@ function overDns(flow: Flow): Client {
         };
         const timer = setTimeout(
           () => done({ status: "silent", port: 0 }),
-          flow.patienceMs ?? 3_000,
+          flow.patienceMs ?? 10_000,
         );
         waiting.set(asked, done);
         socket.send(question(asked, name.replaceAll("#", String(asked))), flow.port, flow.address);
