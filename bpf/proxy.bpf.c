@@ -14,6 +14,7 @@
 #include <bpf/bpf_helpers.h>
 #include "lib/address.h"
 #include "lib/proxy_marks.h"
+#include "maps/conntrack.h"
 
 #define PROCEED 1
 #define REFUSE 0
@@ -44,6 +45,33 @@ static __always_inline bool is_connected(
 	return state != BPF_TCP_LISTEN;
 }
 
+static __always_inline bool is_alive(const struct conntrack_entry *entry)
+{
+	return entry && entry->expires_ns > bpf_ktime_get_coarse_ns();
+}
+
+/* Whether a connection of the client's own with these ends is remembered, if only one that has just ended: the other node's proxy
+ * draws its ports from the same range, and what the server answers would be taken for an answer to that.
+ */
+static __always_inline bool is_remembered4(struct bpf_sock_addr *ctx, __be32 client, __be16 port)
+{
+	__be32 server = ctx->user_ip4;
+	__be16 server_port = ctx->user_port;
+	bool high = client == server ? bpf_ntohs(port) > bpf_ntohs(server_port)
+				     : bpf_ntohl(client) > bpf_ntohl(server);
+	struct conntrack_key4 key = {
+		.low_address = high ? server : client,
+		.high_address = high ? client : server,
+		.low_port = high ? server_port : port,
+		.high_port = high ? port : server_port,
+		.protocol = ctx->protocol,
+		.part = CONNTRACK_CLIENT,
+	};
+
+	return is_alive(bpf_map_lookup_elem(&tsi_ct4, &key)) ||
+	       is_alive(bpf_map_lookup_elem(&tsi_ct4_new, &key));
+}
+
 /* Whether the port is taken for this server: by the client itself, whose connection the proxy accepted (local is the server), or by
  * one that the proxy made, if only one that waits for its end (local is the client): connect() would refuse it.
  */
@@ -51,6 +79,8 @@ static __always_inline bool is_taken4(struct bpf_sock_addr *ctx, __be32 client, 
 {
 	struct bpf_sock_tuple tuple = {};
 
+	if (is_remembered4(ctx, client, port))
+		return true;
 	if (ctx->protocol != IPPROTO_TCP)
 		return false;
 	tuple.ipv4.saddr = client;
@@ -74,11 +104,39 @@ static __always_inline void read_server6(struct bpf_sock_addr *ctx, __be32 *serv
 	server[3] = ctx->user_ip6[3];
 }
 
+static __always_inline bool is_remembered6(
+	struct bpf_sock_addr *ctx, const struct in6_addr *client, __be16 port)
+{
+	union v6addr server, source;
+	__be16 server_port = ctx->user_port;
+	struct conntrack_key6 key = {.protocol = ctx->protocol, .part = CONNTRACK_CLIENT};
+	__u64 ours, theirs;
+	bool high;
+
+	read_server6(ctx, server.words);
+	__builtin_memcpy(&source, client, sizeof(source));
+	ours = bpf_be64_to_cpu(source.halves[0]);
+	theirs = bpf_be64_to_cpu(server.halves[0]);
+	if (ours == theirs) {
+		ours = bpf_be64_to_cpu(source.halves[1]);
+		theirs = bpf_be64_to_cpu(server.halves[1]);
+	}
+	high = ours == theirs ? bpf_ntohs(port) > bpf_ntohs(server_port) : ours > theirs;
+	key.low_address = high ? server : source;
+	key.high_address = high ? source : server;
+	key.low_port = high ? server_port : port;
+	key.high_port = high ? port : server_port;
+	return is_alive(bpf_map_lookup_elem(&tsi_ct6, &key)) ||
+	       is_alive(bpf_map_lookup_elem(&tsi_ct6_new, &key));
+}
+
 static __always_inline bool is_taken6(
 	struct bpf_sock_addr *ctx, const struct in6_addr *client, __be16 port)
 {
 	struct bpf_sock_tuple tuple = {};
 
+	if (is_remembered6(ctx, client, port))
+		return true;
 	if (ctx->protocol != IPPROTO_TCP)
 		return false;
 	__builtin_memcpy(tuple.ipv6.saddr, client, sizeof(*client));

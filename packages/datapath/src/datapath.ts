@@ -95,7 +95,7 @@ export class Datapath implements Disposable {
     this.services = new ServiceMaps(serviceTables(maps), flowTables(maps));
     this.metrics = new Metrics(maps.get("tsi_metrics"));
     this.routes = new NodeRoutes(parts.rtnl, config);
-    this.proxies = new ProxyHooks(parts.node.objects.proxy, parts.node.pins);
+    this.proxies = new ProxyHooks(parts.node.objects.proxy, parts.node.pins, maps.all);
     this.#rings = EventRings.of((name) => maps.get(name));
     this.#stream = new EventStream([this.#rings.verdicts, this.#rings.traces]);
   }

@@ -15,22 +15,19 @@ import {
   nodeAddress,
   nodePort,
 } from "../services/service-lab.ts";
+import { echoPort, serviceFacts, type ServiceFacts } from "../services/service-objects.ts";
 import {
-  echoPod,
-  echoPort,
-  service,
-  serviceFacts,
-  type ServiceFacts,
-} from "../services/service-objects.ts";
+  awayPolicy,
+  type Enforced,
+  namespace,
+  pathObjects,
+  paths,
+  policiesOf,
+  type Server,
+  servers,
+} from "./path-objects.ts";
 import { upstreamPorts } from "./run-rows.ts";
 import { Worker } from "./worker.ts";
-
-const namespace = "l7p";
-const servers = { near: "node-1", far: "node-2" } as const;
-type Server = keyof typeof servers;
-const paths = { allowed: "/open", denied: "/closed" } as const;
-
-export type Enforced = "ingress" | "egress" | "both";
 
 type Way = {
   readonly what: string;
@@ -346,58 +343,4 @@ function dnsFlows(pod: "client" | "away", name: string, isAllowed: boolean): str
   const asked = `${head} ${pod}:any -> ${dns} DNS A ${name}, egress, request, ${by}`;
   if (!isAllowed) return [asked];
   return [asked, `${head} ${dns} -> ${pod}:any DNS A ${name}: answer, egress, reply, ${by}`];
-}
-
-function pathObjects(): KubeObject[] {
-  const pods = { ...servers, client: "node-1", away: "node-2" };
-  return [
-    ...Object.entries(pods).map(([name, node]) => echoPod({ name, namespace, node })),
-    ...Object.keys(servers).flatMap((name) => [
-      service(name, namespace, { type: "NodePort" }),
-      service(`${name}-pods`, namespace, { clusterIP: "None", selector: { app: name } }),
-    ]),
-  ];
-}
-
-const http = { rules: { http: [{ method: "GET", path: paths.allowed }] } };
-const toPorts = [{ ports: [{ port: String(echoPort), protocol: "TCP" }], ...http }];
-const select = (app: string) => ({ matchLabels: { app } });
-const bothServers = {
-  matchExpressions: [{ key: "app", operator: "In", values: Object.keys(servers) }],
-};
-const toDns = {
-  toEndpoints: [
-    { matchLabels: { "k8s:io.kubernetes.pod.namespace": "kube-system", "k8s-app": "kube-dns" } },
-  ],
-  toPorts: [
-    {
-      ports: [{ port: "53", protocol: "ANY" }],
-      rules: { dns: [{ matchPattern: `*.${namespace}.svc.cluster.local` }] },
-    },
-  ],
-};
-
-function policiesOf(enforced: Enforced): KubeObject[] {
-  const made = {
-    ingress: policy("ingress", {
-      endpointSelector: bothServers,
-      ingress: [{ fromEntities: ["all"], toPorts }],
-    }),
-    egress: policy("egress", {
-      endpointSelector: select("client"),
-      egress: [{ toEndpoints: [bothServers], toPorts }, toDns],
-    }),
-  };
-  return enforced === "both" ? [made.ingress, made.egress] : [made[enforced]];
-}
-
-const awayPolicy = policy("away", { endpointSelector: select("away"), egress: [toDns] });
-
-function policy(name: string, spec: object): KubeObject {
-  return {
-    apiVersion: "cilium.io/v2",
-    kind: "CiliumNetworkPolicy",
-    metadata: { name, namespace },
-    spec,
-  } as KubeObject;
 }

@@ -2,7 +2,7 @@
 // servers with its mark and source port (bpf/proxy.bpf.c). Loaded when the first proxy is about to start.
 import { statfsSync } from "node:fs";
 import { Link, loadCollection, requireFeature, UnsupportedError } from "@tsilium/ebpf";
-import type { Collection, CollectionSpec } from "@tsilium/ebpf";
+import type { BpfMap, Collection, CollectionSpec } from "@tsilium/ebpf";
 import { DatapathError } from "../errors.ts";
 import type { Direction } from "../model.ts";
 import type { Pins } from "../pinned/pins.ts";
@@ -18,12 +18,14 @@ const hooks = ["bind4", "bind6", "connect4", "connect6"] as const;
 export class ProxyHooks implements Disposable {
   readonly #spec: CollectionSpec | undefined;
   readonly #pins: Pins;
+  readonly #maps: ReadonlyMap<string, BpfMap>;
   #loaded: Collection | undefined;
   #cgroups: ProxyCgroups | undefined;
 
-  constructor(spec: CollectionSpec | undefined, pins: Pins) {
+  constructor(spec: CollectionSpec | undefined, pins: Pins, maps: ReadonlyMap<string, BpfMap>) {
     this.#spec = spec;
     this.#pins = pins;
+    this.#maps = maps;
   }
 
   /**
@@ -63,7 +65,7 @@ export class ProxyHooks implements Disposable {
 
   #load(): Collection {
     if (this.#spec === undefined) throw new DatapathError("object_missing", "there is no proxy.o");
-    return loadCollection(this.#spec, {});
+    return loadCollection(this.#spec, { maps: Object.fromEntries(this.#maps) });
   }
 
   #place(direction: Direction, hook: string, cgroup: string): LinkPlace {
