@@ -17,6 +17,8 @@ const volatile __u8 enable_ipv6 = 1;
 const volatile __u8 routing_mode = ROUTING_TUNNEL;
 const volatile __u8 enable_ipv4_masquerade = 1;
 const volatile __u8 enable_ipv6_masquerade = 1;
+/* tsi_ip_masq names more destinations that are not masqueraded. */
+const volatile __u8 enable_ip_masq_agent = 0;
 
 /* UDP port of VXLAN, host byte order. */
 const volatile __u16 tunnel_port = 8472;

@@ -95,7 +95,7 @@ static __always_inline void note_own_connection(struct packet *pkt)
 	if (!same_address(&pkt->source, &router) || !pkt->has_ports || pkt->icmp_error)
 		return;
 	if (has_port(pkt) && is_masquerade_port(bpf_ntohs(pkt->source_port)))
-		masquerade_as(pkt, &router, NAT_HOST);
+		masquerade_as(pkt, &router, NAT_HOST, false);
 }
 
 static __always_inline int to_pod(struct packet *pkt)

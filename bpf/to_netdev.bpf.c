@@ -38,7 +38,8 @@ static __always_inline int leave(struct packet *pkt, __u16 nat_flags)
 		return to_stack(pkt, TRACE_TO_NETWORK);
 	if (unlikely(!pkt->has_ports))
 		return drop(pkt, DROP_FIRST_FRAGMENT_MISSING);
-	reason = masquerade(pkt, nat_flags);
+	/* What was masqueraded before its destination was exempt goes on so. */
+	reason = masquerade(pkt, nat_flags, is_exempt(pkt));
 	if (unlikely(reason))
 		return drop(pkt, reason);
 	return to_stack(pkt, TRACE_TO_NETWORK);
@@ -78,7 +79,7 @@ static __always_inline int leave_from_node(struct packet *pkt)
 		(!has_port(pkt) || !is_masquerade_port(bpf_ntohs(pkt->source_port))))
 		return TC_ACT_OK;
 	/* Better a port used twice than a node that cannot speak. */
-	masquerade(pkt, NAT_HOST);
+	masquerade(pkt, NAT_HOST, false);
 	return TC_ACT_OK;
 }
 

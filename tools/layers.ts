@@ -17,6 +17,8 @@ const layers: readonly (readonly string[])[] = [
     "identity",
     "ipam",
     "ipcache",
+    "cloud",
+    "health",
     "node",
     "policy",
     "loadbalancer",

@@ -8,6 +8,7 @@
 #include "lib/nat.h"
 #include "lib/nat_error.h"
 #include "lib/nat_rewrite.h"
+#include "maps/ip_masq.h"
 
 static __always_inline union v6addr node_address(enum family family)
 {
@@ -40,6 +41,14 @@ static __always_inline bool routes_pod_addresses(const struct packet *pkt)
 		       ipv6_native_routing_cidr.halves[0] &&
 	       (to->halves[1] & ipv6_native_routing_mask.halves[1]) ==
 		       ipv6_native_routing_cidr.halves[1];
+}
+
+/* Destinations that ip-masq-agent's configuration lets pods reach with their own addresses. */
+static __always_inline bool is_exempt(const struct packet *pkt)
+{
+	struct ipcache_key key = {.prefixlen = 128, .address = pkt->destination};
+
+	return enable_ip_masq_agent && bpf_map_lookup_elem(&tsi_ip_masq, &key);
 }
 
 /* Only what has a port, or an id in its place, can share an address. */
@@ -104,11 +113,11 @@ static __always_inline int rewrite_end(
 	return reason;
 }
 
-/* Gives the packet this address and a port of its own. flags: enum nat_flags for a new mapping. 0, or
- * the drop reason.
+/* Gives the packet this address and a port of its own. flags: enum nat_flags for a new mapping; `known`: only what has a
+ * mapping already. 0, or the drop reason.
  */
 static __always_inline int masquerade_as(
-	struct packet *pkt, const union v6addr *address, __u16 flags)
+	struct packet *pkt, const union v6addr *address, __u16 flags, bool known)
 {
 	struct translation *translation = this_translation();
 	struct nat_entry6 *target;
@@ -123,7 +132,7 @@ static __always_inline int masquerade_as(
 		/* About a flow that was not masqueraded: so is the error. And a connection that came in to
 		 * the pod's own address must be answered from it.
 		 */
-		if (pkt->icmp_error || (!(flags & NAT_HOST) && is_known_reply(pkt)))
+		if (pkt->icmp_error || known || (!(flags & NAT_HOST) && is_known_reply(pkt)))
 			return 0;
 		if (!has_port(pkt))
 			return DROP_NAT_UNSUPPORTED;
@@ -134,11 +143,11 @@ static __always_inline int masquerade_as(
 	return rewrite_end(pkt, PACKET_SOURCE, &target->address, target->port);
 }
 
-static __always_inline int masquerade(struct packet *pkt, __u16 flags)
+static __always_inline int masquerade(struct packet *pkt, __u16 flags, bool known)
 {
 	union v6addr node = node_address(pkt->family);
 
-	return masquerade_as(pkt, &node, flags);
+	return masquerade_as(pkt, &node, flags, known);
 }
 
 /* Gives a packet for the node back to the pod that it answers. Returns whether it does; *reason is

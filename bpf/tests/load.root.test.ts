@@ -23,6 +23,7 @@ const families = [
 ] as const;
 const masquerading = [
   { enableIpv4Masquerade: true, enableIpv6Masquerade: true },
+  { enableIpv4Masquerade: true, enableIpv6Masquerade: true, ipMasqAgent: true },
   { enableIpv4Masquerade: true, enableIpv6Masquerade: false },
   { enableIpv4Masquerade: false, enableIpv6Masquerade: true },
   { enableIpv4Masquerade: false, enableIpv6Masquerade: false },

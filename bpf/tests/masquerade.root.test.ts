@@ -1,6 +1,10 @@
 // Pods' packets leave with the node's address, and their replies find back.
-import { after, describe } from "node:test";
-import { cutIntoFragments, type PacketBuilder } from "@tsilium/net";
+import assert from "node:assert/strict";
+import { after, afterEach, describe, test } from "node:test";
+import { TypedMap } from "@tsilium/ebpf";
+import { cutIntoFragments, type PacketBuilder, parsePacket, Prefix } from "@tsilium/net";
+import { mapCodecs } from "../../packages/datapath/src/gen/abi.ts";
+import { IpMasqMap } from "../../packages/datapath/src/tables/ip-masq.ts";
 import { TestNode } from "./node.ts";
 import { both, table, type Row, type Step } from "./table.ts";
 import {
@@ -414,4 +418,40 @@ describe("without masquerading", () => {
   }));
 
   table(() => plain, rows);
+});
+
+const agent = new TestNode({ ipMasqAgent: true });
+after(() => agent[Symbol.dispose]());
+
+describe("with ip-masq-agent's destinations", () => {
+  const exempt = new IpMasqMap(new TypedMap(agent.map("tsi_ip_masq"), mapCodecs.tsi_ip_masq));
+  /** Both of the world's addresses are in these. */
+  const wide = ["203.0.112.0/22", "2001:db8::/32"].map((text) => Prefix.parse(text));
+  afterEach(() => {
+    agent.reset();
+    exempt.setExempt([]);
+  });
+  const source = (family: Family, sport: number): string => {
+    const packet = flows.tcp(wire(family, [a, world]), sport);
+    const { verdict, bytes } = agent.try({ hook: out, packet: packet.bytes() });
+    assert.equal(verdict, "pass");
+    return String(parsePacket(bytes).ip?.source);
+  };
+
+  for (const family of [4, 6] as const) {
+    test(`IPv${family}: a pod reaches them with its own address, and no others`, () => {
+      assert.equal(source(family, 40_000), node[family]);
+      exempt.setExempt(wide);
+      assert.equal(source(family, 40_001), a[family]);
+      exempt.setExempt([Prefix.parse("198.51.100.0/24"), Prefix.parse("2001:db7::/32")]);
+      assert.equal(source(family, 40_002), node[family]);
+    });
+
+    test(`IPv${family}: what was masqueraded before goes on so`, () => {
+      assert.equal(source(family, 40_000), node[family]);
+      exempt.setExempt(wide);
+      assert.equal(source(family, 40_000), node[family]);
+      assert.equal(source(family, 40_001), a[family]);
+    });
+  }
 });

@@ -29,6 +29,7 @@ import type {
 import { Nat } from "./tables/nat.ts";
 import { NodeRoutes } from "./node/node-routes.ts";
 import { ensureProxyRoutes, removeProxyRoutes } from "./node/proxy-routes.ts";
+import { IpMasqMap } from "./tables/ip-masq.ts";
 import { NodesMap } from "./tables/nodes.ts";
 import { readObjects } from "./programs/objects.ts";
 import { ProxyHooks } from "./programs/proxy-hooks.ts";
@@ -58,6 +59,7 @@ type Parts = {
 export class Datapath implements Disposable {
   readonly endpoints: Endpoints;
   readonly nodes: NodesMap;
+  readonly masquerade: IpMasqMap;
   readonly conntrack: Conntrack;
   readonly nat: Nat;
   readonly services: ServiceMaps;
@@ -86,6 +88,7 @@ export class Datapath implements Disposable {
       },
       bumpEpoch,
     });
+    this.masquerade = new IpMasqMap(new TypedMap(maps.get("tsi_ip_masq"), mapCodecs.tsi_ip_masq));
     this.nodes = new NodesMap(new TypedMap(maps.get("tsi_nodes"), mapCodecs.tsi_nodes));
     this.conntrack = new Conntrack({
       ipv4: [maps.get("tsi_ct4_new"), maps.get("tsi_ct4")],

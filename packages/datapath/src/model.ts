@@ -343,6 +343,8 @@ export type DatapathConfig = {
   /** Destinations never masqueraded; in tunnel mode the cluster's pod CIDRs. */
   readonly ipv4NativeRoutingCidr: Prefix | undefined;
   readonly ipv6NativeRoutingCidr: Prefix | undefined;
+  /** enable-ip-masq-agent: `Datapath.masquerade` names more of them while programs run. */
+  readonly ipMasqAgent?: boolean;
   /** Underlay MTU, bytes. */
   readonly mtu: number;
   readonly natPortRange: readonly [number, number];

@@ -1,11 +1,13 @@
 // Reads the pinned maps while no agent runs: what the CLI shows then.
 import { BpfMap, TypedMap } from "@tsilium/ebpf";
 import type { MapCodecs } from "@tsilium/ebpf";
+import type { Prefix } from "@tsilium/net";
 import { Conntrack } from "./tables/conntrack.ts";
 import { endpointEntry } from "./tables/endpoint-rows.ts";
 import { DatapathError } from "./errors.ts";
 import { mapCodecs } from "./gen/abi.ts";
 import { listIpcache } from "./tables/ipcache.ts";
+import { listExempt } from "./tables/ip-masq.ts";
 import { Metrics } from "./tables/metrics.ts";
 import type {
   ConntrackEntry,
@@ -27,6 +29,8 @@ export type PinnedMaps = {
   readonly endpoints: { list(): EndpointEntry[] };
   readonly ipcache: { list(): IpcacheEntry[] };
   readonly nodes: { list(): NodeEntry[] };
+  /** Destinations that are not masqueraded. */
+  readonly masquerade: { list(): Prefix[] };
   readonly conntrack: { list(): ConntrackEntry[] };
   readonly nat: { list(): NatEntry[] };
   readonly metrics: { list(): MetricsEntry[] };
@@ -55,6 +59,7 @@ export function openMaps({ bpffs }: { readonly bpffs: string }): PinnedMaps {
     endpoints: { list: () => listEndpoints(pins) },
     ipcache: { list: () => withTyped(pins, "tsi_ipcache", mapCodecs.tsi_ipcache, listIpcache) },
     nodes: { list: () => withTyped(pins, "tsi_nodes", mapCodecs.tsi_nodes, listNodes) },
+    masquerade: { list: () => withTyped(pins, "tsi_ip_masq", mapCodecs.tsi_ip_masq, listExempt) },
     conntrack: {
       list: () =>
         [["tsi_ct4_new", "tsi_ct6_new"] as const, ["tsi_ct4", "tsi_ct6"] as const].flatMap((pair) =>

@@ -1230,6 +1230,7 @@ export const mapCodecs = {
   tsi_frag4: { key: fragmentKey4, value: fragmentEntry },
   tsi_frag6: { key: fragmentKey6, value: fragmentEntry },
   tsi_identities: { key: codecs.u32, value: knownIdentity },
+  tsi_ip_masq: { key: ipcacheKey, value: codecs.u32 },
   tsi_ipcache: { key: ipcacheKey, value: ipcacheEntry },
   tsi_lb_address: { key: codecs.u32, value: frontendAddress },
   tsi_lb_affinity: { key: affinityKey, value: affinity },

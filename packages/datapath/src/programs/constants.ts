@@ -40,6 +40,7 @@ export function loadTimeConstants(
     router_ipv6: addressBytes(config.routerIpv6, 16),
     enable_ipv4_masquerade: config.enableIpv4Masquerade,
     enable_ipv6_masquerade: config.enableIpv6Masquerade,
+    enable_ip_masq_agent: config.ipMasqAgent ?? false,
     ipv4_native_routing_cidr: addressBytes(config.ipv4NativeRoutingCidr?.address, 4),
     ipv4_native_routing_mask: maskBytes(config.ipv4NativeRoutingCidr, 4),
     ipv6_native_routing_cidr: addressBytes(config.ipv6NativeRoutingCidr?.address, 16),

@@ -13,6 +13,7 @@ import { declareMaps, onlyMap } from "../pinned/map-specs.ts";
 import type { DeclaredMap, MapSizes } from "../pinned/map-specs.ts";
 import { copyEntries } from "../pinned/migrate.ts";
 import type { EndpointEntry } from "../model.ts";
+import { IpMasqMap } from "./ip-masq.ts";
 import { NodesMap } from "./nodes.ts";
 import { readObjects } from "../programs/objects.ts";
 
@@ -199,6 +200,15 @@ test("nodes of both families read back with what they are", () => {
   );
   assert.equal(nodes.delete(Address.parse("172.18.0.2")), true);
   assert.equal(nodes.delete(Address.parse("172.18.0.2")), false);
+});
+
+test("exempt destinations are those of the last call", () => {
+  const map = new IpMasqMap(new TypedMap(freshMap("tsi_ip_masq"), mapCodecs.tsi_ip_masq));
+  const prefixes = (...texts: string[]) => texts.map((text) => Prefix.parse(text));
+  map.setExempt(prefixes("10.0.0.0/8", "fd00::/8", "10.1.0.0/16"));
+  assert.deepEqual(map.list().map(String), ["10.0.0.0/8", "10.1.0.0/16", "fd00::/8"]);
+  map.setExempt(prefixes("10.1.0.0/16", "0.0.0.0/0"));
+  assert.deepEqual(map.list().map(String), ["0.0.0.0/0", "10.1.0.0/16"]);
 });
 
 test("a copy into a fresh map takes all that fits and says how much did not", () => {
