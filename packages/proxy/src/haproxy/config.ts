@@ -32,7 +32,7 @@ export function configOf(options: ConfigOptions): string {
   const sections = [
     global(options),
     base(options),
-    rulesDefaults(),
+    rulesDefaults(options),
     plainFrontend(options),
     tlsFrontend(options),
     sniFrontend(options),
@@ -155,7 +155,6 @@ function plainFrontend(options: ConfigOptions): string[] {
     "tcp-request content set-log-level silent",
     `http-request set-var(txn.p) so_id,mod(${ipv6Id})`,
     ...movedRules,
-    specsRule(paths),
     ...readingRules(),
     grpcType,
     "use_backend r%[var(txn.p)] if { var(txn.p) -m found }",
@@ -185,7 +184,6 @@ function tlsFrontend({ pool, paths }: ConfigOptions): string[] {
     bornRule,
     "http-request set-var(txn.p) fc_pp_unique_id",
     ...movedRules,
-    specsRule(paths),
     ...readingRules(),
     grpcType,
     "use_backend r%[var(txn.p)]",
@@ -204,9 +202,19 @@ const movedRules = [
   "http-request reject if { var(proc.moved) -m bool } !{ var(txn.m) -m bool }",
 ];
 
-/** What rules of the listener ask about headers is answered before they are asked; only where some do. */
-const specsRule = (paths: Paths): string =>
-  `http-request lua.read_headers if { var(proc.specs) -m bool } { var(txn.p),map_str(${paths.map("specs")}) -m found }`;
+/** What rules are asked about (rules.ts). It is no part of any record: headers are in it, where rules ask about them. */
+function subjectRules({ paths }: ConfigOptions): string[] {
+  const extended = "{ var(txn.e) -m found }";
+  const spec = `var(txn.p),map_str(${paths.map("specs")})`;
+  return [
+    "tcp-request content set-var(txn.x) var(txn.q)",
+    `tcp-request content set-var(txn.e) ${spec} if { var(proc.specs) -m bool }`,
+    // A name with other characters, which could be lines, is no name of a server: as one without.
+    `tcp-request content set-var(txn.n) str(.) if ${extended}`,
+    `tcp-request content set-var-fmt(txn.n) ".%[ssl_fc_sni,lower]" if ${extended} { ssl_fc_sni -m reg '^[-.0-9A-Za-z_]+\\z' }`,
+    `tcp-request content set-var-fmt(txn.x) "%[var(txn.q)] %[var(txn.n)]\\r\\n%[req.hdrs]" if ${extended}`,
+  ];
+}
 
 function sniFrontend(options: ConfigOptions): string[] {
   const { pool } = options;
@@ -257,10 +265,10 @@ const inTls = "{ var(txn.v) -m beg A U }";
  * What is done with a verdict, written once for all listeners (512 times over it would take half a second to read). The
  * verdict itself is found before, by the backends' rules of TCP, which come first.
  */
-function rulesDefaults(): string[] {
+function rulesDefaults(options: ConfigOptions): string[] {
   return [
     "defaults rules from base",
-    'tcp-request content set-var-fmt(txn.q) "%[var(txn.q)] %[var(txn.x)]" if { var(txn.x) -m found }',
+    ...subjectRules(options),
     "http-request allow if { var(txn.v) -m beg a } { fc_http_major 1 }",
     ...serverRules,
     "http-request allow if { var(txn.v) -m beg a }",
@@ -290,7 +298,7 @@ const serverRules = [
 function rulesBackend(port: number, { paths }: ConfigOptions): string[] {
   return [
     `backend r${port} from rules`,
-    `tcp-request content set-var(txn.v) var(txn.q),map_reg(${rulesMap(paths, port)},${noVerdict})`,
+    `tcp-request content set-var(txn.v) var(txn.x),map_reg(${rulesMap(paths, port)},${noVerdict})`,
     ...originServers,
   ];
 }

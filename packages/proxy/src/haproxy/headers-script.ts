@@ -1,7 +1,8 @@
-// What HAProxy's own language cannot do: headers whose names are known at run time only, for rule sets with header
-// conditions or server names alone (rules.ts, "extended"); and connections that moved (moves.ts), while there are any.
+// What HAProxy's own language cannot do: change headers whose names are known at run time only; and connections that moved
+// (moves.ts), while there are any.
 //
-// A spec is all that is in force, or about to be, for one listener: versions with "|" between them, each
+// A spec is all that is in force, or about to be, for one listener whose rules are extended (rules.ts), changes or not:
+// versions with "|" between them, each
 // tag!questions!changes, fields with "," and items with "/" between them, texts in hexadecimal:
 //   question   NAME (is it there?) or NAME=VALUE (is it there once, with this value?)
 //   change     LIST,MISMATCH,QUESTION,NAME,VALUE: what is done when the question is answered with no; no question: always
@@ -59,24 +60,6 @@ local function holds(question, headers)
   if question.value == nil then return true end
   return lines[1] == nil and lines[0] == question.value
 end
-
--- Sets txn.x to the rest of the subject: ;TAG=BITS;TAG=BITS; SNI
-core.register_action("read_headers", { "http-req" }, function(txn)
-  local port = tostring(txn:get_var("txn.p"))
-  local headers = txn.http:req_get_headers()
-  local parts = {}
-  for tag, version in pairs(versions_of(port)) do
-    local bits = {}
-    for index, question in ipairs(version.questions) do
-      bits[index] = holds(question, headers) and "1" or "0"
-    end
-    table.insert(parts, tag .. "=" .. table.concat(bits))
-  end
-  local name = txn.f:ssl_fc_sni()
-  if type(name) ~= "string" or name:find("[^%w%.%-_]") then name = "" end
-  name = name:lower():gsub("%.$", "")
-  txn:set_var("txn.x", ";" .. table.concat(parts, ";") .. "; " .. name)
-end)
 
 -- Carries out what the verdict txn.v says: aRULE,TAG,LIST. Sets txn.l to names of headers that are only told about.
 core.register_action("change_headers", { "http-req" }, function(txn)

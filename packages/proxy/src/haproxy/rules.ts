@@ -1,10 +1,11 @@
 // Rule sets as entries of HAProxy's maps. What a request is matched by is one line of text, its subject:
 //
 //   METHOD HOST TARGET                    while the listener has no rules that ask about anything else
-//   METHOD HOST TARGET ;TAG=BITS; SNI     while it has, about headers or server names ("extended"; headers-script.ts)
+//   METHOD HOST TARGET .SNI HEADERS       while it has, about headers or server names ("extended")
 //
-// No part of it has a blank, and expressions match none (toPcre), so each matches its own part and no other. An entry's
-// value is the verdict:
+// No part of it but the headers has a blank, and expressions match none (toPcre), so each matches its own part and no
+// other. The headers are a line each, with an empty one before and after them (header-lines.ts). An entry's value is the
+// verdict:
 //
 //   a, A    allowed, and the server is spoken to as it is, or in TLS
 //   b, B    the same, after headers are changed
@@ -19,20 +20,21 @@ import {
   toPcre,
 } from "@tsilium/policy/model.ts";
 import type { SecretStore } from "../model.ts";
-import { headerValue } from "../secrets/index.ts";
+import { headerValue, type HeaderValue } from "../secrets/index.ts";
+import { hasHeader, hasHeaderOnce } from "./header-lines.ts";
 import type { MapEntry } from "./maps.ts";
 import { serverNameExpression } from "./server-names.ts";
 
 export type HttpEntries = {
   readonly entries: readonly MapEntry[];
-  /** What headers.lua needs to make the rest of the subject; undefined: the rule set is not extended. */
+  /** What headers.lua needs to change headers, if any are; undefined: the rule set is not extended. */
   readonly spec: string | undefined;
   /** Sentences: conditions that cannot hold. */
   readonly notes: readonly string[];
 };
 
 export type EntryOptions = {
-  /** Of this version of the listener's rules, letters and digits: what was read for one is never judged by another. */
+  /** Of this version of the listener's rules, letters and digits: a verdict of one is never carried out by another. */
   readonly tag: string;
   readonly secrets: SecretStore;
   /** Which servers are spoken to in TLS; undefined: none. */
@@ -73,10 +75,10 @@ export function httpEntries(
     return { entries: [...entries, last], spec: undefined, notes };
   }
   const names = serverNames === undefined ? any : eitherOf(serverNames.map(serverNameExpression));
-  const entries = allowed.map(({ expression, value, needed }) => {
-    const rest = `[!-~]*;${tag}=${conditions.bits(needed)};[!-~]*${blank}${names}`;
-    return { key: `^${expression}${blank}${rest}\\z`, value };
-  });
+  const entries = allowed.map(({ expression, value, needed }) => ({
+    key: `^${expression}${blank}\\.${names}\\.?\\r\\n${needed}`,
+    value,
+  }));
   return { entries: [...entries, last], spec: conditions.spec(tag), notes };
 }
 
@@ -102,7 +104,7 @@ function part(expression: string | undefined): string {
   return toPcre(expression).replace(/^\^/, "").replace(/\\z$/, "");
 }
 
-/** What a rule set asks about headers, each question once, and what it does to them. */
+/** What a rule set asks about headers, and what it does to them, for which each question is there once. */
 class Conditions {
   readonly #secrets: SecretStore;
   readonly #questions: string[] = [];
@@ -114,16 +116,19 @@ class Conditions {
     this.#secrets = secrets;
   }
 
-  /** Questions that must be answered with yes; undefined: the rule matches nothing. */
-  neededBy(headers: readonly HeaderMatch[]): ReadonlySet<number> | undefined {
-    const needed = new Set<number>();
+  /** Expression of the lines that there must be; undefined: the rule matches nothing. */
+  neededBy(headers: readonly HeaderMatch[]): string | undefined {
+    const needed: string[] = [];
     for (const match of headers) {
       if (match.mismatch !== "deny") continue;
-      const question = this.#ask(match);
-      if (question === undefined) return undefined;
-      needed.add(question);
+      const wanted = this.#wantedBy(match);
+      // The host is asked about by itself.
+      if (wanted === undefined || match.name.toLowerCase() === "host") return undefined;
+      needed.push(
+        wanted.kind === "any" ? hasHeader(match.name) : hasHeaderOnce(match.name, wanted.value),
+      );
     }
-    return needed;
+    return needed.join("");
   }
 
   /** Number of what is done to headers; undefined: nothing. */
@@ -149,22 +154,21 @@ class Conditions {
     return list;
   }
 
-  /** Expression of the answers. */
-  bits(needed: ReadonlySet<number>): string {
-    return this.#questions.map((_, index) => (needed.has(index) ? "1" : "[01]")).join("");
-  }
-
   /** One line without blanks, commas between fields: tag!questions!changes. */
   spec(tag: string): string {
     return `${tag}!${this.#questions.join("/")}!${this.#changes.join("/")}`;
   }
 
-  #ask(match: HeaderMatch): number | undefined {
+  #wantedBy(match: HeaderMatch): Exclude<HeaderValue, { kind: "none" }> | undefined {
     const wanted = headerValue(match, this.#secrets);
-    if (wanted.kind === "none") {
-      if (!this.notes.includes(wanted.problem)) this.notes.push(wanted.problem);
-      return undefined;
-    }
+    if (wanted.kind !== "none") return wanted;
+    if (!this.notes.includes(wanted.problem)) this.notes.push(wanted.problem);
+    return undefined;
+  }
+
+  #ask(match: HeaderMatch): number | undefined {
+    const wanted = this.#wantedBy(match);
+    if (wanted === undefined) return undefined;
     const question =
       wanted.kind === "any" ? hex(match.name) : `${hex(match.name)}=${hex(wanted.value)}`;
     const known = this.#questions.indexOf(question);

@@ -47,7 +47,9 @@ export class Runtime {
   /** Runs a command that says nothing when it is done. @throws HaproxyError "refused" as well */
   async tell(command: string, payload?: string): Promise<void> {
     const answer = await this.ask(command, payload);
-    if (answer !== "") throw refused(command, answer);
+    // It repeats what it did not take, where Secrets' values may be.
+    if (answer !== "")
+      throw refused(command, payload === undefined ? answer : answer.replace(/'.*'/gs, "(...)"));
   }
 
   /** Runs a command that says so when it is done. @throws HaproxyError "refused" as well */
