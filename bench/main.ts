@@ -1,6 +1,6 @@
 // npm run bench: every number the project claims, measured here and now against a floor of the same run.
 //   node bench/main.ts [NAME ...] [--rounds N] [--ms N] [--pods N] [--samples N] [--settle SECONDS] [--services N] [--flows N] [--json]
-// NAME: path, programs, pods, policy/packets ...; "policy" is all of policy's. Default: all.
+// NAME: path, programs, pods, runtime, policy/packets ...; "policy" is all of policy's. Default: all.
 import { spawnSync } from "node:child_process";
 import { loadavg, release } from "node:os";
 import { join } from "node:path";
@@ -21,6 +21,7 @@ import { benchMaps } from "./policy/maps/maps.ts";
 import { benchPackets } from "./policy/packets/packets.ts";
 import { benchPrograms } from "./programs/programs.ts";
 import { formatSection, type Section } from "./report.ts";
+import { benchSandboxes } from "./runtime/sandboxes.ts";
 import { benchControl } from "./services/control/control.ts";
 import { benchServicesInLab } from "./services/lab/lab.ts";
 import { benchServicePackets } from "./services/packets/packets.ts";
@@ -51,6 +52,7 @@ const benches = new Map<string, () => Section[] | Promise<Section[]>>([
   ["path", () => benchPath(timing)],
   ["programs", () => benchPrograms({ rounds })],
   ["pods", () => benchPods({ pods: Number(values.pods) })],
+  ["runtime", () => benchSandboxes({ samples: Math.min(40, Number(values.samples)) })],
   ["policy/packets", () => benchPackets({ rounds })],
   ["policy/maps", benchMaps],
   ["policy/compiler", benchCompiler],

@@ -29,6 +29,9 @@ export type LabOptions = {
   readonly label?: string;
 };
 
+/** An exit like any other: "exit" is not emitted by a signal. */
+const endBySignal = (): never => process.exit(130);
+
 export class BenchLab implements AsyncDisposable {
   readonly client: KubeClient;
   readonly nodes: readonly LabNode[];
@@ -56,6 +59,8 @@ export class BenchLab implements AsyncDisposable {
     const name = `bench-${process.pid}${label === "" ? "" : `-${label}`}`;
     const down = () => void spawnSync(tsilium, ["lab", "--name", name, "down"]);
     process.once("exit", down);
+    process.once("SIGINT", endBySignal);
+    process.once("SIGTERM", endBySignal);
     const set = Object.entries(settings).flatMap(([key, value]) => ["--set", `${key}=${value}`]);
     await run(name, ["up", "--nodes", String(nodes), "--wait", ...set]);
     return new BenchLab(name, nodes, down);
