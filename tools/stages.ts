@@ -3,7 +3,7 @@
 import { spawn } from "node:child_process";
 import { globSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { styleText } from "node:util";
 
 export type Stage =
@@ -29,6 +29,8 @@ export type Stage =
     };
 
 type Counts = { passed: number; failed: number; skipped: number };
+type Tally = Counts & { readonly files?: readonly FileTime[] };
+type FileTime = { readonly file: string; readonly seconds: number };
 
 const root = join(import.meta.dirname, "..");
 const sharedProcesses = 4;
@@ -126,11 +128,22 @@ async function runFiles(files: readonly string[], isolation: readonly string[]):
     `--test-reporter-destination=${tally}`,
   ];
   const { status } = await start(["node", "--test", ...isolation, ...reporters, ...files], false);
-  const counts = JSON.parse(
+  const { files: times = [], ...counts } = JSON.parse(
     readFileSync(tally, "utf8") || '{"passed":0,"failed":1,"skipped":0}',
-  ) as Counts;
+  ) as Tally;
   rmSync(folder, { recursive: true });
+  printSlowest(times);
   // A crash outside any test fails the run without a failed test.
   if (status !== 0 && counts.failed === 0) counts.failed = 1;
   return counts;
+}
+
+const slowestShown = 12;
+
+/** Where a run's time goes. */
+function printSlowest(times: readonly FileTime[]): void {
+  const slowest = times.toSorted((a, b) => b.seconds - a.seconds).slice(0, slowestShown);
+  if (slowest.length < slowestShown) return;
+  const shown = slowest.map(({ file, seconds }) => `${relative(root, file)} ${Math.round(seconds)} s`);
+  console.log(`    slowest files: ${shown.join(", ")}`);
 }
