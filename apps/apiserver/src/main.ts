@@ -3,7 +3,7 @@
 //   pki --> ApiServer (store, kinds, listeners) <-- KubeClient <-- Controllers
 //                 ^-- what is wrong with policies and pools
 import { randomBytes } from "node:crypto";
-import { ApiServer, createPki } from "@tsilium/apiserver";
+import { ApiServer, AuditLog, createPki } from "@tsilium/apiserver";
 import { admissionsBy, policyJudges } from "../../operator/src/policies/judge.ts";
 import { serviceJudges } from "../../operator/src/policies/service-judges.ts";
 import { Controllers } from "@tsilium/controllers";
@@ -26,6 +26,13 @@ const log = createLog({ level: options.logLevel, base: { subsystem: "apiserver" 
 
 const pki = await createPki(options.pkiDir, { sans: options.sans });
 const controllerToken = randomBytes(32).toString("base64url");
+const { kubeletSocket } = options;
+const auditLog = options.audit
+  ? new AuditLog({
+      ...options.audit,
+      onFault: (error) => log.error({ error }, "the audit log cannot be written"),
+    })
+  : undefined;
 const server = await ApiServer.start({
   dataDir: options.dataDir,
   pki,
@@ -33,11 +40,13 @@ const server = await ApiServer.start({
   tokens: [
     { token: controllerToken, name: "system:kube-controller-manager", groups: ["system:masters"] },
   ],
+  ...(kubeletSocket === undefined ? {} : { kubelet: () => kubeletSocket }),
   ...(options.nodePortRange ? { nodePortRange: options.nodePortRange } : {}),
   admissions: admissionsBy({
     ...policyJudges({ nodeSelectorLabels: options.nodeSelectorLabels }),
     ...serviceJudges(),
   }),
+  ...(auditLog ? { audit: (event) => auditLog.write(event) } : {}),
   log: (request) => log.debug(request, "request"),
   onFault: (error) => log.error({ error }, "a request failed by our own fault"),
 });
@@ -56,6 +65,7 @@ async function stop(signal: NodeJS.Signals): Promise<void> {
   await controllers?.stop();
   client[Symbol.dispose]();
   await server[Symbol.asyncDispose]();
+  auditLog?.[Symbol.dispose]();
   process.exit(0);
 }
 process.on("SIGTERM", (signal) => void stop(signal));

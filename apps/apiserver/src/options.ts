@@ -15,12 +15,23 @@ export type Options = {
   readonly nodePortRange: NodePortRange | undefined;
   /** Policies may name nodes by their labels: the agents' enable-node-selector-labels. */
   readonly nodeSelectorLabels: boolean;
+  /** Where the kubelet of all nodes listens, for logs and commands. */
+  readonly kubeletSocket: string | undefined;
+  /** Where an audit.k8s.io/v1 Event of every request is written; undefined: nowhere. */
+  readonly audit: AuditOptions | undefined;
   readonly logLevel: string;
+};
+
+export type AuditOptions = {
+  readonly path: string;
+  readonly maxBytes: number;
+  readonly maxBackups: number;
 };
 
 export const usage = `usage: apiserver --data-dir DIR --pki-dir DIR --listen ADDRESS:PORT... [--listen-fd N]...
                  [--san NAME]... [--advertise ADDRESS:PORT]... [--no-controllers]
-                 [--service-node-port-range 30000-32767] [--enable-node-selector-labels] [--log-level info]`;
+                 [--service-node-port-range 30000-32767] [--enable-node-selector-labels] [--kubelet-socket PATH]
+                 [--audit-log-path FILE] [--audit-log-maxsize 100] [--audit-log-maxbackup 1] [--log-level info]`;
 
 /** @throws Error telling what is wrong with the arguments. */
 export function parseOptions(args: readonly string[]): Options {
@@ -37,6 +48,10 @@ export function parseOptions(args: readonly string[]): Options {
       controllers: { type: "boolean", default: true },
       "service-node-port-range": { type: "string" },
       "enable-node-selector-labels": { type: "boolean", default: false },
+      "kubelet-socket": { type: "string" },
+      "audit-log-path": { type: "string" },
+      "audit-log-maxsize": { type: "string", default: "100" },
+      "audit-log-maxbackup": { type: "string", default: "1" },
       "log-level": { type: "string", default: "info" },
     },
   });
@@ -55,8 +70,23 @@ export function parseOptions(args: readonly string[]): Options {
     controllers: values.controllers,
     nodePortRange: parseRange(values["service-node-port-range"]),
     nodeSelectorLabels: values["enable-node-selector-labels"],
+    kubeletSocket: values["kubelet-socket"],
+    audit: parseAudit(values),
     logLevel: values["log-level"],
   };
+}
+
+/** kube-apiserver's own names; the size is in megabytes. */
+function parseAudit(values: {
+  readonly "audit-log-path"?: string | undefined;
+  readonly "audit-log-maxsize": string;
+  readonly "audit-log-maxbackup": string;
+}): AuditOptions | undefined {
+  const path = values["audit-log-path"];
+  const megabytes = parseNumber("--audit-log-maxsize", values["audit-log-maxsize"], 100_000);
+  const maxBackups = parseNumber("--audit-log-maxbackup", values["audit-log-maxbackup"], 100);
+  if (megabytes === 0) throw new Error("--audit-log-maxsize must be at least 1");
+  return path === undefined ? undefined : { path, maxBytes: megabytes * 1_000_000, maxBackups };
 }
 
 /** "127.0.0.1:6443", "[::1]:6443" */

@@ -128,7 +128,7 @@ for (const { resource, good, change, field } of kinds) {
       const patch = (type: "merge" | "json" | "strategic", body: unknown) => () =>
         client.patch(resource, "good", { type, patch: body, ...options });
       const attempts = [
-        () => client.replace(resource, policy("good", { ...good, ...change }), options),
+        () => client.replace(resource, { ...stored, spec: { ...good, ...change } }, options),
         patch("merge", { spec: change }),
         patch("json", jsonPatch),
         ...(kind === "NetworkPolicy" ? [patch("strategic", { spec: change })] : []),

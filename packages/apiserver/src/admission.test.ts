@@ -3,7 +3,7 @@ import { strict as assert } from "node:assert";
 import { after, before, test } from "node:test";
 import type { Admission } from "./kinds/kind.ts";
 import { isRecord } from "./objects/json.ts";
-import { TestServer } from "./testing/server.ts";
+import { TestServer, type Body } from "./testing/server.ts";
 
 /** Refuses any field "wrong", wherever it is, and what no schema lets pass; warns of "odd". */
 const admission: Admission = (object) => {
@@ -98,7 +98,11 @@ for (const [sentence, method, body, contentType] of changes) {
         `kept-${sentence.replace(" ", "-").toLowerCase()}${dryRun.length}`,
       );
       const before = await state();
-      const answer = await api.send(method, `${path}${dryRun}`, { body, contentType });
+      const metadata = {
+        resourceVersion: (JSON.parse(before) as Body)["metadata"].resourceVersion,
+      };
+      const sent = method === "PUT" ? { ...(body as object), metadata } : body;
+      const answer = await api.send(method, `${path}${dryRun}`, { body: sent, contentType });
       assert.equal(answer.status, 422, answer.text);
       assert.equal(answer.body["details"].causes[0].field, "spec.wrong");
       assert.equal(await state(), before);

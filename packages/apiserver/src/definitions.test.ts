@@ -326,15 +326,14 @@ test("a changed schema holds for the next write", async () => {
     definition("moods", { type: "object", properties: { a: { type: "string" } } }),
   );
   await api.create(at("moods"), { metadata: { name: "m" }, a: "x" });
-  await api.send("PUT", `${definitions}/moods.${group}`, {
-    body: definition("moods", {
-      type: "object",
-      properties: { a: { type: "string" }, b: { type: "string", default: "d" } },
-    }),
-  });
-  const { body } = await api.send("PUT", at("moods", "m"), {
-    body: { metadata: { name: "m" }, a: "y" },
-  });
+  const change = (path: string, body: object) =>
+    api.send("PATCH", path, { contentType: "application/merge-patch+json", body });
+  const { spec } = definition("moods", {
+    type: "object",
+    properties: { a: { type: "string" }, b: { type: "string", default: "d" } },
+  }) as { spec: object };
+  await change(`${definitions}/moods.${group}`, { spec });
+  const { body } = await change(at("moods", "m"), { a: "y" });
   assert.equal(body["b"], "d");
 });
 

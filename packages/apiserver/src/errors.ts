@@ -10,6 +10,7 @@ export type Cause = {
     | "FieldValueTooLong"
     | "FieldValueTypeInvalid"
     | "NamespaceTerminating"
+    | "FieldManagerConflict"
     | "ResourceVersionTooLarge";
   readonly message: string;
   /** Path of the field, "spec.ports[0].port". */
@@ -129,6 +130,10 @@ export function forbidden(
 
 export function badRequest(message: string): ApiError {
   return new ApiError(400, "BadRequest", message);
+}
+
+export function internal(message: string): ApiError {
+  return new ApiError(500, "InternalError", `Internal error occurred: ${message}`);
 }
 
 export function expired(message: string): ApiError {

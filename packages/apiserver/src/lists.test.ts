@@ -32,8 +32,8 @@ test("label selectors choose as Kubernetes' do", async () => {
   const collection = "/api/v1/namespaces/kube-public/configmaps";
   const rows: readonly [string, Record<string, string>][] = [
     ["none", {}],
-    ["web1", { app: "web", tier: "front" }],
-    ["web2", { app: "web", tier: "back" }],
+    ["web1", { app: "web", tier: "front", rank: "1" }],
+    ["web2", { app: "web", tier: "back", rank: "2" }],
     ["db", { app: "db" }],
   ];
   for (const [name, labels] of rows) await api.create(collection, configMap(name, { labels }));
@@ -46,6 +46,8 @@ test("label selectors choose as Kubernetes' do", async () => {
     ["app notin (web)", "db,none"],
     ["tier", "web1,web2"],
     ["!tier", "db,none"],
+    ["rank>1", "web2"],
+    ["rank<2,app", "web1"],
     ["app,tier notin (front),app in (web,db)", "db,web2"],
   ];
   for (const [selector, expected] of cases) {
@@ -55,7 +57,7 @@ test("label selectors choose as Kubernetes' do", async () => {
     );
     assert.equal(names(body), expected, selector);
   }
-  for (const bad of ["a in b", "=x", "a=b c", "a in (b", "-a=b"]) {
+  for (const bad of ["a in b", "a>b", "=x", "a=b c", "a in (b", "-a=b"]) {
     const { status } = await api.send(
       "GET",
       `${collection}?labelSelector=${encodeURIComponent(bad)}`,
@@ -73,6 +75,7 @@ test("field selectors choose by the fields a kind offers, and refuse others", as
     ["spec.nodeName!=node-1", "f2,f3"],
     ["spec.nodeName=", "f3"],
     ["metadata.name=f2,status.phase=Pending", "f2"],
+    ["metadata.name=f2\\,f3", ""],
   ];
   for (const [selector, expected] of cases) {
     const { body } = await api.send("GET", `${pods}?fieldSelector=${encodeURIComponent(selector)}`);
@@ -106,10 +109,58 @@ test("pages show the moment of the first, whatever happens in between", async ()
 });
 
 test("a continue token of another time is expired, one that is none is refused", async () => {
-  const stale = Buffer.from("00000000-0000-0000-0000-000000000000:3").toString("base64url");
-  assert.equal((await api.send("GET", `${pods}?limit=1&continue=${stale}`)).status, 410);
+  const text = "00000000-0000-0000-0000-000000000000:default/f1";
+  const stale = Buffer.from(text).toString("base64url");
+  const { status, body } = await api.send("GET", `${pods}?limit=1&continue=${stale}`);
+  assert.equal(status, 410);
+  assert.equal(body["reason"], "Expired");
+  const more = `${pods}?limit=1&continue=${body["metadata"].continue}`;
+  const rest = await api.send("GET", more);
+  assert.equal(names(rest.body), "f2", "its token goes on with what is there now");
+  const end = await api.send("GET", `${pods}?continue=${rest.body["metadata"].continue}`);
+  assert.equal(names(end.body), "f3");
   assert.equal((await api.send("GET", `${pods}?limit=1&continue=nonsense`)).status, 400);
 });
+
+test("a list is of the very version that it names, as long as that is remembered", async () => {
+  const collection = "/api/v1/namespaces/kube-node-lease/configmaps";
+  const made = await api.create(collection, configMap("e1"));
+  await api.create(collection, configMap("e2"));
+  await api.send("DELETE", `${collection}/e1`);
+  const version = made["metadata"].resourceVersion;
+  const exact = `${collection}?resourceVersion=${version}`;
+  const { body } = await api.send("GET", `${exact}&resourceVersionMatch=Exact`);
+  assert.equal(names(body), "e1");
+  assert.equal(body["metadata"].resourceVersion, version);
+  assert.equal(names((await api.send("GET", `${exact}&limit=1`)).body), "e1");
+  for (const later of [exact, `${exact}&resourceVersionMatch=NotOlderThan`])
+    assert.equal(names((await api.send("GET", later)).body), "e2", later);
+});
+
+test("a selector's list does not tell how many remain", async () => {
+  const query = "?limit=1&labelSelector=!nothing";
+  const { metadata } = (await api.send("GET", `${pods}${query}`)).body as { metadata: object };
+  assert.deepEqual(Object.keys(metadata).sort(), ["continue", "resourceVersion"]);
+});
+
+/** query, status, what the message has */
+const badOptions: readonly (readonly [string, number, RegExp])[] = [
+  ["resourceVersionMatch=Exact", 422, /forbidden unless resourceVersion is provided/],
+  ["resourceVersion=0&resourceVersionMatch=Exact", 422, /forbidden for resourceVersion "0"/],
+  ["resourceVersion=5&resourceVersionMatch=Near", 422, /Unsupported value: "Near"/],
+  ["resourceVersion=5&continue=OmEvYg", 400, /not allowed when using continue/],
+  ["resourceVersion=x", 400, /must be a whole number/],
+  ["sendInitialEvents=true", 422, /sendInitialEvents is forbidden for list/],
+  ["watch=1&sendInitialEvents=true", 422, /requires setting resourceVersionMatch to NotOlderThan/],
+  ["watch=1&resourceVersionMatch=Exact&resourceVersion=1", 422, /forbidden for watch unless/],
+];
+for (const [query, expected, message] of badOptions) {
+  test(`a list is refused for ${query}`, async () => {
+    const { status, body } = await api.send("GET", `${pods}?${query}`);
+    assert.equal(status, expected);
+    assert.match(body["message"], message);
+  });
+}
 
 test("a version that is yet to come is not waited for", async () => {
   const { status, body } = await api.send("GET", `${pods}?resourceVersion=999999999`);
@@ -297,7 +348,7 @@ test("kubectl's tables come with columns and cells", async () => {
   const cells = body["rows"][0].cells;
   assert.deepEqual(
     [...cells.slice(0, 4), ...cells.slice(5)],
-    ["f1", "0/1", "Pending", 0, "<none>", "node-1", "<none>", "<none>"],
+    ["f1", "0/1", "Pending", "0", "<none>", "node-1", "<none>", "<none>"],
   );
   assert.equal(body["rows"][0].object.kind, "PartialObjectMetadata");
 });
@@ -312,4 +363,13 @@ test("a list of many pages through the client is whole", async () => {
     pages.push(...page.items);
   }
   assert.deepEqual(pages, before.items);
+});
+
+test("history does not survive a restart", async () => {
+  const { metadata } = await api.create(configMaps, configMap("remembered"));
+  await api.create(configMaps, configMap("newer"));
+  await api.restart();
+  const exact = `${configMaps}?resourceVersion=${metadata.resourceVersion}`;
+  const { status } = await api.send("GET", `${exact}&resourceVersionMatch=Exact`);
+  assert.equal(status, 410);
 });

@@ -2,6 +2,7 @@
 import { createServer, type Server } from "node:https";
 import { isIP, type AddressInfo } from "node:net";
 import type { TLSSocket } from "node:tls";
+import type { AuditEvent } from "./audit/event.ts";
 import type { Pki } from "./auth/pki.ts";
 import type { TokenUser } from "./auth/user.ts";
 import { Handler, type RequestLog } from "./http/handler.ts";
@@ -9,6 +10,8 @@ import { bootstrap } from "./bootstrap.ts";
 import type { NodePortRange } from "./kinds/node-ports.ts";
 import { Registry, type Admissions } from "./kinds/registry.ts";
 import { Store } from "./store/store.ts";
+import type { KubeletSocket } from "./streams/kubelet.ts";
+import { mayUpgrade, responseOn } from "./streams/upgrade.ts";
 
 export type Listener =
   /** Port 0: any free one. */
@@ -29,7 +32,11 @@ export type ApiServerOptions = {
   readonly windowCapacity?: number;
   /** Who else is asked before an object of a kind is stored. */
   readonly admissions?: Admissions;
+  /** Where kubelets listen; without it there are no logs of pods and no commands in them. */
+  readonly kubelet?: KubeletSocket;
   readonly log?: (request: RequestLog) => void;
+  /** Told of every request, as an audit log keeps it. */
+  readonly audit?: (event: AuditEvent) => void;
   /** Told of faults of our own, those answered with 500. */
   readonly onFault?: (error: unknown) => void;
 };
@@ -96,7 +103,9 @@ export class ApiServer implements AsyncDisposable {
       registry,
       tokens: options.tokens ?? [],
       log: options.log,
+      audit: options.audit,
       onFault: options.onFault,
+      kubelet: options.kubelet,
     });
     const servers: Server[] = [];
     for (const listener of options.listeners)
@@ -161,12 +170,21 @@ async function listen(listener: Listener, pki: Pki, handler: Handler): Promise<S
       requestTimeout: limits.requestTimeoutMs,
       keepAliveTimeout: limits.keepAliveTimeoutMs,
       noDelay: true,
+      shouldUpgradeCallback: mayUpgrade,
     },
     (request, response) => void handler.handle(request, response),
   );
   server.maxConnections = limits.maxConnections;
   server.on("tlsClientError", (_error, socket) => socket.destroy());
   server.on("secureConnection", readAsStream);
+  server.on("upgrade", (request, socket, head) => {
+    // Node has stopped its flow: what comes is kept until somebody reads. A pause() would also stop the handle below, which
+    // only resume() starts again.
+    socket.off("data", ignore);
+    // What follows a request with a body, be it an empty one, comes after that has been taken.
+    request.resume();
+    void handler.handle(request, responseOn(request, socket, head));
+  });
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   server.once("error", reject);
   if ("fd" in listener) server.listen({ fd: listener.fd }, resolve);
@@ -181,8 +199,10 @@ async function listen(listener: Listener, pki: Pki, handler: Handler): Promise<S
  * before it has noticed that a long answer is out: it stops the parser, but not what TLS has deciphered already.
  */
 function readAsStream(socket: TLSSocket): void {
-  socket.on("data", () => {});
+  socket.on("data", ignore);
 }
+
+function ignore(): void {}
 
 const closeGraceMs = 1_000;
 

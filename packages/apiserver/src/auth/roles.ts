@@ -130,3 +130,27 @@ export function isAllowed(user: User, access: Access): boolean {
     ),
   );
 }
+
+/** What a user may do in a namespace, as a SelfSubjectRulesReview tells it. */
+export function rulesOf(user: User, namespace: string): object[] {
+  return user.groups
+    .flatMap((group) => (Object.hasOwn(roles, group) ? (roles[group] as readonly Rule[]) : []))
+    .filter(({ namespaces }) => namespaces === undefined || namespaces.includes(namespace))
+    .flatMap(({ verbs, resources }) => {
+      if (resources === "*") return [{ verbs: ["*"], apiGroups: ["*"], resources: ["*"] }];
+      const byGroup = new Map<string, string[]>();
+      for (const qualified of resources) {
+        const [path = "", subresource] = qualified.split("/");
+        const dot = path.indexOf(".");
+        const group = dot < 0 ? "" : path.slice(dot + 1);
+        const plural = dot < 0 ? path : path.slice(0, dot);
+        const name = subresource === undefined ? plural : `${plural}/${subresource}`;
+        byGroup.set(group, [...(byGroup.get(group) ?? []), name]);
+      }
+      return [...byGroup].map(([group, names]) => ({
+        verbs: verbs === "*" ? ["*"] : [...verbs],
+        apiGroups: [group],
+        resources: names,
+      }));
+    });
+}

@@ -1,5 +1,5 @@
 // Answers: JSON documents, Status errors, and long bodies written at the client's pace.
-import type { ServerResponse } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { ApiError } from "../errors.ts";
 
 export function sendJson(response: ServerResponse, status: number, body: string | object): void {
@@ -19,17 +19,27 @@ const maxWarnings = 4096;
 export function addWarning(response: ServerResponse, text: string): void {
   const quoted = text.replace(/[^ -~]/g, "?").replace(/["\\]/g, "\\$&");
   const sent = response.getHeader("Warning");
+  if ([sent].flat().includes(`299 - "${quoted}"`)) return;
   const length = Array.isArray(sent) ? sent.join("").length : 0;
   if (length + quoted.length > maxWarnings) return;
   response.appendHeader("Warning", `299 - "${quoted}"`);
 }
 
-/** Bytes of a type that was negotiated. */
+/** Bytes of a type that was negotiated; 304 for a client that has them. */
 export function sendDocument(
+  request: IncomingMessage,
   response: ServerResponse,
-  { type, body }: { readonly type: string; readonly body: Uint8Array },
+  { type, body, etag }: { readonly type: string; readonly body: Uint8Array; readonly etag: string },
 ): void {
-  response.writeHead(200, { "Content-Type": type, "Content-Length": body.length, Vary: "Accept" });
+  response.setHeader("Vary", "Accept");
+  response.setHeader("ETag", etag);
+  const known = request.headers["if-none-match"]?.split(",").map((tag) => tag.trim());
+  if (known?.includes(etag)) {
+    response.writeHead(304);
+    response.end();
+    return;
+  }
+  response.writeHead(200, { "Content-Type": type, "Content-Length": body.length });
   response.end(body);
 }
 

@@ -1,7 +1,8 @@
 // What the server serves, as clients ask before they start: /api, /apis, resource lists, /version.
 import { ApiError } from "../errors.ts";
-import { deletableTogether, type Kind } from "../kinds/kind.ts";
+import type { Kind } from "../kinds/kind.ts";
 import type { Registry } from "../kinds/registry.ts";
+import { describe } from "./discovery-resources.ts";
 
 /** The Kubernetes version whose API we follow, for clients that check it. */
 export const versionInfo = {
@@ -45,15 +46,20 @@ function groupOf(
   registry: Registry,
 ): { readonly name: string } & Record<string, unknown> {
   const kinds = registry.all().filter((kind) => kind.group === name);
-  const versions = [
-    ...new Set(kinds.flatMap((kind) => kind.versions.map((version) => version.name))),
-  ]
-    .sort(compareVersions)
-    .map((version) => ({ groupVersion: `${name}/${version}`, version }));
+  const versions = versionsOf(kinds).map((version) => ({
+    groupVersion: `${name}/${version}`,
+    version,
+  }));
   if (name === "" || versions.length === 0) {
     throw new ApiError(404, "NotFound", "the server could not find the requested resource");
   }
   return { name, versions, preferredVersion: versions[0] };
+}
+
+/** The versions that any of the kinds is served in, the preferred one first. */
+export function versionsOf(kinds: readonly Kind[]): string[] {
+  const names = kinds.flatMap((kind) => kind.versions.map((version) => version.name));
+  return [...new Set(names)].sort(compareVersions);
 }
 
 /** Kubernetes' order of versions: v2, v1, v1beta2, v1beta1, v1alpha1, then the rest by name. */
@@ -82,35 +88,8 @@ export function resourceList(group: string, version: string, registry: Registry)
     kind: "APIResourceList",
     apiVersion: "v1",
     groupVersion: group === "" ? version : `${group}/${version}`,
-    resources: kinds.flatMap(resourcesOf).sort((a, b) => (a.name < b.name ? -1 : 1)),
+    resources: kinds
+      .flatMap((kind) => describe(kind, version))
+      .sort((a, b) => (a.name < b.name ? -1 : 1)),
   };
-}
-
-function resourcesOf(kind: Kind): { readonly name: string }[] {
-  const main = {
-    name: kind.plural,
-    singularName: kind.singular,
-    namespaced: kind.namespaced,
-    kind: kind.kind,
-    verbs: [
-      "create",
-      "delete",
-      ...(deletableTogether(kind) ? ["deletecollection"] : []),
-      "get",
-      "list",
-      "patch",
-      "update",
-      "watch",
-    ],
-    ...(kind.shortNames.length > 0 ? { shortNames: kind.shortNames } : {}),
-    ...(kind.categories.length > 0 ? { categories: kind.categories } : {}),
-  };
-  const subresources = [...kind.subresources].map((name) => ({
-    name: `${kind.plural}/${name}`,
-    singularName: "",
-    namespaced: kind.namespaced,
-    kind: name === "binding" ? "Binding" : kind.kind,
-    verbs: name === "binding" ? ["create"] : ["get", "patch", "update"],
-  }));
-  return [main, ...subresources];
 }

@@ -1,17 +1,23 @@
 // One request, from its first line to its answer: who, what, may they, do it.
+import { createHash } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { AuditedRequest, type AuditEvent } from "../audit/event.ts";
 import { isAllowed, type Verb } from "../auth/roles.ts";
 import { Authenticator, type TokenUser, type User } from "../auth/user.ts";
 import { ApiError, forbidden, qualified } from "../errors.ts";
 import { deletableTogether } from "../kinds/kind.ts";
+import { isAboutSelf } from "../kinds/reviews.ts";
 import type { Registry } from "../kinds/registry.ts";
 import type { Store } from "../store/store.ts";
 import type { Target } from "../verbs/target.ts";
 import { sendDocument, sendError, sendJson, sendText } from "./answer.ts";
+import { aggregatedDiscovery, aggregatedType, aggregatedVersion } from "./aggregated-discovery.ts";
 import { coreVersions, group, groupList, resourceList, versionInfo } from "./discovery.ts";
-import { openApi } from "./openapi.ts";
+import { OpenApi, type Document } from "./openapi.ts";
 import { Resources, type Exchange } from "./resources.ts";
 import { route, type Route } from "./route.ts";
+import type { KubeletSocket } from "../streams/kubelet.ts";
+import { isStream, PodStreams } from "../streams/pod-streams.ts";
 
 export type RequestLog = {
   readonly method: string;
@@ -27,43 +33,56 @@ export type HandlerOptions = {
   readonly tokens: readonly TokenUser[];
   readonly log?: ((request: RequestLog) => void) | undefined;
   readonly onFault?: ((error: unknown) => void) | undefined;
+  /** Told of every request when it is answered, and of one that lasts when its answer begins, too. */
+  readonly audit?: ((event: AuditEvent) => void) | undefined;
+  /** Where logs of pods come from and commands in them go. */
+  readonly kubelet?: KubeletSocket | undefined;
 };
 
 /** Requests in work at once; more are told to come back. Watches do not count once they stream. */
 const maxInFlight = 500;
 
-type Asked = Exchange & { readonly user: User };
+type Described = Exclude<Route, { to: "resource" | "health" | "openapi-v2" | "openapi-v3" }>;
 
 export class Handler {
   readonly #options: HandlerOptions;
   readonly #authenticator: Authenticator;
   readonly #resources: Resources;
+  readonly #streams: PodStreams;
+  readonly #openApi: OpenApi;
   #inFlight = 0;
 
   constructor(options: HandlerOptions) {
     this.#options = options;
     this.#authenticator = new Authenticator(options.tokens);
     this.#resources = new Resources(options);
+    this.#streams = new PodStreams(options);
+    this.#openApi = new OpenApi(options.registry);
   }
 
   /** Never throws and never leaves a request without an answer. */
   async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const startedAt = performance.now();
     let user = "";
+    const audited = new AuditedRequest(request);
+    response.setHeader("Audit-Id", audited.id);
     this.#inFlight += 1;
     try {
       if (this.#inFlight > maxInFlight) throw tooManyRequests();
       const [path = "/", search = ""] = (request.url ?? "/").split("?", 2);
       const identified = this.#authenticator.identify(request);
       user = identified.name;
+      audited.identified(identified);
       const destination = route(path, this.#options.registry);
       await this.#go(destination, {
         request,
         response,
         query: new URLSearchParams(search),
         user: identified,
+        audited,
       });
     } catch (error) {
+      audited.failed(error);
       if (!(error instanceof ApiError)) this.#options.onFault?.(error);
       // What is left of a body nobody will read: the connection cannot be used again.
       if (!request.complete && !response.headersSent) response.setHeader("Connection", "close");
@@ -77,26 +96,58 @@ export class Handler {
         status: response.statusCode,
         durationMs: performance.now() - startedAt,
       });
+      this.#audit(audited, response);
     }
+  }
+
+  #audit(audited: AuditedRequest, response: ServerResponse): void {
+    const { audit } = this.#options;
+    if (!audit) return;
+    if (response.writableEnded || response.closed || !response.headersSent)
+      return audit(audited.event("ResponseComplete", response));
+    audit(audited.event("ResponseStarted", response));
+    response.once("close", () => audit(audited.event("ResponseComplete", response)));
   }
 
   /** Ends all watches, so that clients go elsewhere or come back. */
   stopWatches(): void {
     this.#resources.stopWatches();
+    this.#streams.stop();
   }
 
-  async #go(destination: Route, exchange: Asked): Promise<void> {
+  async #go(destination: Route, exchange: Exchange): Promise<void> {
     const { request, response, user } = exchange;
     if (destination.to === "resource") return this.#resource(destination.target, exchange);
     if (request.method !== "GET" && request.method !== "HEAD") throw methodNotAllowed();
     if (destination.to === "health") return sendText(response, 200, "ok");
     if (!user.groups.includes("system:authenticated")) throw unauthenticated();
-    if (destination.to === "openapi")
-      return sendDocument(response, openApi(destination.version, request.headers.accept));
+    const { accept } = request.headers;
+    if (destination.to === "openapi-v2")
+      return sendDocument(request, response, this.#openApi.v2(accept));
+    if (destination.to === "openapi-v3") {
+      const { document } = destination;
+      const found =
+        document === undefined ? this.#openApi.v3Index(accept) : this.#openApi.v3(document, accept);
+      return sendDocument(request, response, found);
+    }
+    const aggregated = this.#aggregated(destination, accept);
+    if (aggregated) return sendDocument(request, response, aggregated);
     sendJson(response, 200, this.#describe(destination));
   }
 
-  #describe(destination: Exclude<Route, { to: "resource" | "health" | "openapi" }>): object {
+  /** Of /api and /apis, all that is under them, for clients that ask for it. */
+  #aggregated(destination: Route, accept: string | undefined): Document | undefined {
+    const version = aggregatedVersion(accept);
+    if (!version || (destination.to !== "core-versions" && destination.to !== "groups"))
+      return undefined;
+    const part = destination.to === "groups" ? "groups" : "core";
+    const list = aggregatedDiscovery(this.#options.registry, part, version);
+    const body = Buffer.from(JSON.stringify(list));
+    const etag = `"${createHash("sha256").update(body).digest("hex").toUpperCase()}"`;
+    return { type: aggregatedType(version), body, etag };
+  }
+
+  #describe(destination: Described): object {
     const { registry } = this.#options;
     switch (destination.to) {
       case "version":
@@ -111,21 +162,36 @@ export class Handler {
         return resourceList(destination.group, destination.version, registry);
       case "paths":
         return {
-          paths: ["/api", "/apis", "/healthz", "/livez", "/openapi/v2", "/readyz", "/version"],
+          paths: [
+            "/api",
+            "/apis",
+            "/healthz",
+            "/livez",
+            "/openapi/v2",
+            "/openapi/v3",
+            "/readyz",
+            "/version",
+          ],
         };
     }
   }
 
-  async #resource(target: Target, exchange: Asked): Promise<void> {
-    const { user } = exchange;
+  async #resource(target: Target, exchange: Exchange): Promise<void> {
+    const { user, audited } = exchange;
     const verb = verbOf(target, exchange);
+    audited.aimedAt(target, verb);
     const resource = target.subresource
       ? `${target.kind.plural}/${target.subresource}`
       : target.kind.plural;
     const { namespace = "" } = target;
-    if (!isAllowed(user, { verb, group: target.kind.group, resource, namespace })) {
+    const about = isAboutSelf(target.kind) && user.groups.includes("system:authenticated");
+    if (!about && !isAllowed(user, { verb, group: target.kind.group, resource, namespace })) {
+      audited.decided("forbid");
       throw denied({ user, verb, resource }, target);
     }
+    audited.decided("allow");
+    if (isStream(target.subresource)) return this.#streams.answer(target, exchange);
+    if (target.kind.review && verb !== "create") throw methodNotAllowed();
     await this.#resources.answer(verb, target, exchange);
   }
 }
@@ -139,12 +205,13 @@ function verbOf(target: Target, { request, query }: Exchange): Verb {
       if (watching && target.subresource === undefined) return "watch";
       return one ? "get" : "list";
     case "POST":
-      if (one !== (target.subresource === "binding")) throw methodNotAllowed();
+      if (one !== isPosted(target.subresource)) throw methodNotAllowed();
       if (target.kind.namespaced && target.namespace === "") throw methodNotAllowed();
       return "create";
     case "PUT":
     case "PATCH":
-      if (!one || target.subresource === "binding") throw methodNotAllowed();
+      if (!one || target.subresource === "binding" || isStream(target.subresource))
+        throw methodNotAllowed();
       return request.method === "PUT" ? "update" : "patch";
     case "DELETE":
       if (target.subresource !== undefined) throw methodNotAllowed();
@@ -153,6 +220,11 @@ function verbOf(target: Target, { request, query }: Exchange): Verb {
     default:
       throw methodNotAllowed();
   }
+}
+
+/** Subresources that one posts to, at an object that is there. */
+function isPosted(subresource: string | undefined): boolean {
+  return subresource === "binding" || (isStream(subresource) && subresource !== "log");
 }
 
 function denied(

@@ -10,7 +10,9 @@ export type Route =
   | { readonly to: "groups" }
   | { readonly to: "group"; readonly group: string }
   | { readonly to: "resources"; readonly group: string; readonly version: string }
-  | { readonly to: "openapi"; readonly version: "v2" | "v3" }
+  | { readonly to: "openapi-v2" }
+  /** The index, or the document of "apis/apps/v1". */
+  | { readonly to: "openapi-v3"; readonly document: string | undefined }
   | { readonly to: "version" }
   | { readonly to: "health" }
   | { readonly to: "paths" };
@@ -31,7 +33,9 @@ export function route(path: string, registry: Registry): Route {
     case "readyz":
       return { to: "health" };
     case "openapi":
-      if (parts[1] === "v2" || parts[1] === "v3") return { to: "openapi", version: parts[1] };
+      if (parts[1] === "v2" && parts.length === 2) return { to: "openapi-v2" };
+      if (parts[1] === "v3")
+        return { to: "openapi-v3", document: parts.slice(2).join("/") || undefined };
       throw unknownPath();
     case "api":
       if (parts.length === 1) return { to: "core-versions" };

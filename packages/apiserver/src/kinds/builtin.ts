@@ -5,7 +5,7 @@ import type { ApiObject } from "../objects/object.ts";
 import type { Schema } from "../schema/structural.ts";
 import { validatorFor } from "../schema/validator.ts";
 import { ageColumn, nameColumn } from "../table/columns.ts";
-import type { Column, Kind, Strategy, Subresource } from "./kind.ts";
+import type { Column, Kind, ScalePaths, Strategy, Subresource } from "./kind.ts";
 
 export type BuiltinDescription = {
   /** "v1", "apps/v1". */
@@ -20,8 +20,10 @@ export type BuiltinDescription = {
   readonly nameRule?: NameRule;
   /** Paths like "spec.nodeName"; each is selectable by its own name. */
   readonly selectable?: readonly string[];
-  /** Between the name and the age. */
+  /** After the name. */
   readonly columns?: readonly Column[];
+  /** The columns say the name themselves. */
+  readonly nameInColumns?: true;
   readonly strategy?: Strategy;
 };
 
@@ -44,11 +46,15 @@ export function builtin(description: BuiltinDescription): Kind {
         schema: description.schema,
         validate: validatorFor(description.schema),
         prune: false,
-        columns: [nameColumn, ...(description.columns ?? [ageColumn])],
+        columns: [
+          ...(description.nameInColumns ? [] : [nameColumn]),
+          ...(description.columns ?? [ageColumn]),
+        ],
       },
     ],
     storageVersion: version,
     subresources: new Set(description.subresources ?? []),
+    scale: description.subresources?.includes("scale") ? workloadScale : undefined,
     nameRule: description.nameRule ?? dnsSubdomain,
     selectableFields: {
       ...commonFields,
@@ -60,6 +66,13 @@ export function builtin(description: BuiltinDescription): Kind {
     terminating: false,
   };
 }
+
+/** The same for all of Kubernetes' own kinds that can be scaled. */
+const workloadScale: ScalePaths = {
+  specReplicasPath: ".spec.replicas",
+  statusReplicasPath: ".status.replicas",
+  labelSelectorPath: ".spec.selector",
+};
 
 export const commonFields: Kind["selectableFields"] = {
   "metadata.name": (object) => object.metadata.name ?? "",

@@ -3,11 +3,21 @@ import { field, type Cause } from "../errors.ts";
 import { isRecord } from "../objects/json.ts";
 import { dns1035Label, dnsLabel, dnsSubdomain } from "../objects/names.ts";
 import { timestamp, type ApiObject, type Fields } from "../objects/object.ts";
-import { schemaFault, validatorFor } from "../schema/validator.ts";
+import { ruleCauses } from "../schema/cel/compile-rules.ts";
+import { customValidatorFor } from "../schema/custom-validator.ts";
+import { schemaFault } from "../schema/validator.ts";
 import { structuralCauses, type Schema } from "../schema/structural.ts";
-import { ageColumn, jsonPath, nameColumn, age } from "../table/columns.ts";
+import { printerColumn, type PrinterColumn } from "../table/printer-column.ts";
+import { ageColumn, nameColumn } from "../table/columns.ts";
 import { builtin, commonFields } from "./builtin.ts";
-import type { Column, Kind, Version } from "./kind.ts";
+import {
+  columnCauses,
+  defaultCauses,
+  selectableCauses,
+  selectableReaders,
+  type SelectableField,
+} from "./definition-rules.ts";
+import type { Kind, ScalePaths, Version } from "./kind.ts";
 import { shape } from "./shape.ts";
 
 type Names = {
@@ -18,21 +28,14 @@ type Names = {
   shortNames?: string[];
   categories?: string[];
 };
-type PrinterColumn = {
-  name: string;
-  type: string;
-  jsonPath: string;
-  description?: string;
-  priority?: number;
-  format?: string;
-};
 type CrdVersion = {
   name: string;
   served: boolean;
   storage: boolean;
   schema?: { openAPIV3Schema?: Schema };
-  subresources?: { status?: object };
+  subresources?: { status?: object; scale?: ScalePaths };
   additionalPrinterColumns?: PrinterColumn[];
+  selectableFields?: SelectableField[];
 };
 type Spec = Fields & { group: string; scope: string; names: Names; versions: CrdVersion[] };
 
@@ -48,6 +51,12 @@ const names = shape.object({
   listKind: shape.string(),
   shortNames: shape.list(shape.string()),
   categories: shape.list(shape.string()),
+});
+
+const scale = shape.object({
+  "specReplicasPath!": shape.string(),
+  "statusReplicasPath!": shape.string(),
+  labelSelectorPath: shape.string(),
 });
 
 export const customResourceDefinitions: Kind = builtin({
@@ -69,7 +78,7 @@ export const customResourceDefinitions: Kind = builtin({
           "served!": shape.boolean(),
           "storage!": shape.boolean(),
           schema: shape.object({ openAPIV3Schema: shape.anyObject }),
-          subresources: shape.object({ status: shape.anyObject, scale: shape.anyObject }),
+          subresources: shape.object({ status: shape.anyObject, scale }),
           additionalPrinterColumns: shape.list(
             shape.object({
               "name!": shape.string(),
@@ -78,6 +87,7 @@ export const customResourceDefinitions: Kind = builtin({
               priority: shape.integer(0, 2 ** 31 - 1),
             }),
           ),
+          selectableFields: shape.list(shape.object({ "jsonPath!": shape.string() })),
         }),
         { minItems: 1 },
       ),
@@ -180,11 +190,31 @@ function validate(crd: ApiObject, before: ApiObject | undefined): Cause[] {
     if (fault) causes.push(field.invalid(`${at}.name`, version.name, fault));
     if (seen.has(version.name)) causes.push(field.duplicate(`${at}.name`, version.name));
     seen.add(version.name);
-    causes.push(...schemaCauses(version, at));
+    causes.push(...schemaCauses(version, at), ...scaleCauses(version.subresources?.scale, at));
   });
   if (before) causes.push(...changeCauses(spec, specOf(before)));
   return causes;
 }
+
+function scaleCauses(paths: ScalePaths | undefined, at: string): Cause[] {
+  if (!paths) return [];
+  return (["specReplicasPath", "statusReplicasPath", "labelSelectorPath"] as const).flatMap(
+    (name) => {
+      const path = paths[name];
+      const roots = scaleRoots[name];
+      if (path === undefined || (name === "labelSelectorPath" && path === "")) return [];
+      if (roots.some((root) => path.startsWith(`${root}.`)) && !path.includes("[")) return [];
+      const why = `should be a json path under ${roots.join(" or ")}`;
+      return [field.invalid(`${at}.subresources.scale.${name}`, path, why)];
+    },
+  );
+}
+
+const scaleRoots = {
+  specReplicasPath: [".spec"],
+  statusReplicasPath: [".status"],
+  labelSelectorPath: [".status", ".spec"],
+} as const;
 
 function schemaCauses(version: CrdVersion, at: string): Cause[] {
   const path = `${at}.schema.openAPIV3Schema`;
@@ -193,7 +223,13 @@ function schemaCauses(version: CrdVersion, at: string): Cause[] {
   const causes = structuralCauses(schema, path);
   if (causes.length > 0) return causes;
   const fault = schemaFault(schema);
-  return fault === undefined ? [] : [field.invalid(path, undefined, fault)];
+  if (fault !== undefined) return [field.invalid(path, undefined, fault)];
+  return [
+    ...defaultCauses(schema, path),
+    ...ruleCauses(schema, path),
+    ...columnCauses(version.additionalPrinterColumns, at),
+    ...selectableCauses(version.selectableFields, schema, at),
+  ];
 }
 
 function changeCauses(now: Spec, old: Spec): Cause[] {
@@ -223,9 +259,13 @@ export function kindFromDefinition(crd: ApiObject): Kind {
     namespaced: spec.scope === "Namespaced",
     versions: spec.versions.filter((version) => version.served).map(toVersion),
     storageVersion: storage.name,
-    subresources: new Set(storage.subresources?.status ? (["status"] as const) : []),
+    subresources: new Set([
+      ...(storage.subresources?.status ? (["status"] as const) : []),
+      ...(storage.subresources?.scale ? (["scale"] as const) : []),
+    ]),
+    scale: storage.subresources?.scale,
     nameRule: dnsSubdomain,
-    selectableFields: commonFields,
+    selectableFields: { ...commonFields, ...selectableReaders(storage.selectableFields) },
     strategy: {},
     terminating: crd.metadata.deletionTimestamp !== undefined,
   };
@@ -233,29 +273,12 @@ export function kindFromDefinition(crd: ApiObject): Kind {
 
 function toVersion(version: CrdVersion): Version {
   const schema = version.schema?.openAPIV3Schema ?? {};
+  const columns = version.additionalPrinterColumns ?? [];
   return {
     name: version.name,
     schema,
-    validate: validatorFor(schema),
+    validate: customValidatorFor(schema),
     prune: true,
-    columns: [nameColumn, ...(version.additionalPrinterColumns?.map(toColumn) ?? [ageColumn])],
-  };
-}
-
-function toColumn(column: PrinterColumn): Column {
-  const read = jsonPath(column.jsonPath);
-  const isDate = column.type === "date";
-  return {
-    name: column.name,
-    // kubectl prints dates as they come: the server tells the age.
-    type: isDate ? "string" : (column.type as Column["type"]),
-    priority: column.priority ?? 0,
-    ...(column.format ? { format: column.format } : {}),
-    ...(column.description ? { description: column.description } : {}),
-    value: (object) => {
-      const value = read(object);
-      if (isDate) return value === undefined ? "<unknown>" : age(String(value));
-      return typeof value === "object" && value !== null ? JSON.stringify(value) : value;
-    },
+    columns: [nameColumn, ...(columns.length > 0 ? columns.map(printerColumn) : [ageColumn])],
   };
 }

@@ -1,7 +1,7 @@
 // What the server must know of a kind of object to serve it; built-in kinds and CRDs both become this.
 import type { Cause } from "../errors.ts";
 import type { NameRule } from "../objects/names.ts";
-import type { ApiObject } from "../objects/object.ts";
+import type { ApiObject, Fields } from "../objects/object.ts";
 import type { Schema } from "../schema/structural.ts";
 import type { Validator } from "../schema/validator.ts";
 import type { Transaction } from "../store/store.ts";
@@ -26,7 +26,15 @@ export type Column = {
   readonly value: (object: ApiObject) => unknown;
 };
 
-export type Subresource = "status" | "finalize" | "binding";
+export type Subresource =
+  | "status"
+  | "finalize"
+  | "binding"
+  | "scale"
+  | "log"
+  | "exec"
+  | "attach"
+  | "portforward";
 
 /** A kind's own rules. Hooks may change `object`, never `before`, the state it replaces. */
 export type Strategy = {
@@ -61,6 +69,38 @@ export type Admission = (object: unknown) => {
   readonly warnings: readonly string[];
 };
 
+/** Where the scale subresource finds its numbers: ".spec.replicas". */
+export type ScalePaths = {
+  /** Under .spec. */
+  readonly specReplicasPath: string;
+  /** Under .status. */
+  readonly statusReplicasPath: string;
+  /** Of a LabelSelector, or of its text. */
+  readonly labelSelectorPath?: string | undefined;
+};
+
+/** Who sends a question, and what the server knows of rights. */
+export type Asker = {
+  readonly name: string;
+  readonly groups: readonly string[];
+};
+
+/** Answers a question that is created and never stored (a SubjectAccessReview): the object with its status. */
+export type Review = (object: ApiObject, asker: Asker) => ApiObject;
+
+/** A kind that is another one by other names: its objects are the other's, shown in this form. */
+export type Alias = {
+  /** The kind that is stored. */
+  readonly group: string;
+  readonly plural: string;
+  readonly version: string;
+  /** A document as it was sent, of whatever shape, in the stored kind's form. */
+  toStored(document: unknown): unknown;
+  toShown(object: Fields): Fields;
+  /** What is asked of a new object in this form alone. @throws ApiError Invalid */
+  checkNew(document: unknown): void;
+};
+
 export type Kind = {
   readonly group: string;
   readonly plural: string;
@@ -74,11 +114,16 @@ export type Kind = {
   readonly versions: readonly Version[];
   readonly storageVersion: string;
   readonly subresources: ReadonlySet<Subresource>;
+  /** Of those that have the scale subresource. */
+  readonly scale?: ScalePaths | undefined;
   readonly nameRule: NameRule;
   /** Fields that field selectors may name. */
   readonly selectableFields: Readonly<Record<string, (object: ApiObject) => string>>;
   readonly strategy: Strategy;
   readonly admission?: Admission | undefined;
+  /** Objects of this kind are answered, not stored: "create" is the only verb. */
+  readonly review?: Review | undefined;
+  readonly alias?: Alias | undefined;
   /** A custom kind whose definition is being deleted takes no new objects. */
   readonly terminating: boolean;
 };

@@ -1,10 +1,12 @@
 // core/v1 Pod: schema, defaults, what may change, and graceful deletion.
 import { field, type Cause } from "../errors.ts";
-import { isRecord, sameJson } from "../objects/json.ts";
+import { sameJson } from "../objects/json.ts";
 import { dnsLabel } from "../objects/names.ts";
 import type { ApiObject, Fields } from "../objects/object.ts";
-import { ageColumn, countColumn, textColumn } from "../table/columns.ts";
+import { ageColumn, textColumn } from "../table/columns.ts";
+import { podRow } from "../table/pod-columns.ts";
 import { builtin } from "./builtin.ts";
+import { defaultPodSpec, qosClass } from "./pod-defaults.ts";
 import type { Kind } from "./kind.ts";
 import { conditions, port, protocol, seconds, shape, stringMap } from "./shape.ts";
 
@@ -32,7 +34,7 @@ const probe = shape.object({
 const container = shape.object({
   "name!": shape.string({ minLength: 1 }),
   image: shape.string(),
-  imagePullPolicy: shape.oneOf(["Always", "Never", "IfNotPresent"], { default: "IfNotPresent" }),
+  imagePullPolicy: shape.oneOf(["Always", "Never", "IfNotPresent"]),
   command: shape.list(shape.string()),
   args: shape.list(shape.string()),
   workingDir: shape.string(),
@@ -67,7 +69,7 @@ const podSpec = shape.object({
   hostNetwork: shape.boolean(),
   hostname: shape.string(),
   subdomain: shape.string(),
-  serviceAccountName: shape.string({ default: "default" }),
+  serviceAccountName: shape.string(),
   schedulerName: shape.string({ default: "default-scheduler" }),
   securityContext: { ...shape.anyObject, default: {} },
   enableServiceLinks: shape.boolean({ default: true }),
@@ -153,32 +155,13 @@ function changeCauses(object: ApiObject, before: ApiObject): Cause[] {
       ];
 }
 
-function containerStatuses(pod: ApiObject): Fields[] {
-  const statuses = statusOf(pod)["containerStatuses"];
-  return Array.isArray(statuses) ? statuses.filter(isRecord) : [];
-}
-
-/** kubectl's STATUS: the most telling word about a pod. */
-function statusWord(pod: ApiObject): string {
-  if (pod.metadata.deletionTimestamp !== undefined) return "Terminating";
-  for (const status of containerStatuses(pod)) {
-    const state = isRecord(status["state"]) ? status["state"] : {};
-    for (const kind of ["waiting", "terminated"]) {
-      const detail = state[kind];
-      if (isRecord(detail) && typeof detail["reason"] === "string") return detail["reason"];
-    }
-  }
-  const status = statusOf(pod);
-  return String(status["reason"] ?? status["phase"] ?? "Unknown");
-}
-
 export const pods: Kind = builtin({
   apiVersion: "v1",
   kind: "Pod",
   plural: "pods",
   shortNames: ["po"],
   categories: ["all"],
-  subresources: ["status", "binding"],
+  subresources: ["status", "binding", "log", "exec", "attach", "portforward"],
   schema: shape.object({
     "spec!": podSpec,
     status: shape.object({
@@ -196,24 +179,23 @@ export const pods: Kind = builtin({
     "status.podIP",
   ],
   columns: [
-    textColumn("Ready", (pod) => {
-      const ready = containerStatuses(pod).filter((status) => status["ready"] === true).length;
-      return `${ready}/${specOf(pod).containers.length}`;
-    }),
-    textColumn("Status", statusWord),
-    countColumn("Restarts", (pod) =>
-      containerStatuses(pod).reduce((sum, status) => sum + Number(status["restartCount"] ?? 0), 0),
-    ),
+    textColumn("Ready", (pod) => podRow(pod).ready),
+    textColumn("Status", (pod) => podRow(pod).status),
+    textColumn("Restarts", (pod) => podRow(pod).restarts),
     ageColumn,
     textColumn("IP", (pod) => statusOf(pod)["podIP"], 1),
     textColumn("Node", (pod) => specOf(pod).nodeName, 1),
-    textColumn("Nominated Node", () => undefined, 1),
+    textColumn("Nominated Node", (pod) => statusOf(pod)["nominatedNodeName"], 1),
     textColumn("Readiness Gates", () => undefined, 1),
   ],
   strategy: {
     prepare(pod, before) {
+      const spec = pod["spec"] as Fields;
+      defaultPodSpec(spec);
+      if (spec["serviceAccountName"] === undefined || spec["serviceAccountName"] === "")
+        spec["serviceAccountName"] = "default";
       if (before) return;
-      pod["status"] = { phase: "Pending", qosClass: "BestEffort" };
+      pod["status"] = { phase: "Pending", qosClass: qosClass(spec) };
       if (specOf(pod).hostNetwork) {
         for (const entry of specOf(pod).containers) {
           for (const declared of entry.ports ?? [])

@@ -4,12 +4,17 @@ import type { Store } from "../store/store.ts";
 import { commonFields } from "./builtin.ts";
 import { kindFromDefinition, customResourceDefinitions } from "./crds.ts";
 import { resourceKey, type Admission, type Kind } from "./kind.ts";
+import { eventsV1 } from "./events-v1.ts";
 import { endpointSlices } from "./endpoint-slices.ts";
 import { namespaces } from "./namespaces.ts";
 import { networkPolicies } from "./network-policies.ts";
 import { pods } from "./pods.ts";
+import { jobs } from "./jobs.ts";
+import { reviews } from "./reviews.ts";
 import { services, type ServiceOptions } from "./services.ts";
 import { simpleKinds } from "./simple.ts";
+import { controllerRevisions, statefulSets } from "./stateful-sets.ts";
+import { validatingWebhookConfigurations } from "./webhook-configurations.ts";
 import { daemonSets, deployments, replicaSets } from "./workloads.ts";
 
 /** By "group/Kind": "cilium.io/CiliumNetworkPolicy". */
@@ -34,10 +39,16 @@ export class Registry {
       services(options),
       endpointSlices,
       ...simpleKinds,
+      eventsV1,
       deployments,
       replicaSets,
       daemonSets,
+      statefulSets,
+      controllerRevisions,
+      jobs,
       networkPolicies,
+      validatingWebhookConfigurations,
+      ...reviews,
       customResourceDefinitions,
     ];
     for (const kind of kinds) this.#add(kind);

@@ -2,9 +2,11 @@
 import { field, type Cause } from "../errors.ts";
 import { isRecord, sameJson } from "../objects/json.ts";
 import type { ApiObject, Fields } from "../objects/object.ts";
-import { age, ageColumn, countColumn, textColumn } from "../table/columns.ts";
+import { ageColumn, countColumn, textColumn } from "../table/columns.ts";
+import { eventColumns } from "../table/event-columns.ts";
 import { builtin } from "./builtin.ts";
 import type { Kind } from "./kind.ts";
+import { secretCauses } from "./secret-types.ts";
 import { conditions, shape, stringMap } from "./shape.ts";
 
 const base64Map = shape.map(shape.string({ format: "byte" }));
@@ -66,11 +68,11 @@ const nodes: Kind = builtin({
   selectable: ["spec.unschedulable"],
   columns: [
     textColumn("Status", nodeStatus),
-    textColumn("Roles", () => undefined),
+    textColumn("Roles", nodeRoles),
     ageColumn,
     textColumn("Version", (node) => nodeInfo(node, "kubeletVersion")),
-    textColumn("Internal-IP", internalIp, 1),
-    textColumn("External-IP", () => undefined, 1),
+    textColumn("Internal-IP", (node) => nodeAddress(node, "InternalIP"), 1),
+    textColumn("External-IP", (node) => nodeAddress(node, "ExternalIP"), 1),
     textColumn("OS-Image", (node) => nodeInfo(node, "osImage"), 1),
     textColumn("Kernel-Version", (node) => nodeInfo(node, "kernelVersion"), 1),
     textColumn("Container-Runtime", (node) => nodeInfo(node, "containerRuntimeVersion"), 1),
@@ -92,10 +94,20 @@ function nodeInfo(node: ApiObject, name: string): unknown {
   return isRecord(info) ? info[name] : undefined;
 }
 
-function internalIp(node: ApiObject): unknown {
+/** Labels "node-role.kubernetes.io/ROLE", and the value of "kubernetes.io/role". */
+function nodeRoles(node: ApiObject): string | undefined {
+  const prefix = "node-role.kubernetes.io/";
+  const roles = Object.entries(node.metadata.labels ?? {}).flatMap(([label, value]) => {
+    if (label.startsWith(prefix)) return label.slice(prefix.length);
+    return label === "kubernetes.io/role" ? value : [];
+  });
+  return [...new Set(roles)].filter(Boolean).toSorted().join(",") || undefined;
+}
+
+function nodeAddress(node: ApiObject, type: string): unknown {
   const addresses = recordAt(node, "status")["addresses"];
   if (!Array.isArray(addresses)) return undefined;
-  return addresses.find((entry: Fields) => entry["type"] === "InternalIP")?.["address"];
+  return addresses.find((entry: Fields) => entry["type"] === type)?.["address"];
 }
 
 const configMaps: Kind = builtin({
@@ -145,7 +157,11 @@ const secrets: Kind = builtin({
       object["data"] = { ...recordAt(object, "data"), ...Object.fromEntries(encoded) };
     },
     validate(object, before) {
-      const causes = [...keyCauses(object), ...immutableCauses(object, before)];
+      const causes = [
+        ...keyCauses(object),
+        ...secretCauses(object),
+        ...immutableCauses(object, before),
+      ];
       if (before && before["type"] !== object["type"]) {
         causes.push(field.invalid("type", object["type"], "field is immutable"));
       }
@@ -160,6 +176,12 @@ const serviceAccounts: Kind = builtin({
   plural: "serviceaccounts",
   shortNames: ["sa"],
   schema: shape.object({ automountServiceAccountToken: shape.boolean() }),
+  columns: [
+    countColumn("Secrets", (object) =>
+      Array.isArray(object["secrets"]) ? object["secrets"].length : 0,
+    ),
+    ageColumn,
+  ],
 });
 
 const events: Kind = builtin({
@@ -189,18 +211,8 @@ const events: Kind = builtin({
     "reason",
     "type",
   ],
-  columns: [
-    textColumn("Last Seen", (event) =>
-      age((event["lastTimestamp"] ?? event.metadata.creationTimestamp) as string),
-    ),
-    textColumn("Type", (event) => event["type"]),
-    textColumn("Reason", (event) => event["reason"]),
-    textColumn("Object", (event) => {
-      const about = recordAt(event, "involvedObject");
-      return `${String(about["kind"]).toLowerCase()}/${String(about["name"])}`;
-    }),
-    textColumn("Message", (event) => event["message"]),
-  ],
+  nameInColumns: true,
+  columns: eventColumns,
 });
 
 const leases: Kind = builtin({

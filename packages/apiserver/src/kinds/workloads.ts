@@ -1,4 +1,4 @@
-// apps/v1: Deployment, ReplicaSet, DaemonSet. They share a selector, a pod template and most rules.
+// apps/v1: Deployment, ReplicaSet, DaemonSet (and StatefulSet, in its own file). They share a selector, a pod template and most rules.
 import { field, type Cause } from "../errors.ts";
 import { isRecord, sameJson } from "../objects/json.ts";
 import { labelCauses } from "../objects/names.ts";
@@ -7,6 +7,7 @@ import { selectorMatches } from "../objects/selectors.ts";
 import { ageColumn, countColumn, textColumn } from "../table/columns.ts";
 import { builtin } from "./builtin.ts";
 import type { Kind, Strategy } from "./kind.ts";
+import { defaultPodSpec } from "./pod-defaults.ts";
 import { podSpecCauses, podTemplate } from "./pods.ts";
 import { conditions, labelSelector, seconds, shape } from "./shape.ts";
 
@@ -19,12 +20,19 @@ type Spec = Fields & {
 };
 
 const specOf = (object: ApiObject) => object["spec"] as Spec;
-const statusField = (object: ApiObject, name: string) =>
+export const statusField = (object: ApiObject, name: string) =>
   isRecord(object["status"]) ? object["status"][name] : undefined;
 
-const replicas = shape.integer(0, 100_000, { default: 1 });
-const common = { "selector!": labelSelector, "template!": podTemplate, minReadySeconds: seconds };
-const status = shape.object({ conditions }, { "x-kubernetes-preserve-unknown-fields": true });
+export const replicas = shape.integer(0, 100_000, { default: 1 });
+export const common = {
+  "selector!": labelSelector,
+  "template!": podTemplate,
+  minReadySeconds: seconds,
+};
+export const status = shape.object(
+  { conditions },
+  { "x-kubernetes-preserve-unknown-fields": true },
+);
 
 function validate(object: ApiObject, before: ApiObject | undefined): Cause[] {
   const { selector, template } = specOf(object);
@@ -60,9 +68,10 @@ function validate(object: ApiObject, before: ApiObject | undefined): Cause[] {
   return causes;
 }
 
-const strategy: Strategy = {
+export const strategy: Strategy = {
   prepare(object, before) {
     if (!before) object["status"] = {};
+    defaultPodSpec(specOf(object).template.spec);
   },
   validate,
 };
@@ -73,7 +82,7 @@ function selectorText(object: ApiObject): string {
     .join(",");
 }
 
-const wideColumns = [
+export const wideColumns = [
   textColumn("Containers", (object) => containerField(object, "name"), 1),
   textColumn("Images", (object) => containerField(object, "image"), 1),
   textColumn("Selector", selectorText, 1),
@@ -91,7 +100,7 @@ export const deployments: Kind = builtin({
   plural: "deployments",
   shortNames: ["deploy"],
   categories: ["all"],
-  subresources: ["status"],
+  subresources: ["status", "scale"],
   schema: shape.object({
     "spec!": shape.object({
       ...common,
@@ -144,7 +153,7 @@ export const replicaSets: Kind = builtin({
   plural: "replicasets",
   shortNames: ["rs"],
   categories: ["all"],
-  subresources: ["status"],
+  subresources: ["status", "scale"],
   schema: shape.object({ "spec!": shape.object({ ...common, replicas }), status }),
   selectable: ["status.replicas"],
   columns: [
@@ -156,6 +165,13 @@ export const replicaSets: Kind = builtin({
   ],
   strategy,
 });
+
+function nodeSelectorText(object: ApiObject): string | undefined {
+  const selector = specOf(object).template.spec["nodeSelector"];
+  if (!isRecord(selector)) return undefined;
+  const terms = Object.entries(selector).map(([key, value]) => `${key}=${String(value)}`);
+  return terms.toSorted().join(",") || undefined;
+}
 
 export const daemonSets: Kind = builtin({
   apiVersion: "apps/v1",
@@ -187,8 +203,22 @@ export const daemonSets: Kind = builtin({
     countColumn("Ready", (object) => statusField(object, "numberReady")),
     countColumn("Up-to-date", (object) => statusField(object, "updatedNumberScheduled")),
     countColumn("Available", (object) => statusField(object, "numberAvailable")),
+    textColumn("Node Selector", nodeSelectorText),
     ageColumn,
     ...wideColumns,
   ],
-  strategy,
+  strategy: {
+    ...strategy,
+    prepare(object, before) {
+      strategy.prepare?.(object, before);
+      const update = specOf(object)["updateStrategy"] as Fields;
+      if (update["type"] === "RollingUpdate") {
+        update["rollingUpdate"] = {
+          maxSurge: 0,
+          maxUnavailable: 1,
+          ...(update["rollingUpdate"] as object),
+        };
+      }
+    },
+  },
 });

@@ -1,6 +1,7 @@
 // A Kubernetes object while the server works on it, and its one serialised form.
 import { badRequest } from "../errors.ts";
 import { isRecord } from "./json.ts";
+import type { ManagedFieldsEntry } from "./managed-fields.ts";
 
 export type OwnerReference = {
   apiVersion: string;
@@ -25,6 +26,7 @@ export type Metadata = {
   annotations?: Record<string, string>;
   ownerReferences?: OwnerReference[];
   finalizers?: string[];
+  managedFields?: ManagedFieldsEntry[];
 };
 
 export type Fields = { [field: string]: unknown };
@@ -35,7 +37,7 @@ export type ApiObject = {
   [field: string]: unknown;
 };
 
-/** In the order they are written out. What is not listed (selfLink, managedFields) is dropped. */
+/** In the order they are written out. What is not listed (selfLink) is dropped. */
 const metadataFields = [
   "name",
   "generateName",
@@ -50,6 +52,7 @@ const metadataFields = [
   "annotations",
   "ownerReferences",
   "finalizers",
+  "managedFields",
 ] as const satisfies readonly (keyof Metadata)[];
 
 /**
@@ -92,6 +95,9 @@ const isStringList: Check = (value, path) => {
   if (!Array.isArray(value)) throw wrongType(path, "a list of strings");
   value.forEach((item, index) => isString(item, `${path}[${index}]`));
 };
+const isList: Check = (value, path) => {
+  if (!Array.isArray(value)) throw wrongType(path, "a list");
+};
 const isOwnerList: Check = (value, path) => {
   if (!Array.isArray(value)) throw wrongType(path, "a list");
   value.forEach((owner: unknown, index) => {
@@ -116,6 +122,8 @@ const checks: Record<(typeof metadataFields)[number], Check> = {
   annotations: isStringMap,
   ownerReferences: isOwnerList,
   finalizers: isStringList,
+  // Who reads the entries says what is wrong with them.
+  managedFields: isList,
 };
 
 function wrongType(path: string, expected: string): Error {

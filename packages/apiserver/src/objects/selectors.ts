@@ -44,6 +44,19 @@ function parseRequirement(text: string): LabelPredicate {
       ? (labels) => labels[key] !== undefined && values.has(labels[key])
       : (labels) => labels[key] === undefined || !values.has(labels[key]);
   }
+  const ordered = /^([^=!<>\s]+)\s*([<>])\s*(\S+)$/.exec(text);
+  if (ordered) {
+    const key = checkedKey(ordered[1] ?? "", text);
+    if (!/^-?\d{1,15}$/.test(ordered[3] ?? ""))
+      throw badRequest(
+        `unable to parse requirement: ${text}: for 'Gt', 'Lt' operators, the value must be an integer`,
+      );
+    const bound = Number(ordered[3]);
+    return (labels) => {
+      const value = /^-?\d{1,15}$/.test(labels[key] ?? "") ? Number(labels[key]) : Number.NaN;
+      return ordered[2] === ">" ? value > bound : value < bound;
+    };
+  }
   const compare = /^([^=!\s]+)\s*(=|==|!=)\s*([^=!\s]*)$/.exec(text);
   if (compare) {
     const key = checkedKey(compare[1] ?? "", text);
@@ -80,11 +93,16 @@ export function parseFieldSelector(
   text: string,
   supported: ReadonlySet<string>,
 ): FieldPredicate | undefined {
-  const requirements = text.split(",").flatMap((part) => {
+  // A comma, an equals sign or a backslash in a value stands after a backslash.
+  const requirements = (text.match(/(?:\\.|[^,\\])+|\\$/gs) ?? []).flatMap((part) => {
     if (part.trim() === "") return [];
-    const found = /^\s*([^=!]+?)\s*(!=|==|=)\s*(.*?)\s*$/.exec(part);
-    if (!found) throw badRequest(`invalid field selector: ${part}`);
-    const [, name = "", operator, value = ""] = found;
+    const found = /^\s*([^=!]+?)\s*(!=|==|=)\s*((?:\\[\\,=]|[^\\=])*?)\s*$/s.exec(part);
+    if (!found)
+      throw badRequest(
+        `invalid selector: ${JSON.stringify(text)}; can't understand ${JSON.stringify(part)}`,
+      );
+    const [, name = "", operator, escaped = ""] = found;
+    const value = escaped.replace(/\\(.)/gs, "$1");
     if (!supported.has(name)) throw badRequest(`field label not supported: ${name}`);
     return [{ name, value, equal: operator !== "!=" }];
   });

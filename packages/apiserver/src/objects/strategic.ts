@@ -1,118 +1,131 @@
 // Strategic merge patch, as `kubectl apply`, `edit` and `patch` send it for built-in kinds: a merge patch in which some
-// lists are merged, their items told apart by one field. Pure: the target is never changed.
+// lists are merged, their items told apart as the kind's types say at that path. Pure: the target is never changed.
 // Directives: $patch, $retainKeys, $deleteFromPrimitiveList/FIELD, $setElementOrder/FIELD.
+import { badRequest } from "../errors.ts";
 import { isRecord } from "./json.ts";
-
-/** Fields whose lists are merged, and what tells their items apart; every other list is replaced. */
-const itemKeys: Readonly<Record<string, string>> = {
-  addresses: "type",
-  conditions: "type",
-  containers: "name",
-  env: "name",
-  ephemeralContainers: "name",
-  hostAliases: "ip",
-  hostIPs: "ip",
-  imagePullSecrets: "name",
-  initContainers: "name",
-  ownerReferences: "uid",
-  podIPs: "ip",
-  secrets: "name",
-  topologySpreadConstraints: "topologyKey",
-  volumeDevices: "devicePath",
-  volumeMounts: "mountPath",
-  volumes: "name",
-};
-/** Of these the items are plain values. */
-const mergedValues: readonly string[] = ["finalizers"];
+import { arrange, patchItems, patchValues } from "./strategic-lists.ts";
+import type { Structure } from "./structure.ts";
 
 const orderOf = "$setElementOrder/";
 const deletedFrom = "$deleteFromPrimitiveList/";
 
-/** @param within the field that holds the target: "" for the whole object. */
-export function strategicPatch(target: unknown, patch: unknown, within = ""): unknown {
-  if (!isRecord(patch)) return patch;
+/**
+ * @param structure of the target.
+ * @throws ApiError BadRequest for a directive that is none, an item without its key, an order that is not the patch's.
+ */
+export function strategicPatch(target: unknown, patch: unknown, structure: Structure): unknown {
+  if (!isRecord(patch)) throw badRequest("a strategic merge patch is an object");
+  return patchMap(target, patch, structure);
+}
+
+/** Of a field's value or an item: what is no object replaces. */
+export function patchValue(target: unknown, patch: unknown, structure: Structure): unknown {
+  return isRecord(patch) ? patchMap(target, patch, structure) : withoutDirectives(patch);
+}
+
+function patchMap(
+  target: unknown,
+  patch: Readonly<Record<string, unknown>>,
+  structure: Structure,
+): Record<string, unknown> {
   const { $patch: directive, $retainKeys: retained, ...changes } = patch;
   if (directive === "delete") return {};
+  if (directive !== undefined && directive !== "replace" && directive !== "merge")
+    throw badRequest(`unknown patch type found: ${JSON.stringify(directive)}`);
   const current = directive === "replace" || !isRecord(target) ? {} : target;
-  const kept = Object.entries(current).filter(
-    ([field]) => !Array.isArray(retained) || retained.includes(field),
-  );
-  const result: Record<string, unknown> = Object.fromEntries(kept);
+  const result = retain(current, retained, changes);
+  const lists = directivesOf(changes);
   for (const [field, value] of Object.entries(changes)) {
-    if (field.startsWith("$")) continue;
+    if (isDirective(field) || lists.has(field)) continue;
     if (value === null) delete result[field];
-    else result[field] = patchField(result[field], value, { field, within });
+    else result[field] = patchField(result[field], value, structure.field(field));
   }
-  return arranged(result, changes, within);
-}
-
-type Place = { readonly field: string; readonly within: string };
-
-function patchField(target: unknown, patch: unknown, place: Place): unknown {
-  if (!Array.isArray(patch)) return strategicPatch(target, patch, place.field);
-  const present: readonly unknown[] = Array.isArray(target) ? target : [];
-  if (mergedValues.includes(place.field)) return [...new Set([...present, ...patch])];
-  const key = itemKeyOf(place);
-  return key === undefined ? patch : patchItems(present, patch, { ...place, key });
-}
-
-/** A container's ports are told apart by another field than a Service's; an EndpointSlice's are replaced. */
-function itemKeyOf({ field, within }: Place): string | undefined {
-  if (field !== "ports") return itemKeys[field];
-  return within === "spec" ? "port" : within === "" ? undefined : "containerPort";
-}
-
-function patchItems(
-  present: readonly unknown[],
-  patch: readonly unknown[],
-  { field, key }: { readonly field: string; readonly key: string },
-): unknown[] {
-  const replaces = patch.some(
-    (item) => directiveOf(item) === "replace" && keyOf(item, key) === undefined,
-  );
-  const items = replaces ? [] : [...present];
-  for (const change of patch) {
-    const wanted = keyOf(change, key);
-    if (wanted === undefined && directiveOf(change) !== undefined) continue;
-    const at = items.findIndex((item) => wanted !== undefined && keyOf(item, key) === wanted);
-    if (directiveOf(change) === "delete") items.splice(at, at < 0 ? 0 : 1);
-    else if (at < 0) items.push(strategicPatch({}, change, field));
-    else items[at] = strategicPatch(items[at], change, field);
-  }
-  return items;
-}
-
-/** Carries out what a patch says about whole lists beside their items: values to drop, and the order. */
-function arranged(
-  result: Record<string, unknown>,
-  changes: Readonly<Record<string, unknown>>,
-  within: string,
-): Record<string, unknown> {
-  for (const [name, value] of Object.entries(changes)) {
-    const field = name.slice(name.indexOf("/") + 1);
-    const list = result[field];
-    if (!Array.isArray(list) || !Array.isArray(value)) continue;
-    if (name.startsWith(deletedFrom)) result[field] = list.filter((item) => !value.includes(item));
-    if (name.startsWith(orderOf)) {
-      const key = itemKeyOf({ field, within });
-      const order = value.map((item) => keyOf(item, key));
-      // What the order does not name comes last.
-      const rank = (item: unknown) => {
-        const at = order.indexOf(keyOf(item, key));
-        return at < 0 ? order.length : at;
-      };
-      result[field] = list.toSorted((a, b) => rank(a) - rank(b));
-    }
+  for (const [field, directives] of lists) {
+    const list = patchList(result[field], changes[field], {
+      ...directives,
+      structure: structure.field(field),
+    });
+    if (list === undefined) delete result[field];
+    else result[field] = list;
   }
   return result;
 }
 
-/** What tells an item from its neighbours; a plain value is told by itself. */
-function keyOf(item: unknown, key: string | undefined): unknown {
-  if (!isRecord(item)) return item;
-  return key === undefined ? undefined : item[key];
+/** $retainKeys names all fields that stay; a patch must not set others. */
+function retain(
+  current: Readonly<Record<string, unknown>>,
+  retained: unknown,
+  changes: Readonly<Record<string, unknown>>,
+): Record<string, unknown> {
+  if (retained === undefined) return { ...current };
+  if (!Array.isArray(retained) || !retained.every((name) => typeof name === "string"))
+    throw badRequest("$retainKeys must be a list of field names");
+  const foreign = Object.entries(changes).find(
+    ([name, value]) => value !== null && !isDirective(name) && !retained.includes(name),
+  );
+  if (foreign) throw badRequest(`$retainKeys does not name ${foreign[0]}, which the patch sets`);
+  return Object.fromEntries(Object.entries(current).filter(([name]) => retained.includes(name)));
 }
 
-function directiveOf(item: unknown): unknown {
-  return isRecord(item) ? item["$patch"] : undefined;
+function patchField(target: unknown, patch: unknown, structure: Structure): unknown {
+  if (!Array.isArray(patch)) return patchValue(target, patch, structure);
+  return patchList(target, patch, { structure });
+}
+
+type ListDirectives = {
+  readonly order?: readonly unknown[];
+  readonly deleted?: readonly unknown[];
+};
+
+function isDirective(field: string): boolean {
+  return field.startsWith(orderOf) || field.startsWith(deletedFrom);
+}
+
+/** What a patch says of whole lists beside their items, by the list's field. */
+function directivesOf(changes: Readonly<Record<string, unknown>>): Map<string, ListDirectives> {
+  const lists = new Map<string, ListDirectives>();
+  for (const [name, value] of Object.entries(changes)) {
+    if (!isDirective(name)) continue;
+    if (!Array.isArray(value)) throw badRequest(`${name} must be a list`);
+    const field = name.slice(name.indexOf("/") + 1);
+    const what = name.startsWith(orderOf) ? { order: value } : { deleted: value };
+    lists.set(field, { ...lists.get(field), ...what });
+  }
+  return lists;
+}
+
+/** @returns undefined for a list that is not there and stays so. */
+function patchList(
+  target: unknown,
+  patch: unknown,
+  { structure, order, deleted }: ListDirectives & { readonly structure: Structure },
+): unknown {
+  if (patch === null) return undefined;
+  if (patch !== undefined && !Array.isArray(patch)) return patchValue(target, patch, structure);
+  const { merge, mergeKey } = structure.patch;
+  if (!merge) return patch === undefined ? target : withoutDirectives(patch);
+  const present: readonly unknown[] = Array.isArray(target) ? target : [];
+  if (patch === undefined && deleted === undefined && !Array.isArray(target)) return target;
+  const given: readonly unknown[] = patch ?? [];
+  if (mergeKey === undefined) {
+    const values = patchValues(present, given, deleted ?? []);
+    return arrange(values, { live: present, order: order ?? given, same: Object.is });
+  }
+  return patchItems(present, given, { structure, mergeKey, order });
+}
+
+/** A value as it is stored where there was none: nulls and directives say nothing there. */
+export function withoutDirectives(value: unknown): unknown {
+  if (Array.isArray(value)) {
+    return value
+      .filter((item) => !(isRecord(item) && item["$patch"] !== undefined))
+      .map(withoutDirectives);
+  }
+  if (!isRecord(value)) return value;
+  if (value["$patch"] === "delete") return {};
+  const kept = Object.entries(value).filter(
+    ([name, child]) =>
+      child !== null && name !== "$patch" && name !== "$retainKeys" && !isDirective(name),
+  );
+  return Object.fromEntries(kept.map(([name, child]) => [name, withoutDirectives(child)]));
 }

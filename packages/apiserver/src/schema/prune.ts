@@ -60,8 +60,5 @@ function setDefault(value: Record<string, unknown>, name: string, schema: Schema
 }
 
 function preservesUnknown(schema: Schema): boolean {
-  return (
-    schema["x-kubernetes-preserve-unknown-fields"] === true ||
-    schema["x-kubernetes-embedded-resource"] === true
-  );
+  return schema["x-kubernetes-preserve-unknown-fields"] === true;
 }

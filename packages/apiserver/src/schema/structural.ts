@@ -1,6 +1,7 @@
 // Structural schemas (apiextensions.k8s.io/v1): which OpenAPI v3 schemas a CRD may carry.
 import { field, type Cause } from "../errors.ts";
 import { isRecord } from "../objects/json.ts";
+import { extensionCauses } from "./extension-rules.ts";
 
 export type Schema = { readonly [keyword: string]: unknown };
 
@@ -15,7 +16,21 @@ const refused = [
   "id",
 ];
 /** Keywords that shape the value: they have no place within junctors, where only constraints live. */
-const shaping = ["type", "default", "additionalProperties", "nullable", "description", "title"];
+const shaping = [
+  "type",
+  "default",
+  "additionalProperties",
+  "nullable",
+  "description",
+  "title",
+  "x-kubernetes-validations",
+  "x-kubernetes-list-type",
+  "x-kubernetes-list-map-keys",
+  "x-kubernetes-map-type",
+  "x-kubernetes-preserve-unknown-fields",
+  "x-kubernetes-embedded-resource",
+  "x-kubernetes-int-or-string",
+];
 
 /** Faults that make a schema non-structural. `path` leads to the schema in the CRD. */
 export function structuralCauses(schema: unknown, path: string): Cause[] {
@@ -28,7 +43,11 @@ export function structuralCauses(schema: unknown, path: string): Cause[] {
 
 function levelCauses(schema: unknown, path: string, at: { readonly root: boolean }): Cause[] {
   if (!isRecord(schema)) return [field.invalid(path, schema, "must be a schema object")];
-  const causes: Cause[] = [...keywordCauses(schema, path), ...typeCauses(schema, path)];
+  const causes: Cause[] = [
+    ...keywordCauses(schema, path),
+    ...typeCauses(schema, path),
+    ...extensionCauses(schema, path),
+  ];
   if (schema["properties"] !== undefined && schema["additionalProperties"] !== undefined) {
     causes.push(
       field.forbidden(

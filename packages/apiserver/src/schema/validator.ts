@@ -6,8 +6,8 @@ import { formats } from "./formats.ts";
 import { SharedParts } from "./shared-parts.ts";
 import { isIntOrString, type Schema } from "./structural.ts";
 
-/** Causes of an object's faults by its schema; empty when it is valid. */
-export type Validator = (object: unknown) => Cause[];
+/** Causes of an object's faults by its schema; empty when it is valid. `before` is the state that it replaces. */
+export type Validator = (object: unknown, before?: unknown) => Cause[];
 
 /** More than this many faults of one object are not told. */
 const maxCauses = 10;

@@ -33,6 +33,21 @@ export class Collection {
     return this.#objects.size;
   }
 
+  /** All objects as they were at a revision; undefined when so much of the past is not remembered. */
+  listAt(revision: number): Stored[] | undefined {
+    const from = this.window.cursorAfter(revision);
+    if (from === undefined) return undefined;
+    const then = new Map(this.#objects);
+    for (let cursor = this.window.end - 1; cursor >= from; cursor--) {
+      const change = this.window.at(cursor);
+      if (change === undefined || change === "forgotten") return undefined;
+      const key = `${change.object.namespace}/${change.object.name}`;
+      if (change.previous) then.set(key, change.previous);
+      else then.delete(key);
+    }
+    return [...then.keys()].sort().map((key) => then.get(key) as Stored);
+  }
+
   /** Snapshot in order; the objects in it never change. */
   list(): Stored[] {
     if (this.#dirty || this.#removed > 0) {

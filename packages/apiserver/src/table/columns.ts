@@ -1,5 +1,4 @@
 // Columns that many kinds share, and how ages and JSONPaths become cells.
-import { isRecord } from "../objects/json.ts";
 import type { ApiObject } from "../objects/object.ts";
 import type { Column } from "../kinds/kind.ts";
 
@@ -32,7 +31,12 @@ export function countColumn(name: string, value: (object: ApiObject) => unknown)
 export function age(since: string | undefined, nowMs = Date.now()): string {
   if (since === undefined) return "<unknown>";
   if (Number.isNaN(Date.parse(since))) return "<invalid>";
-  const seconds = Math.max(0, Math.floor((nowMs - Date.parse(since)) / 1000));
+  return durationText((nowMs - Date.parse(since)) / 1000);
+}
+
+/** The same of a duration; of a negative one as of none. */
+export function durationText(durationSeconds: number): string {
+  const seconds = Math.max(0, Math.floor(durationSeconds));
   const minutes = Math.floor(seconds / 60);
   const hours = Math.floor(minutes / 60);
   const days = Math.floor(hours / 24);
@@ -48,29 +52,4 @@ export function age(since: string | undefined, nowMs = Date.now()): string {
 
 function withRest(whole: number, unit: string, rest: number, restUnit: string): string {
   return rest === 0 ? `${whole}${unit}` : `${whole}${unit}${rest}${restUnit}`;
-}
-
-/**
- * The simple JSONPaths that printer columns use: ".spec.a.b", ".items[0].x", ".status.c[?(@.type==\"T\")].s",
- * ".metadata.annotations.a\\.b". Undefined when the path leads nowhere.
- */
-export function jsonPath(path: string): (object: unknown) => unknown {
-  const steps = [...path.matchAll(stepPattern)].map((match) => toStep(match));
-  return (object) => steps.reduce<unknown>((value, step) => step(value), object);
-}
-
-const stepPattern =
-  /\.((?:\\.|[^.[\]\\])+)|\['((?:[^'])+)'\]|\[(\d+)\]|\[\?\(@\.([\w.-]+)\s*==\s*["']([^"']*)["']\)\]/g;
-
-function toStep(match: RegExpMatchArray): (value: unknown) => unknown {
-  const [, dotted, quoted, index, filterField, filterValue] = match;
-  if (index !== undefined)
-    return (value) => (Array.isArray(value) ? value[Number(index)] : undefined);
-  if (filterField !== undefined) {
-    const read = jsonPath(`.${filterField}`);
-    return (value) =>
-      Array.isArray(value) ? value.find((item) => String(read(item)) === filterValue) : undefined;
-  }
-  const name = quoted ?? (dotted ?? "").replaceAll(/\\(.)/g, "$1");
-  return (value) => (isRecord(value) ? value[name] : undefined);
 }

@@ -40,7 +40,10 @@ const users: readonly TokenUser[] = [
 ];
 
 /** What a test says of its server beyond what every test's has. */
-export type TestServerOptions = Pick<ApiServerOptions, "admissions" | "nodePortRange">;
+export type TestServerOptions = Pick<
+  ApiServerOptions,
+  "admissions" | "audit" | "kubelet" | "nodePortRange"
+>;
 
 /** Where writing through to the disk costs nothing; durability has a test of its own. */
 const memoryFolder = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();

@@ -7,6 +7,8 @@ import { timestamp, type ApiObject } from "../objects/object.ts";
 import type { Store, Stored, Transaction } from "../store/store.ts";
 import { judge } from "./judge.ts";
 import { DryRun } from "./dry-run.ts";
+import { countNew } from "./generation.ts";
+import { ownNew } from "./ownership.ts";
 import { adoptBody, placeOf, type Target } from "./target.ts";
 
 export type WriteContext = {
@@ -14,8 +16,18 @@ export type WriteContext = {
   readonly registry: Registry;
   /** Go through all checks and answer, but keep nothing. */
   readonly dryRun: boolean;
+  /** Who writes, as they call themselves (the fieldManager of a request); absent: the server. */
+  readonly manager?: string | undefined;
   /** Told what is legal and yet hardly meant; the client hears of it. */
   readonly warn?: (text: string) => void;
+  /** Called first in the write's transaction; what it throws undoes the write. */
+  readonly guard?: (transaction: Transaction) => void;
+};
+
+type Insertion = {
+  readonly object: ApiObject;
+  readonly base?: string | undefined;
+  readonly transaction: Transaction;
 };
 
 /** How often a generated name that is taken is drawn anew. */
@@ -28,27 +40,50 @@ export async function create(
   object: ApiObject,
 ): Promise<Stored> {
   adoptBody(object, target);
-  const { metadata } = object;
-  if (metadata.resourceVersion)
+  if (object.metadata.resourceVersion)
     throw badRequest("resourceVersion should not be set on objects to be created");
+  const base = prepareNew(context, target, object);
+  ownNew(context, target, object);
+  return DryRun.transact(context, (transaction) =>
+    insertNew(context, target, { object, base, transaction }),
+  );
+}
+
+/**
+ * Makes an object new and judges it. @returns the base of a generated name, undefined for a given one.
+ * @throws ApiError Invalid
+ */
+export function prepareNew(
+  context: WriteContext,
+  target: Target,
+  object: ApiObject,
+): string | undefined {
+  const { metadata } = object;
   const base = metadata.name ? undefined : metadata.generateName;
   if (base) metadata.name = generateName(base);
   metadata.uid = randomUUID();
   metadata.creationTimestamp = timestamp();
-  metadata.generation = 1;
+  countNew(target, object);
   delete metadata.deletionTimestamp;
   delete metadata.deletionGracePeriodSeconds;
   const { kind } = target;
   if (kind.subresources.has("status") && !kind.strategy.createdWithStatus) delete object["status"];
   judge(target, object, { warn: context.warn });
-  return DryRun.transact(context, (transaction) => {
-    checkHome(context, target, transaction);
-    if (base) pickFreeName(target, object, { base, transaction });
-    const place = placeOf(target, metadata.name);
-    if (transaction.get(place)) throw alreadyExists(target.kind, place.name);
-    target.kind.strategy.allocate?.(object, undefined, transaction);
-    return transaction.put(place, object);
-  });
+  return base;
+}
+
+/** Writes an object that `prepareNew` has judged. @throws ApiError AlreadyExists, NotFound, Forbidden */
+export function insertNew(
+  context: WriteContext,
+  target: Target,
+  { object, base, transaction }: Insertion,
+): Stored {
+  checkHome(context, target, transaction);
+  if (base) pickFreeName(target, object, { base, transaction });
+  const place = placeOf(target, object.metadata.name);
+  if (transaction.get(place)) throw alreadyExists(target.kind, place.name);
+  target.kind.strategy.allocate?.(object, undefined, transaction);
+  return transaction.put(place, object);
 }
 
 /** The namespace must be there and stay; a kind whose definition goes takes nothing new. */

@@ -1,14 +1,21 @@
 // One door for all writes: for real, or as a rehearsal that leaves no trace.
 import { serialize, type ApiObject } from "../objects/object.ts";
-import type { Place, Store, Stored, Transaction } from "../store/store.ts";
+import type { Place, Stored, Transaction } from "../store/store.ts";
+import type { WriteContext } from "./create.ts";
 
 export const DryRun = {
   /** Store.transact, or with `dryRun` the same work on a transaction that forgets what is written. */
   async transact<T>(
-    context: { readonly store: Store; readonly dryRun: boolean },
+    context: Pick<WriteContext, "store" | "dryRun" | "guard">,
     work: (transaction: Transaction) => T,
   ): Promise<T> {
-    if (!context.dryRun) return context.store.transact(work);
+    const { guard } = context;
+    if (!context.dryRun) {
+      return context.store.transact((transaction) => {
+        guard?.(transaction);
+        return work(transaction);
+      });
+    }
     return context.store.transact((transaction) =>
       work({
         get: (place) => transaction.get(place),

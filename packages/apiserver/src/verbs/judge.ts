@@ -4,7 +4,9 @@ import { versionOf, type Admission, type Kind } from "../kinds/kind.ts";
 import { isRecord, sameJson } from "../objects/json.ts";
 import { metadataCauses } from "../objects/names.ts";
 import type { ApiObject } from "../objects/object.ts";
+import { isRootRule } from "../schema/custom-validator.ts";
 import { applySchema } from "../schema/prune.ts";
+import { dropUnknownFields } from "../schema/kind-schema.ts";
 import type { Target } from "./target.ts";
 
 /** What a judge is told besides the object. */
@@ -28,8 +30,9 @@ export function judge(
   // Go reads null as "not set"; only a custom resource's schema may tell them apart.
   if (version && !version.prune) dropNulls(object);
   const admitted = admit(kind, object, before);
+  if (version && !version.prune) dropUnknownFields(kind, version, object);
   if (version?.schema) applySchema(version.schema, object, { prune: version.prune });
-  const schemaCauses = version?.validate(object) ?? [];
+  const schemaCauses = version?.validate(object, before) ?? [];
   const ownCauses: Cause[] = [];
   // A kind's own rules rely on the types that the schema has checked.
   if (schemaCauses.length === 0) {
@@ -76,12 +79,15 @@ function firstOfField(...judges: readonly (readonly Cause[])[]): Cause[] {
 }
 
 /** Checks a status alone: the rest of the object is the stored one. @throws ApiError Invalid */
-export function judgeStatus(target: Target, object: ApiObject): void {
+export function judgeStatus(target: Target, object: ApiObject, before?: ApiObject): void {
   const version = versionOf(target.kind, target.version);
-  if (version && !version.prune) dropNulls(object["status"]);
+  if (version && !version.prune) {
+    dropNulls(object["status"]);
+    dropUnknownFields(target.kind, version, object);
+  }
   if (version?.schema) applySchema(version.schema, object, { prune: version.prune });
-  const causes = (version?.validate(object) ?? []).filter((cause) =>
-    cause.field?.startsWith("status"),
+  const causes = (version?.validate(object, before) ?? []).filter(
+    (cause) => cause.field?.startsWith("status") || isRootRule(cause),
   );
   if (causes.length === 0) {
     const { strategy } = target.kind;

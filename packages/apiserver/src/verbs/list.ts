@@ -1,9 +1,10 @@
 // GET of a collection, whole or in pages. All pages of one list show the same moment.
 import { randomUUID } from "node:crypto";
-import { badRequest, expired, versionTooLarge } from "../errors.ts";
+import { expired, ApiError, badRequest, versionTooLarge } from "../errors.ts";
 import { resourceKey } from "../kinds/kind.ts";
 import type { Store, Stored } from "../store/store.ts";
-import { selectionOf } from "./select.ts";
+import { checkListOptions, wholeNumber } from "./list-options.ts";
+import { selectionOf, type Selection } from "./select.ts";
 import type { Target } from "./target.ts";
 
 export type Page = {
@@ -11,14 +12,23 @@ export type Page = {
   readonly revision: number;
   /** Token of the next page; undefined on the last. */
   readonly next: string | undefined;
-  readonly remaining: number;
+  /** Undefined on the last page, and where a selector chose: as in Kubernetes, who would not know. */
+  readonly remaining: number | undefined;
 };
 
 type Snapshot = {
   readonly resource: string;
   readonly objects: readonly Stored[];
   readonly revision: number;
+  readonly counted: boolean;
   readonly usedAt: number;
+};
+
+/** Where a list goes on: within a snapshot, or ("" for one that is gone) with what is there now. */
+type Token = {
+  readonly snapshot: string;
+  /** "namespace/name" of the last object that was told. */
+  readonly after: string;
 };
 
 /**
@@ -43,43 +53,71 @@ export class Lists {
     this.#maxAgeMs = limits.maxAgeMs;
   }
 
-  /** @throws ApiError BadRequest, Expired (410), Timeout (504: a version that is yet to come) */
+  /** @throws ApiError BadRequest, Invalid, Expired (410), Timeout (504: a version that is yet to come) */
   page(target: Target, query: URLSearchParams): Page {
     const limit = wholeNumber(query, "limit") ?? 0;
-    const token = query.get("continue");
-    if (token) return this.#continue(target, token, limit);
-    checkVersion(query, this.#store.revision);
+    checkListOptions(query);
+    const text = query.get("continue");
+    if (text) return this.#continue(target, readToken(text), { limit, query });
     const selection = selectionOf(target, query);
-    const all = this.#store.collection(resourceKey(target.kind)).list();
-    const objects = selection ? all.filter(selection) : all;
-    const revision = this.#store.revision;
-    if (limit === 0 || objects.length <= limit)
-      return { objects, revision, next: undefined, remaining: 0 };
-    const id = randomUUID();
-    this.#keep(id, {
-      resource: resourceKey(target.kind),
-      objects,
-      revision,
-      usedAt: performance.now(),
-    });
-    return cut({ id, objects, revision, from: 0, limit });
+    const { all, revision } = this.#moment(target, query, limit);
+    const objects = select(all, selection);
+    return this.#cut(target, { objects, revision, limit, counted: isCounted(query) });
   }
 
-  #continue(target: Target, token: string, limit: number): Page {
-    const [id = "", offset] = Buffer.from(token, "base64url").toString("utf8").split(":");
-    const from = Number(offset);
-    if (!Number.isSafeInteger(from) || from < 0) throw badRequest("continue key is not valid");
-    const snapshot = this.#snapshots.get(id);
-    if (!snapshot || snapshot.resource !== resourceKey(target.kind) || this.#isOld(snapshot)) {
-      throw expired(
-        "The provided continue parameter is too old to display a consistent list result. You must start a new list without the continue parameter.",
-      );
+  /** All objects at the moment that the client asks for: now, or the very version that it names. */
+  #moment(
+    target: Target,
+    query: URLSearchParams,
+    limit: number,
+  ): { readonly all: readonly Stored[]; readonly revision: number } {
+    const { revision: current } = this.#store;
+    const asked = wholeNumber(query, "resourceVersion") ?? 0;
+    const match = query.get("resourceVersionMatch");
+    if (asked > current) throw versionTooLarge(asked, current);
+    const collection = this.#store.collection(resourceKey(target.kind));
+    // A page of a version and no word on how to match it: so lists were continued before there were tokens.
+    const exact = asked > 0 && (match === "Exact" || (!match && limit > 0));
+    if (!exact) return { all: collection.list(), revision: current };
+    const all = collection.listAt(asked);
+    if (!all)
+      throw expired(`The resourceVersion for the provided list is too old: ${asked} (${current})`);
+    return { all, revision: asked };
+  }
+
+  #continue(
+    target: Target,
+    token: Token,
+    { limit, query }: { readonly limit: number; readonly query: URLSearchParams },
+  ): Page {
+    const snapshot = this.#snapshots.get(token.snapshot);
+    const selection = selectionOf(target, query);
+    if (token.snapshot === "") {
+      const all = this.#store.collection(resourceKey(target.kind)).list();
+      const objects = select(all, selection).filter((object) => keyOf(object) > token.after);
+      const { revision } = this.#store;
+      return this.#cut(target, { objects, revision, limit, counted: isCounted(query) });
     }
-    const { objects, revision } = snapshot;
-    this.#keep(id, { ...snapshot, usedAt: performance.now() });
-    const page = cut({ id, objects, revision, from, limit: limit === 0 ? objects.length : limit });
-    if (page.next === undefined) this.#snapshots.delete(id);
+    const lost =
+      !snapshot || snapshot.resource !== resourceKey(target.kind) || this.#isOld(snapshot);
+    if (lost) throw new ExpiredList(writeToken({ snapshot: "", after: token.after }));
+    const page = cut({ ...snapshot, id: token.snapshot, after: token.after, limit });
+    if (page.next === undefined) this.#snapshots.delete(token.snapshot);
+    else this.#keep(token.snapshot, { ...snapshot, usedAt: performance.now() });
     return page;
+  }
+
+  #cut(
+    target: Target,
+    list: Pick<Snapshot, "objects" | "revision" | "counted"> & { readonly limit: number },
+  ): Page {
+    const { objects, revision, limit, counted } = list;
+    if (limit === 0 || objects.length <= limit)
+      return { objects, revision, next: undefined, remaining: undefined };
+    const id = randomUUID();
+    const resource = resourceKey(target.kind);
+    this.#keep(id, { resource, objects, revision, counted, usedAt: performance.now() });
+    return cut({ id, objects, revision, counted, after: "", limit });
   }
 
   #isOld(snapshot: Snapshot): boolean {
@@ -96,37 +134,79 @@ export class Lists {
   }
 }
 
+/** 410 with a token to go on with all the same: what is told from there on is of a later moment. */
+class ExpiredList extends ApiError {
+  readonly #next: string;
+
+  constructor(next: string) {
+    super(
+      410,
+      "Expired",
+      "The provided continue parameter is too old to display a consistent list result. You can start a new list without it, or go on with the token in this answer, which tells what is there now.",
+    );
+    this.#next = next;
+  }
+
+  override toStatus(): object {
+    return { ...super.toStatus(), metadata: { continue: this.#next } };
+  }
+}
+
+function keyOf({ namespace, name }: Stored): string {
+  return `${namespace}/${name}`;
+}
+
+function isCounted(query: URLSearchParams): boolean {
+  return !query.get("labelSelector") && !query.get("fieldSelector");
+}
+
+function select(all: readonly Stored[], selection: Selection): readonly Stored[] {
+  return selection ? all.filter(selection) : all;
+}
+
 function cut(part: {
   readonly id: string;
   readonly objects: readonly Stored[];
   readonly revision: number;
-  readonly from: number;
+  readonly counted: boolean;
+  readonly after: string;
   readonly limit: number;
 }): Page {
-  const end = part.from + part.limit;
+  const from = part.after === "" ? 0 : firstAfter(part.objects, part.after);
+  const end = part.limit === 0 ? part.objects.length : from + part.limit;
+  const objects = part.objects.slice(from, end);
   const remaining = Math.max(0, part.objects.length - end);
+  const last = objects.at(-1);
+  if (remaining === 0 || !last)
+    return { objects, revision: part.revision, next: undefined, remaining: undefined };
   return {
-    objects: part.objects.slice(part.from, end),
+    objects,
     revision: part.revision,
-    next: remaining > 0 ? Buffer.from(`${part.id}:${end}`).toString("base64url") : undefined,
-    remaining,
+    next: writeToken({ snapshot: part.id, after: keyOf(last) }),
+    remaining: part.counted ? remaining : undefined,
   };
 }
 
-/** We only have the present to list: an exact version must be it, and the future cannot be waited for. */
-function checkVersion(query: URLSearchParams, current: number): void {
-  const asked = wholeNumber(query, "resourceVersion") ?? 0;
-  if (asked > current) throw versionTooLarge(asked, current);
-  if (query.get("resourceVersionMatch") === "Exact" && asked !== current) {
-    throw expired(`The resourceVersion for the provided list is too old: ${asked} (${current})`);
+/** Index of the first object after a key; lists are sorted by it. */
+function firstAfter(objects: readonly Stored[], key: string): number {
+  let low = 0;
+  let high = objects.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (keyOf(objects[middle] as Stored) <= key) low = middle + 1;
+    else high = middle;
   }
+  return low;
 }
 
-/** A query parameter that is a number, or undefined when it is not there. @throws ApiError BadRequest */
-export function wholeNumber(query: URLSearchParams, name: string): number | undefined {
-  const text = query.get(name);
-  if (text === null || text === "") return undefined;
-  if (!/^\d{1,15}$/.test(text))
-    throw badRequest(`${name} must be a whole number, not ${JSON.stringify(text)}`);
-  return Number(text);
+function writeToken({ snapshot, after }: Token): string {
+  return Buffer.from(`${snapshot}:${after}`).toString("base64url");
+}
+
+function readToken(text: string): Token {
+  const found = /^([0-9a-f-]{36}|):([^:]*\/[^:]+)$/.exec(
+    Buffer.from(text, "base64url").toString("utf8"),
+  );
+  if (!found) throw badRequest("continue key is not valid");
+  return { snapshot: found[1] ?? "", after: found[2] ?? "" };
 }

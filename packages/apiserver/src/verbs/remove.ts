@@ -1,6 +1,14 @@
 // DELETE: at once, or a mark that finalizers and grace periods work off.
-import { badRequest, conflict, forbidden, notFound } from "../errors.ts";
-import { isRecord } from "../objects/json.ts";
+import {
+  badRequest,
+  conflict,
+  field,
+  forbidden,
+  invalid,
+  notFound,
+  type Cause,
+} from "../errors.ts";
+import { isRecord, sameJson } from "../objects/json.ts";
 import { timestamp, type ApiObject, type Metadata } from "../objects/object.ts";
 import type { Stored, Transaction } from "../store/store.ts";
 import type { WriteContext } from "./create.ts";
@@ -18,24 +26,39 @@ export type Deleted = { readonly object: Stored; readonly gone: boolean };
 
 const propagationFinalizers = { Foreground: "foregroundDeletion", Orphan: "orphan" } as const;
 
-/** DeleteOptions as a body, which may be absent. @throws ApiError BadRequest */
+const policies = ["Foreground", "Background", "Orphan"] as const;
+
+/** DeleteOptions as a body, which may be absent. @throws ApiError BadRequest, Invalid */
 export function toDeleteOptions(body: unknown): DeleteOptions {
   const given = body ?? {};
   if (!isRecord(given)) throw badRequest("DeleteOptions must be an object");
   const { gracePeriodSeconds, propagationPolicy, preconditions, orphanDependents } = given;
   if (gracePeriodSeconds !== undefined && gracePeriodSeconds !== null) {
-    const valid = Number.isSafeInteger(gracePeriodSeconds) && (gracePeriodSeconds as number) >= 0;
-    if (!valid) throw badRequest("gracePeriodSeconds must be a non-negative integer");
+    const valid = Number.isSafeInteger(gracePeriodSeconds);
+    if (!valid) throw badRequest("gracePeriodSeconds must be an integer");
   }
-  const policy = propagationPolicy ?? (orphanDependents === true ? "Orphan" : undefined);
-  if (policy !== undefined && !["Background", "Foreground", "Orphan"].includes(policy as string)) {
-    throw badRequest("propagationPolicy must be Background, Foreground or Orphan");
-  }
+  const seconds = (gracePeriodSeconds ?? undefined) as number | undefined;
   return {
-    gracePeriodSeconds: (gracePeriodSeconds ?? undefined) as number | undefined,
-    propagationPolicy: policy as DeleteOptions["propagationPolicy"],
+    // As Kubernetes has it: a time that cannot be is the shortest that is one.
+    gracePeriodSeconds: seconds !== undefined && seconds < 0 ? 1 : seconds,
+    propagationPolicy: toPolicy(propagationPolicy ?? undefined, orphanDependents ?? undefined),
     preconditions: isRecord(preconditions) ? preconditions : {},
   };
+}
+
+function toPolicy(policy: unknown, orphan: unknown): DeleteOptions["propagationPolicy"] {
+  const refused = (cause: Cause) =>
+    invalid({ group: "meta.k8s.io", plural: "", kind: "DeleteOptions" }, "", [cause]);
+  const path = "propagationPolicy";
+  if (policy !== undefined && orphan !== undefined) {
+    const why = "orphanDependents and deletionPropagation cannot be both set";
+    throw refused(field.invalid(path, policy, why));
+  }
+  if (orphan !== undefined) return orphan === true ? "Orphan" : "Background";
+  const known = policies.find((name) => name === policy);
+  if (policy !== undefined && !known)
+    throw refused(field.notSupported(path, policy, [...policies, "nil"]));
+  return known;
 }
 
 /** @throws ApiError NotFound, Conflict (preconditions), Forbidden */
@@ -68,15 +91,19 @@ function removeStored(transaction: Transaction, { target, stored, options }: Rem
   const asked = options.gracePeriodSeconds;
   const grace = strategy.gracePeriodSeconds?.(object, asked) ?? 0;
   const pending = metadata.deletionTimestamp !== undefined;
-  // Asking again may only shorten what is left.
-  const shorter = pending && grace < (metadata.deletionGracePeriodSeconds ?? 0);
-  if (pending && !shorter) return { object: stored, gone: false };
-  const finalizer = options.propagationPolicy && propagationOf(options.propagationPolicy);
-  if (!pending && finalizer) metadata.finalizers = [...(metadata.finalizers ?? []), finalizer];
-  metadata.deletionTimestamp = timestamp(Date.now() + grace * 1000);
-  metadata.deletionGracePeriodSeconds = grace;
+  const { deletionGracePeriodSeconds: left = 0, finalizers = [] } = metadata;
+  // Asking again may only shorten what is left, and say otherwise what becomes of dependents.
+  const shorter = pending && grace < left;
+  const kept = finalizersFor(finalizers, options.propagationPolicy);
+  if (pending && !shorter && sameJson(kept, finalizers)) return { object: stored, gone: false };
+  if (kept.length > 0 || metadata.finalizers) metadata.finalizers = kept;
+  if (!pending || shorter) {
+    const since = pending ? Date.parse(metadata.deletionTimestamp ?? "") - left * 1000 : Date.now();
+    metadata.deletionTimestamp = timestamp(since + grace * 1000);
+    metadata.deletionGracePeriodSeconds = grace;
+  }
   if (!pending) {
-    metadata.generation = (metadata.generation ?? 0) + 1;
+    if (metadata.generation !== undefined) metadata.generation += 1;
     strategy.markDeleted?.(object);
   }
   if (isFinished(object))
@@ -84,8 +111,15 @@ function removeStored(transaction: Transaction, { target, stored, options }: Rem
   return { object: transaction.put(placeOf(target), object), gone: false };
 }
 
-function propagationOf(policy: "Background" | "Foreground" | "Orphan"): string | undefined {
-  return policy === "Background" ? undefined : propagationFinalizers[policy];
+/** The collector's own finalizers follow the policy that was asked for last; without one they stay. */
+function finalizersFor(
+  finalizers: readonly string[],
+  policy: DeleteOptions["propagationPolicy"],
+): string[] {
+  if (policy === undefined) return [...finalizers];
+  const own: readonly string[] = Object.values(propagationFinalizers);
+  const others = finalizers.filter((name) => !own.includes(name));
+  return policy === "Background" ? others : [...others, propagationFinalizers[policy]];
 }
 
 function checkPreconditions(

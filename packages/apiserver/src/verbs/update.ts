@@ -1,12 +1,16 @@
 // PUT and PATCH: a new state for an object that is there, whole or of its status alone.
 import { ApiError, badRequest, conflict, field, invalid, notFound } from "../errors.ts";
 import { cloneJson, sameJson } from "../objects/json.ts";
+import type { Owner } from "../objects/managed-fields.ts";
 import { toObject, withApiVersion, type ApiObject } from "../objects/object.ts";
-import { apiVersionOf } from "../kinds/kind.ts";
+import { apiVersionOf, resourceKey, versionOf } from "../kinds/kind.ts";
 import type { Stored, Transaction } from "../store/store.ts";
 import type { WriteContext } from "./create.ts";
 import { DryRun } from "./dry-run.ts";
+import { countChange } from "./generation.ts";
 import { judge, judgeStatus } from "./judge.ts";
+import { ownChanged, setOwners } from "./ownership.ts";
+import { replicasOf, scaleOf, withReplicas } from "./scale.ts";
 import { adoptBody, placeOf, type Target } from "./target.ts";
 
 /** @throws ApiError NotFound, Conflict, Invalid, BadRequest */
@@ -17,8 +21,24 @@ export async function replace(
 ): Promise<Stored> {
   return DryRun.transact(context, (transaction) => {
     const stored = find(transaction, target);
+    checkConditional(target, object);
     return write(context, target, { stored, object, transaction });
   });
+}
+
+/** Kinds of Kubernetes' own that are only replaced by who says which state they replace; custom kinds always are. */
+const conditional: ReadonlySet<string> = new Set([
+  "apiextensions.k8s.io/customresourcedefinitions",
+  "coordination.k8s.io/leases",
+]);
+
+function checkConditional(target: Target, { metadata }: ApiObject): void {
+  const { kind, version, name } = target;
+  const isCustom = versionOf(kind, version)?.prune === true;
+  if (target.subresource === "scale") return;
+  if (metadata.resourceVersion || !(isCustom || conditional.has(resourceKey(kind)))) return;
+  const cause = field.invalid("metadata.resourceVersion", 0, "must be specified for an update");
+  throw invalid(kind, name, [cause]);
 }
 
 /**
@@ -32,10 +52,17 @@ export async function patch(
 ): Promise<Stored> {
   return DryRun.transact(context, (transaction) => {
     const stored = find(transaction, target);
-    const seen = withApiVersion(stored.json, apiVersionOf(target.kind, target.version));
-    const object = toObject(change(JSON.parse(seen)));
+    const object = toObject(change(asSeen(target, stored)));
     return write(context, target, { stored, object, transaction });
   });
+}
+
+/** What the client sees of an object at this subresource, in its version. */
+function asSeen(target: Target, { json }: Stored): unknown {
+  const seen = JSON.parse(
+    withApiVersion(json, apiVersionOf(target.kind, target.version)),
+  ) as ApiObject;
+  return target.subresource === "scale" ? scaleOf(target, seen) : seen;
 }
 
 function find(transaction: Transaction, target: Target): Stored {
@@ -48,25 +75,29 @@ type Write = {
   readonly stored: Stored;
   readonly object: ApiObject;
   readonly transaction: Transaction;
+  /** Whose the fields are then, where the writer has worked it out; else who changes a field gets it. */
+  readonly owners?: readonly Owner[];
 };
 
-function write(
+/** Writes the state that `object` gives at the target's subresource. @throws ApiError Conflict, Invalid, BadRequest */
+export function write(
   context: WriteContext,
   target: Target,
-  { stored, object, transaction }: Write,
+  { stored, object, transaction, owners }: Write,
 ): Stored {
   const { kind } = target;
   const before = JSON.parse(stored.json) as ApiObject;
-  adoptBody(object, target);
+  if (target.subresource !== "scale") adoptBody(object, target);
   checkSame(target, object, before);
+  const sent = object.metadata.managedFields;
   const next = nextState(target, object, { before, warn: context.warn });
+  if (owners) setOwners(next, owners);
+  else ownChanged(context, target, { before, next, sent });
   // A write that changes nothing is no event. Allocation may only repeat what `before` holds.
   if (target.subresource === undefined)
     kind.strategy.allocate?.(next, cloneJson(before), transaction);
   if (sameJson(next, before)) return stored;
-  const { metadata } = next;
-  if (!sameJson(content(next, target), content(before, target)))
-    metadata.generation = (before.metadata.generation ?? 0) + 1;
+  countChange(target, next, before);
   if (isFinished(next)) return transaction.delete(placeOf(target), next);
   return transaction.put(placeOf(target), next);
 }
@@ -107,13 +138,22 @@ function nextState(
     case "status": {
       const next: ApiObject = { ...cloneJson(before), status: object["status"] };
       if (object["status"] === undefined) delete next["status"];
-      judgeStatus(target, next);
+      judgeStatus(target, next, before);
+      return next;
+    }
+    case "scale": {
+      const next = withReplicas(target, before, replicasOf(object, target.name));
+      judge(target, next, { before, warn });
       return next;
     }
     case "finalize":
       return { ...cloneJson(before), spec: object["spec"] ?? {} };
     case "binding":
-      throw new ApiError(405, "MethodNotAllowed", "a binding is created, not changed");
+    case "log":
+    case "exec":
+    case "attach":
+    case "portforward":
+      throw new ApiError(405, "MethodNotAllowed", `pods/${subresource} is not changed`);
     case undefined: {
       keepServerFields(object, before);
       if (kind.subresources.has("status")) {
@@ -158,12 +198,6 @@ function checkFinalizers(target: Target, object: ApiObject, before: ApiObject): 
       ),
     ]);
   }
-}
-
-/** What a generation counts the states of: all but metadata, and status where that is written apart. */
-function content(object: ApiObject, target: Target): object {
-  const { metadata: _metadata, ...rest } = object;
-  return target.kind.subresources.has("status") ? { ...rest, status: undefined } : rest;
 }
 
 /** Marked for deletion, its grace period over, and nobody holds it any more. */

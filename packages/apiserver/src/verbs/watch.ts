@@ -8,7 +8,7 @@ import { apiVersionOf, resourceKey } from "../kinds/kind.ts";
 import { withApiVersion, type ApiObject } from "../objects/object.ts";
 import type { Store, Stored } from "../store/store.ts";
 import type { Change } from "../store/window.ts";
-import { wholeNumber } from "./list.ts";
+import { checkWatchOptions, wholeNumber } from "./list-options.ts";
 import { selectionOf, type Selection } from "./select.ts";
 import type { Target } from "./target.ts";
 
@@ -60,6 +60,7 @@ export class Watch {
     readonly limits?: WatchLimits;
   }) {
     const { store, target, query } = options;
+    checkWatchOptions(query);
     this.#store = store;
     this.#target = target;
     this.#response = options.response;
