@@ -8,12 +8,14 @@
 //   run --container:  runner (waits, passes signals on, exits with the program's status)
 //                       `- init, PID 1 of the container: reaps orphans; `sleep` dies of SIGTERM
 //                            `- the program
-//   exec:             runner `- the program, with the container's environment
+//   exec:             runner `- the program, with the container's environment; with --tty on a terminal
+//                     of its own, whose size is read from --size-fd
 //   guard:            waits until its stdin ends, that is until whoever started it does, and kills the cgroup
 //
 // With --report-fd, "pid N\n" (init's PID as the runner sees it) and, when the program cannot be
 // started, "error TEXT\n" are written there; it is closed once the program runs, or with
-// --pass-report when the program itself closes it.
+// --pass-report when the program itself closes it. With --log a container's output goes to that file, line by line
+// with its time.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -31,7 +33,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "log.h"
 #include "paths.h"
+#include "terminal.h"
 
 enum {
 	MAX_BINDS = 64,
@@ -47,6 +51,7 @@ struct options {
 	const char *hostname;
 	const char *cwd;
 	const char *target;
+	const char *log;
 	const char *overlays[MAX_BINDS]; // "onto=folder": folder has upper/ and work/
 	int overlay_count;
 	const char *binds[MAX_BINDS]; // "onto=from" or "onto=from:ro"
@@ -54,6 +59,8 @@ struct options {
 	bool container;
 	bool die_with_parent;
 	bool pass_report;
+	bool tty;
+	int size_fd;
 	char **command;
 };
 
@@ -249,20 +256,46 @@ __attribute__((noreturn)) static void be_init(const struct options *options)
 			fcntl(report_fd, F_SETFD, 0);
 		execute(options->command);
 	}
+	// Before the report is closed: whoever reads its end may send a signal at once, and one without a handler is
+	// nothing to PID 1.
+	pass_signals_on(program);
 	if (report_fd >= 0)
 		close(report_fd);
 	if (life_fd >= 0)
 		close(life_fd);
-	pass_signals_on(program);
 	_exit(wait_for(program));
+}
+
+// Pipes for a container's output: their writing ends, and in the log the reading ones.
+static void open_log(struct log *log, const char *path, int ends[STREAMS])
+{
+	static const char *const names[] = {"stdout", "stderr"};
+
+	log->path = path;
+	log->fd = log_open(path);
+	if (log->fd < 0)
+		fail(EXIT_SETUP, "log %s: %s", path, strerror(errno));
+	for (int i = 0; i < STREAMS; i++) {
+		int pair[2];
+
+		if (pipe2(pair, O_CLOEXEC) < 0)
+			fail(EXIT_SETUP, "log %s: %s", path, strerror(errno));
+		log->streams[i].fd = pair[0];
+		log->streams[i].name = names[i];
+		ends[i] = pair[1];
+	}
 }
 
 static int run_container(const struct options *options)
 {
+	static struct log log;
+	int ends[STREAMS] = {-1, -1};
 	unsigned long namespaces = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC;
 	// Signals that come before init is there to take them are kept until then.
 	sigset_t all, none;
 
+	if (options->log)
+		open_log(&log, options->log, ends);
 	sigfillset(&all);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &all, NULL);
@@ -272,6 +305,8 @@ static int run_container(const struct options *options)
 		fail(EXIT_SETUP, "namespaces: %s", strerror(errno));
 	if (init == 0) {
 		sigprocmask(SIG_SETMASK, &none, NULL);
+		for (int i = 0; options->log && i < STREAMS; i++)
+			dup2(ends[i], STDOUT_FILENO + i);
 		be_init(options);
 	}
 	if (report_fd >= 0) {
@@ -280,6 +315,12 @@ static int run_container(const struct options *options)
 	}
 	pass_signals_on(init);
 	sigprocmask(SIG_SETMASK, &none, NULL);
+	if (options->log) {
+		for (int i = 0; i < STREAMS; i++)
+			close(ends[i]);
+		// Init's end closes the last of them: with it the kernel ends all of its namespace.
+		log_until_end(&log);
+	}
 	return wait_for(init);
 }
 
@@ -328,10 +369,17 @@ static int exec_inside(const struct options *options)
 		{"pid", CLONE_NEWPID}, {"mnt", CLONE_NEWNS}};
 	enum { KINDS = sizeof(kinds) / sizeof(*kinds) };
 	int fds[KINDS];
-	char path[MAX_PATH];
+	char path[MAX_PATH], slave[MAX_PATH];
+	static struct terminal terminal = {.input = STDIN_FILENO};
 
 	if (options->cgroup)
 		join_cgroup(options->cgroup);
+	if (options->tty) {
+		terminal.sizes = options->size_fd;
+		terminal.master = terminal_open(slave);
+		if (terminal.master < 0)
+			fail(EXIT_SETUP, "terminal: %s", strerror(errno));
+	}
 	take_environment_of(options->target);
 	format_path(path, "/proc/%s/cwd", options->target);
 	int folder = open(path, O_PATH | O_CLOEXEC);
@@ -354,9 +402,13 @@ static int exec_inside(const struct options *options)
 		fail(EXIT_SETUP, "container is gone: %s", strerror(errno));
 	if (program == 0) {
 		die_with_parent();
+		if (options->tty && !terminal_take(slave))
+			fail(EXIT_SETUP, "terminal: %s", strerror(errno));
 		execute(options->command);
 	}
 	pass_signals_on(program);
+	if (options->tty)
+		return status_of(terminal_pass(&terminal, program));
 	return wait_for(program);
 }
 
@@ -369,8 +421,10 @@ static struct options parse(int argc, char **argv)
 		{"report-fd", required_argument, NULL, 'r'}, {"container", no_argument, NULL, 'c'},
 		{"life-fd", required_argument, NULL, 'l'},
 		{"overlay", required_argument, NULL, 'o'}, {"pass-report", no_argument, NULL, 'a'},
+		{"log", required_argument, NULL, 'L'}, {"tty", no_argument, NULL, 'T'},
+		{"size-fd", required_argument, NULL, 's'},
 		{"die-with-parent", no_argument, NULL, 'p'}, {0}};
-	struct options options = {0};
+	struct options options = {.size_fd = -1};
 
 	for (int found; (found = getopt_long(argc, argv, "+", known, NULL)) != -1;) {
 		if (found == 'n')
@@ -393,6 +447,12 @@ static struct options parse(int argc, char **argv)
 			report_fd = atoi(optarg);
 		else if (found == 'l')
 			life_fd = atoi(optarg);
+		else if (found == 'L')
+			options.log = optarg;
+		else if (found == 'T')
+			options.tty = true;
+		else if (found == 's')
+			options.size_fd = atoi(optarg);
 		else if (found == 'c')
 			options.container = true;
 		else if (found == 'p')
@@ -436,6 +496,8 @@ int main(int argc, char **argv)
 	if (life_fd >= 0)
 		fcntl(life_fd, F_SETFD, FD_CLOEXEC);
 	take_defaults();
+	if (options.size_fd >= 0)
+		fcntl(options.size_fd, F_SETFD, FD_CLOEXEC);
 	if (options.die_with_parent)
 		die_with_parent();
 	if (strcmp(argv[1], "guard") == 0 && options.cgroup)

@@ -114,6 +114,7 @@ export class Lab {
       readyChanged: (node, ready) => this.#nodeReady(node, ready),
       log: this.log,
     });
+    this.#resources.use(await this.#kubelet.serve(this.#layout.kubeletSocket));
     this.#kubelet.start();
     const dns = await installDns(client, join(this.#layout.folder, "dns.kubeconfig"), signal);
     this.#kubelet.clusterDnsIs(dns.filter((address) => this.#hasFamilyOf(address)));

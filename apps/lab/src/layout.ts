@@ -1,7 +1,7 @@
 // Every name a lab uses: folders, files, namespaces, cgroups, addresses. All carry the lab's own name, so that
 // labs and a real agent never meet, and so that what a crashed lab left behind is found by name.
 //
-//   <folder>/lab.json kubeconfig pki/ apiserver/ bpf/ (a bpffs) hubble/ (certificates) relay.sock logs/
+//   <folder>/lab.json kubeconfig pki/ apiserver/ kubelet.sock bpf/ (a bpffs) hubble/ (certificates) relay.sock logs/
 //           node-N/ (the agent's run-dir)
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -52,6 +52,8 @@ export type LabLayout = {
   readonly hubble: string;
   readonly relaySocket: string;
   readonly apiserver: string;
+  /** The kubelets', for the API server. */
+  readonly kubeletSocket: string;
   readonly bpffs: string;
   readonly logs: string;
   readonly worldZone: string;
@@ -90,6 +92,7 @@ export function labLayout(name: string): LabLayout {
     hubble: join(folder, "hubble"),
     relaySocket: join(folder, "relay.sock"),
     apiserver: join(folder, "apiserver"),
+    kubeletSocket: join(folder, "kubelet.sock"),
     bpffs: join(folder, "bpf"),
     logs: join(folder, "logs"),
     worldZone: join(folder, "world-zone.json"),

@@ -18,6 +18,7 @@ export class Caches {
   readonly deployments;
   readonly replicaSets;
   readonly daemonSets;
+  readonly jobs;
   readonly leases;
   readonly definitions;
 
@@ -40,6 +41,7 @@ export class Caches {
     this.deployments = cache(resources.deployments);
     this.replicaSets = cache(resources.replicaSets);
     this.daemonSets = cache(resources.daemonSets);
+    this.jobs = cache(resources.jobs);
     this.leases = cache(resources.leases);
     this.definitions = cache(resources.customResourceDefinitions);
   }

@@ -5,6 +5,7 @@ import type { Controller } from "./controller.ts";
 import { DaemonSetController } from "./daemon-set.ts";
 import { DefinitionController } from "./definition.ts";
 import { DeploymentController } from "./deployment.ts";
+import { JobController } from "./job.ts";
 import { EndpointSliceController, publishApiEndpoints } from "./endpoint-slice.ts";
 import { GarbageCollector } from "./garbage.ts";
 import { NamespaceController } from "./namespace.ts";
@@ -37,6 +38,7 @@ export class Controllers {
       new ReplicaSetController(context),
       new DeploymentController(context),
       new DaemonSetController(context),
+      new JobController(context),
       new EndpointSliceController(context),
       new DefinitionController(context),
       new GarbageCollector(context),

@@ -74,6 +74,7 @@ type ResourceList = {
     readonly name: string;
     readonly kind: string;
     readonly namespaced: boolean;
+    readonly verbs: readonly string[];
   }[];
 };
 type GroupList = {
@@ -94,8 +95,8 @@ async function namespacedResources(
     const path = groupVersion === "v1" ? "/api/v1" : `/apis/${groupVersion}`;
     const { resources: listed } = JSON.parse(await client.raw(path, { signal })) as ResourceList;
     const [group = "", version = ""] = groupVersion === "v1" ? ["", "v1"] : groupVersion.split("/");
-    for (const { name, kind, namespaced } of listed) {
-      if (namespaced && !name.includes("/"))
+    for (const { name, kind, namespaced, verbs } of listed) {
+      if (namespaced && verbs.includes("list") && verbs.includes("delete"))
         found.push({ group, version, plural: name, kind, namespaced });
     }
   }

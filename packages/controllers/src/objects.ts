@@ -121,6 +121,19 @@ export function same(left: unknown, right: unknown): boolean {
   return canonicalText(left) === canonicalText(right);
 }
 
+/** Without fields that are null, {} or [], or have nothing but such in them; undefined when nothing is left. */
+export function withoutEmpty(value: unknown): unknown {
+  if (value === null) return undefined;
+  if (typeof value !== "object") return value;
+  // Entries of a list keep their places.
+  if (Array.isArray(value))
+    return value.length === 0 ? undefined : value.map((entry) => withoutEmpty(entry) ?? null);
+  const entries = Object.entries(value)
+    .map(([name, entry]) => [name, withoutEmpty(entry)] as const)
+    .filter(([, entry]) => entry !== undefined);
+  return entries.length === 0 ? undefined : Object.fromEntries(entries);
+}
+
 /** The same text for equal values. */
 export function canonicalText(value: unknown): string {
   return JSON.stringify(sorted(value));

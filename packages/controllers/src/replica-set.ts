@@ -9,16 +9,20 @@ import {
 } from "@tsilium/kube";
 import type { Context } from "./context.ts";
 import { Controller } from "./controller.ts";
+import { EventRecorder } from "./events.ts";
 import { isNamespaceGone } from "./failures.ts";
-import { controllerReference, isActive, isReady, keyOfController } from "./objects.ts";
+import { conditionOf, controllerReference, isActive, isReady, keyOfController } from "./objects.ts";
 import { writeStatus } from "./status.ts";
 
 /** Pods made or deleted at once for one set. */
 const batch = 50;
 
 export class ReplicaSetController extends Controller {
+  readonly #events: EventRecorder;
+
   constructor(context: Context) {
     super(context, { name: "replicaset" });
+    this.#events = new EventRecorder("replicaset-controller", context);
   }
 
   protected watch(): void {
@@ -51,6 +55,9 @@ export class ReplicaSetController extends Controller {
       await caches.pods.seen(
         results.flatMap((result) => (result.status === "fulfilled" ? result.value : [])),
       );
+      for (const result of results)
+        if (result.status === "fulfilled")
+          this.#tell(set, "SuccessfulCreate", "Created", result.value);
       const failed = results.find((result) => result.status === "rejected");
       if (failed && !isNamespaceGone(failed.reason)) throw failed.reason;
     } else if (missing < 0) {
@@ -62,22 +69,39 @@ export class ReplicaSetController extends Controller {
         }),
       );
       await Promise.all(gone);
+      for (const pod of victims) this.#tell(set, "SuccessfulDelete", "Deleted", pod);
       await caches.pods.seenDeleted(victims);
     }
     if (Math.abs(missing) > batch) this.queue.add(objectKey(set));
   }
 
+  #tell(set: ReplicaSet, reason: string, done: string, pod: Pod): void {
+    const about = { ...set, apiVersion: apiVersionOf(resources.replicaSets), kind: "ReplicaSet" };
+    const message = `${done} pod: ${pod.metadata.name}`;
+    this.#events.record(about, { type: "Normal", reason, message });
+  }
+
   async #writeStatus(set: ReplicaSet, active: readonly Pod[]): Promise<void> {
-    const ready = active.filter(isReady).length;
+    const ready = active.filter(isReady);
+    const waits = ready.map((pod) => msUntilAvailable(pod, set.spec.minReadySeconds ?? 0));
+    const longest = Math.max(0, ...waits);
+    if (longest > 0) this.queue.addAfter(objectKey(set), longest);
     const status = {
       observedGeneration: set.metadata.generation ?? 0,
       replicas: active.length,
       fullyLabeledReplicas: active.length,
-      readyReplicas: ready,
-      availableReplicas: ready,
+      readyReplicas: ready.length,
+      availableReplicas: waits.filter((ms) => ms <= 0).length,
     };
     await writeStatus(this.context, this.context.caches.replicaSets, { object: set, status });
   }
+}
+
+/** Until a ready pod has been ready for long enough; times of conditions are whole seconds. */
+function msUntilAvailable(pod: Pod, minReadySeconds: number): number {
+  if (minReadySeconds === 0) return 0;
+  const since = Date.parse(conditionOf(pod, "Ready")?.lastTransitionTime ?? "") || 0;
+  return since + minReadySeconds * 1000 - Date.now();
 }
 
 /** A pod as a template wants it, owned by what carries the template. */

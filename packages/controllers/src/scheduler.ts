@@ -2,6 +2,7 @@
 import { objectKey, resources, type Node, type Pod } from "@tsilium/kube";
 import type { Context } from "./context.ts";
 import { Controller } from "./controller.ts";
+import { type EventFacts, EventRecorder } from "./events.ts";
 import { ignoreNotFound, isOvertaken } from "./failures.ts";
 import { conditionOf, isActive, isFinished, isTerminating, withCondition } from "./objects.ts";
 import { choose, whyNowhere, type World } from "./placement.ts";
@@ -10,10 +11,12 @@ export class Scheduler extends Controller {
   /** Bound by us, not yet so in the cache: pod key -> node. */
   readonly #assumed = new Map<string, string>();
   readonly #homeless = new Set<string>();
+  readonly #events: EventRecorder;
   #byNode = new Map<string, Map<string, Pod>>();
 
   constructor(context: Context) {
     super(context, { name: "scheduler", concurrency: 1 });
+    this.#events = new EventRecorder("default-scheduler", context);
   }
 
   protected watch(): void {
@@ -72,6 +75,8 @@ export class Scheduler extends Controller {
     try {
       const { namespace = "", name: podName = "" } = pod.metadata;
       await client.bindPod({ namespace, name: podName }, name, { signal });
+      const message = `Successfully assigned ${namespace}/${podName} to ${name}`;
+      this.#tell(pod, { type: "Normal", reason: "Scheduled", message });
     } catch (error) {
       this.#assumed.delete(key);
       // Gone, or bound by another: either way it waits for us no longer.
@@ -91,10 +96,15 @@ export class Scheduler extends Controller {
     return { nodes: [...nodes.table.values()], occupancy };
   }
 
+  #tell(pod: Pod, facts: EventFacts): void {
+    this.#events.record({ ...pod, apiVersion: "v1", kind: "Pod" }, facts);
+  }
+
   async #tellUnschedulable(pod: Pod, world: World): Promise<void> {
     const message = whyNowhere(pod, world);
     const told = conditionOf(pod, "PodScheduled");
     if (told?.status === "False" && told.message === message) return;
+    this.#tell(pod, { type: "Warning", reason: "FailedScheduling", message });
     const conditions = withCondition(pod.status?.conditions, {
       type: "PodScheduled",
       status: "False",

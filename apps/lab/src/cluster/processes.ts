@@ -13,6 +13,7 @@ import {
   relayPort,
 } from "../layout.ts";
 import { hubbleFiles } from "./hubble-certificates.ts";
+import { writeSettings } from "./settings-folder.ts";
 import { clusterName, isHubblePlain, type Settings } from "./settings.ts";
 
 /** Nothing of the user's own environment: what is configured is on the command line. */
@@ -38,6 +39,8 @@ export function apiServer(
       // For its own controllers; everybody else comes by the inherited sockets, whose ports stay.
       "--listen",
       "127.0.0.1:0",
+      "--kubelet-socket",
+      lab.kubeletSocket,
       ...descriptors.flatMap((_, at) => ["--listen-fd", String(3 + at)]),
       ...advertised.flatMap((address) => ["--advertise", `${address}:${apiServerPort}`]),
       // It judges policies before it stores them.
@@ -74,22 +77,27 @@ export function operator(lab: LabLayout, kubeconfig: string, settings: Settings)
   };
 }
 
-/** The agent's flags on a node. */
-export function agentFlags(
+/** What the agent of a node finds in its config-dir, as in a mounted ConfigMap: CiliumNodeConfigs stand above it. */
+export function agentSettings(
   lab: LabLayout,
   node: NodeLayout,
   settings: Settings,
 ): Record<string, string> {
-  const root = projectRoot();
   const hubble = hubbleFiles(lab);
   return {
     devices: "eth0",
-    "bpf-objects": join(root, "dist/bpf"),
+    "bpf-objects": join(projectRoot(), "dist/bpf"),
     "hubble-listen-address": `:${hubblePort}`,
     "hubble-tls-cert-file": hubble.server(node.name).cert,
     "hubble-tls-key-file": hubble.server(node.name).key,
     "hubble-tls-client-ca-files": hubble.ca,
     ...settings,
+  };
+}
+
+/** What a lab's agent is that of: nobody may set it otherwise. */
+export function agentFlags(node: NodeLayout): Record<string, string> {
+  return {
     kubeconfig: node.kubeconfig,
     "k8s-node-name": node.name,
     "run-dir": node.folder,
@@ -99,16 +107,20 @@ export function agentFlags(
     "cgroup-root": node.cgroup,
     "cni-conf-dir": node.cniConfDir,
     "cni-bin-dir": node.cniBinDir,
-    "cni-plugin": join(root, "dist/bin/tsilium-cni"),
+    "cni-plugin": join(projectRoot(), "dist/bin/tsilium-cni"),
   };
 }
 
+/** Writes the settings, which it starts with, into the node's folder. */
 export function agent(lab: LabLayout, node: NodeLayout, settings: Settings): ProcessSpec {
-  const flags = Object.entries(agentFlags(lab, node, settings));
+  const configDir = writeSettings(join(node.folder, "config"), agentSettings(lab, node, settings));
+  const flags = Object.entries(agentFlags(node));
   return {
     name: `agent/${node.name}`,
     command: [
       ...appCommand("agent", "apps/agent/src/main.ts"),
+      "--config-dir",
+      configDir,
       ...flags.flatMap(([key, value]) => [`--${key}`, value]),
     ],
     environment: environment(),

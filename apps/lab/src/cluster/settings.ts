@@ -10,6 +10,10 @@ export const labSettings: Settings = {
   "cluster-pool-ipv4-mask-size": "24",
   "cluster-pool-ipv6-cidr": "fd00:10:244::/56",
   "cluster-pool-ipv6-mask-size": "64",
+  // An operator that was killed is back sooner than in a real cluster, whose API server may be slower.
+  "leader-election-lease-duration": "6s",
+  "leader-election-renew-deadline": "4s",
+  "leader-election-retry-period": "500ms",
   // There is no kube-proxy to do it.
   "kube-proxy-replacement": "true",
 };

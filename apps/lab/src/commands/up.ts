@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { ConfigError } from "@tsilium/runtime/config.ts";
 import { loadConfig } from "../../../agent/src/config/load.ts";
-import { agentFlags } from "../cluster/processes.ts";
+import { agentFlags, agentSettings } from "../cluster/processes.ts";
 import { labSettings, type Settings } from "../cluster/settings.ts";
 import { LabError } from "../error.ts";
 import { labLayout, maximumNodes } from "../layout.ts";
@@ -46,7 +46,11 @@ function parseSettings(texts: readonly string[]): Settings {
 /** Has the agent's own configuration judge the settings, before anything is started. @throws LabError "bad_setting" */
 function checkSettings(name: string, settings: Settings): void {
   const lab = labLayout(name);
-  const flags = agentFlags(lab, lab.node(1), { ...labSettings, ...settings });
+  const node = lab.node(1);
+  const flags = {
+    ...agentSettings(lab, node, { ...labSettings, ...settings }),
+    ...agentFlags(node),
+  };
   try {
     loadConfig(
       Object.entries(flags).map(([key, value]) => `--${key}=${value}`),

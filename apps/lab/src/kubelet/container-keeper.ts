@@ -41,6 +41,8 @@ export class ContainerKeeper {
   #ready = false;
   #finished = false;
   #running: RunningContainer | undefined;
+  #lastRun: number | undefined;
+  #previousRun: number | undefined;
   #id = "";
 
   constructor(options: KeeperOptions) {
@@ -51,6 +53,16 @@ export class ContainerKeeper {
   /** The run under way. */
   get running(): RunningContainer | undefined {
     return this.#running;
+  }
+
+  /** Number of the run that is under way, or was the last; undefined before the first. */
+  get lastRun(): number | undefined {
+    return this.#lastRun;
+  }
+
+  /** Number of the run before it. */
+  get previousRun(): number | undefined {
+    return this.#previousRun;
   }
 
   /** Exit status of the last run once there will be no other; undefined before. */
@@ -113,8 +125,10 @@ export class ContainerKeeper {
     try {
       running = await this.#options.start(run);
     } catch (error) {
+      if (error instanceof ContainerStartError) this.#noteRun(run);
       return this.#cannotStart(error, startedAt);
     }
+    this.#noteRun(run);
     this.#running = running;
     this.#id = `tsilium-lab://${running.init.pid}-${running.init.startTime}`;
     this.#state = { running: { startedAt } };
@@ -157,6 +171,11 @@ export class ContainerKeeper {
       },
       signal,
     );
+  }
+
+  #noteRun(run: number): void {
+    this.#previousRun = this.#lastRun;
+    this.#lastRun = run;
   }
 
   #cannotStart(error: unknown, startedAt: string): number | undefined {

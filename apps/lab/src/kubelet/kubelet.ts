@@ -7,10 +7,14 @@ import type { Programs } from "./image.ts";
 import { NodeRegistration } from "./node-registration.ts";
 import { PodWorker, type WorkerContext } from "./pod-worker.ts";
 import { Slots } from "./slots.ts";
+import { StreamServer } from "./streams/server.ts";
 
 /** Pods of one node that are set up at the same time: two cores are busy with this many. */
 const slotsPerNode = 8;
 const requestsAtOnce = 8;
+
+/** Pods of this RuntimeClass are run by whoever has a containerd on the node (docs/containerd.md). */
+const foreignRuntimeClass = "containerd";
 
 export type KubeletOptions = {
   readonly client: KubeClient;
@@ -62,6 +66,11 @@ export class Kubelet {
     void reflect(client, resources.pods, { signal, handlers });
   }
 
+  /** Serves logs of its pods and commands in them, on a unix socket. */
+  serve(socket: string): Promise<Disposable> {
+    return StreamServer.listen(socket, (uid) => this.#workers.get(uid));
+  }
+
   /** The cluster IPs that cluster DNS is reached by. */
   clusterDnsIs(addresses: readonly string[]): void {
     this.#dns.serviceIs(addresses);
@@ -106,7 +115,7 @@ export class Kubelet {
     const known = this.#workers.get(uid);
     if (known) return known.update(pod);
     const context = this.#contexts.get(pod.spec.nodeName ?? "");
-    if (!context) return;
+    if (!context || pod.spec.runtimeClassName === foreignRuntimeClass) return;
     const worker = new PodWorker(pod, context);
     this.#workers.set(uid, worker);
     void worker.done.then(() => this.#workers.delete(uid));

@@ -3,7 +3,7 @@
 //   sandbox (retried) --> init containers, in order --> containers --> all ended by their policy
 //        \------------------- deleted: SIGTERM, grace, SIGKILL -------------/
 //   then: sandbox removed (CNI DEL), and a deleted pod is finally deleted in the API
-import { writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Container, type KubeClient, KubeError, type Pod, resources } from "@tsilium/kube";
@@ -22,6 +22,8 @@ import type { Slots } from "./slots.ts";
 import { readSources } from "./sources.ts";
 import { StatusWriter } from "./status-writer.ts";
 import { now } from "./time.ts";
+import type { ProcessIdentity } from "../processes/identity.ts";
+import { type ContainerLog, type PodHandle, StreamRefusal } from "./streams/pod-handle.ts";
 import { makeVolumes, mountsOf } from "./volumes.ts";
 
 export type WorkerContext = {
@@ -41,7 +43,7 @@ export type WorkerContext = {
 
 const longestRetryMs = 30_000;
 
-export class PodWorker {
+export class PodWorker implements PodHandle {
   readonly uid: string;
   readonly done: Promise<void>;
   readonly #context: WorkerContext;
@@ -82,12 +84,56 @@ export class PodWorker {
     this.#end(0);
   }
 
-  /** The container that commands run in: the named one, else the first. */
-  running(container?: string): RunningContainer | undefined {
-    const keeper = container
-      ? this.#keepers.find(({ name }) => name === container)
-      : this.#keepers[0];
-    return keeper?.running;
+  get name(): string {
+    return this.#pod.metadata.name ?? "";
+  }
+
+  get cgroup(): string | undefined {
+    return this.#sandbox?.cgroup;
+  }
+
+  get netns(): string | undefined {
+    return this.#sandbox?.netns;
+  }
+
+  init(container: string): ProcessIdentity | undefined {
+    return this.#keeperOf(container)?.running?.init;
+  }
+
+  /** In Kubernetes' own words where there is none. */
+  log(container: string, previous: boolean): ContainerLog {
+    const keeper = this.#keeperOf(container);
+    const of = `container "${container}" in pod "${this.name}"`;
+    if (!keeper) throw new StreamRefusal(404, `${of} not found`);
+    const run = previous ? keeper.previousRun : keeper.lastRun;
+    if (run === undefined) {
+      if (previous) throw new StreamRefusal(400, `previous terminated ${of} not found`);
+      const why = keeper.status().state?.waiting?.reason ?? "ContainerCreating";
+      throw new StreamRefusal(400, `${of} is waiting to start: ${why}`);
+    }
+    const ended = (previous ? undefined : keeper.running?.exited) ?? Promise.resolve();
+    return { path: this.#logFile(container, run), ended };
+  }
+
+  #keeperOf(container: string): ContainerKeeper | undefined {
+    return [...this.#keepers, ...this.#initKeepers].find(({ name }) => name === container);
+  }
+
+  /** Beside the sandbox's folder: logs are there until the pod is gone from the API. */
+  get #logs(): string {
+    return join(this.#node.pods, `${this.uid}.logs`);
+  }
+
+  #logFile(container: string, run: number): string {
+    return join(this.#logs, container, `${run}.log`);
+  }
+
+  /** A place for a run's log; of the runs before it the last one's is kept. */
+  #makeLog(container: string, run: number): string {
+    mkdirSync(join(this.#logs, container), { recursive: true, mode: 0o700 });
+    const forgotten = this.#logFile(container, run - 2);
+    for (const path of [forgotten, `${forgotten}.1`]) rmSync(path, { force: true });
+    return this.#logFile(container, run);
   }
 
   get #node(): NodeLayout {
@@ -108,6 +154,7 @@ export class PodWorker {
     // One that ended by itself stays in the API until somebody deletes it.
     if (!this.#stop.signal.aborted) await aborted(this.#stop.signal);
     if (!this.#deletedInApi) await this.#deleteInApi();
+    rmSync(this.#logs, { recursive: true, force: true });
   }
 
   /** Makes the sandbox, again and again until it is there; false when the pod ended first. */
@@ -173,7 +220,7 @@ export class PodWorker {
       graceMs: (this.#pod.spec.terminationGracePeriodSeconds ?? 30) * 1000,
       changed: () => this.#changed(),
       event: (type, reason, message) => this.#event(type, reason, message),
-      start: () => this.#context.slots.run(() => this.#start(container)),
+      start: (run) => this.#context.slots.run(() => this.#start(container, run)),
       check: (probe, { init }, signal) => {
         const { ips, cgroup } = this.#sandbox as Sandbox;
         const target = { container, init, cgroup, netns: this.#node.netns, podIp: ips[0] ?? "" };
@@ -182,7 +229,7 @@ export class PodWorker {
     });
   }
 
-  async #start(container: Container): Promise<RunningContainer> {
+  async #start(container: Container, run: number): Promise<RunningContainer> {
     const sandbox = this.#sandbox as Sandbox;
     const { client, programs, signal } = this.#context;
     const sources = await readSources(client, this.#pod, signal);
@@ -200,7 +247,7 @@ export class PodWorker {
       workingDir: container.workingDir ?? "/",
       overlays: mounts.overlays,
       binds: [file("resolv.conf"), file("hosts"), ...mounts.binds],
-      logFile: join(sandbox.folder, `${container.name}.log`),
+      logFile: this.#makeLog(container.name, run),
     });
   }
 

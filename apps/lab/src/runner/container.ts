@@ -13,6 +13,7 @@ export type ContainerSpec = {
   readonly workingDir: string;
   readonly overlays: readonly string[];
   readonly binds: readonly string[];
+  /** Gets its output, in lines with their times (native/log.h). */
   readonly logFile: string;
   /** It closes descriptor 3 when it is ready. */
   readonly reportsReady: boolean;
@@ -68,7 +69,8 @@ export async function startContainer(spec: ContainerSpec): Promise<RunningContai
 
 function launchRunner(spec: ContainerSpec): Launched {
   const path = runnerPath();
-  const log = openSync(spec.logFile, "a", 0o600);
+  // What the runner itself has to say it reports.
+  const log = openSync("/dev/null", "a");
   try {
     return launch({
       path,
@@ -81,6 +83,8 @@ function launchRunner(spec: ContainerSpec): Launched {
         String(report),
         "--life-fd",
         String(life),
+        "--log",
+        spec.logFile,
         "--netns",
         spec.netns,
         "--cgroup",

@@ -73,11 +73,26 @@ function follow(pid: number, pipes: ReadonlyMap<number, readonly [number, number
   };
 }
 
-async function readAll(fd: number): Promise<string> {
+/** Text until the other end is closed; what is beyond a megabyte is not kept. */
+export async function readAll(fd: number): Promise<string> {
   let text = "";
   const stream = new Socket({ fd, readable: true, writable: false }).setEncoding("utf8");
   for await (const chunk of stream) if (text.length < longestText) text += chunk as string;
   return text;
+}
+
+/**
+ * A child that holds the writing end of a pipe as long as it lives, and nobody else does.
+ * @param lifeEnd our end of that pipe; closed by us
+ */
+export function followLife(pid: number, lifeEnd: number): Pick<Launched, "exited" | "signal"> {
+  let ended = false;
+  const exited = readAll(lifeEnd).then(async () => {
+    const end = await reap(pid);
+    ended = true;
+    return "status" in end ? end.status : 128 + end.signal;
+  });
+  return { exited, signal: (signal) => !ended && process.kill(pid, signal) };
 }
 
 /** The pipes are closed a moment before the process is over; a program may also close them long before. */
