@@ -17,6 +17,8 @@ export type ConnectionOptions = {
   readonly serverName?: string;
   /** Told what the server warns of in its answers (Warning headers), control characters taken out. */
   readonly onWarning?: (text: string) => void;
+  /** Asked right before each request that may change something; what it throws, the request throws, and is not sent. */
+  readonly mayWrite?: () => void;
 };
 
 type Named<K extends string> = { readonly name?: string } & { readonly [key in K]?: Fields };

@@ -4,7 +4,7 @@ import type { Status, StatusDetails } from "./types/meta.ts";
 /**
  * `status` is the HTTP status, 0 when there was no answer. `code` equals `reason`, Kubernetes' word for the
  * fault ("NotFound", "AlreadyExists", "Conflict", "Expired", "Invalid", ...); ours are "ConnectionFailed" (no
- * answer), "BadAnswer" (not what the protocol says) and "BadKubeconfig".
+ * answer), "BadAnswer" (not what the protocol says), "BadKubeconfig" and "NotLeading" (not sent: another process leads).
  */
 export class KubeError extends Error {
   readonly status: number;

@@ -4,6 +4,7 @@ export * from "./types/pod.ts";
 export * from "./types/core.ts";
 export * from "./types/service.ts";
 export * from "./types/cilium.ts";
+export type * from "./types/eni.ts";
 export type * from "./types/policy.ts";
 export { apiVersionOf, objectKey, resourcePath, resources, type Resource } from "./resources.ts";
 export { KubeError } from "./errors.ts";
@@ -17,4 +18,6 @@ export {
   type ObservedOptions,
   type WatchObserver,
 } from "./observe.ts";
+export { selects } from "./selector.ts";
 export { reflectTable, type Reflected } from "./reflect-table.ts";
+export { LeaderElection, type LeaderElectionOptions } from "./leader-election/leader-election.ts";

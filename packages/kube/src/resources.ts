@@ -1,11 +1,18 @@
 // Where each kind lives in the API: group, version, plural, and whether it has a namespace.
-import type { CiliumEndpoint, CiliumIdentity, CiliumNode } from "./types/cilium.ts";
+import type {
+  CiliumEndpoint,
+  CiliumIdentity,
+  CiliumNode,
+  CiliumPodIPPool,
+  CiliumNodeConfig,
+} from "./types/cilium.ts";
 import type {
   ConfigMap,
   CustomResourceDefinition,
   DaemonSet,
   Deployment,
   Event,
+  Job,
   Lease,
   Namespace,
   Node,
@@ -70,6 +77,7 @@ export const resources = {
   deployments: define<Deployment>("apps/v1", "deployments", "Deployment"),
   replicaSets: define<ReplicaSet>("apps/v1", "replicasets", "ReplicaSet"),
   daemonSets: define<DaemonSet>("apps/v1", "daemonsets", "DaemonSet"),
+  jobs: define<Job>("batch/v1", "jobs", "Job"),
   endpointSlices: define<EndpointSlice>("discovery.k8s.io/v1", "endpointslices", "EndpointSlice"),
   leases: define<Lease>("coordination.k8s.io/v1", "leases", "Lease"),
   customResourceDefinitions: defineClusterWide<CustomResourceDefinition>(
@@ -78,11 +86,21 @@ export const resources = {
     "CustomResourceDefinition",
   ),
   ciliumNodes: defineClusterWide<CiliumNode>("cilium.io/v2", "ciliumnodes", "CiliumNode"),
+  ciliumPodIPPools: defineClusterWide<CiliumPodIPPool>(
+    "cilium.io/v2",
+    "ciliumpodippools",
+    "CiliumPodIPPool",
+  ),
   ciliumEndpoints: define<CiliumEndpoint>("cilium.io/v2", "ciliumendpoints", "CiliumEndpoint"),
   ciliumIdentities: defineClusterWide<CiliumIdentity>(
     "cilium.io/v2",
     "ciliumidentities",
     "CiliumIdentity",
+  ),
+  ciliumNodeConfigs: define<CiliumNodeConfig>(
+    "cilium.io/v2",
+    "ciliumnodeconfigs",
+    "CiliumNodeConfig",
   ),
   networkPolicies: define<NetworkPolicy>(
     "networking.k8s.io/v1",

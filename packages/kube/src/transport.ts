@@ -1,7 +1,13 @@
 // HTTP/1.1 with kept-alive connections to one API server. A watch holds a connection of its own.
-import type { Agent as HttpAgentType, IncomingMessage } from "node:http";
+import type { Agent as HttpAgentType, ClientRequest, IncomingMessage } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
-import { createSecureContext } from "node:tls";
+import { connect as connectSocket, type NetConnectOpts, type Socket } from "node:net";
+import {
+  connect as connectTls,
+  type ConnectionOptions as TlsOptions,
+  createSecureContext,
+  TLSSocket,
+} from "node:tls";
 import type { ConnectionOptions } from "./config.ts";
 import { KubeError } from "./errors.ts";
 
@@ -30,6 +36,8 @@ export class Transport implements Disposable {
   readonly #url: URL;
   readonly #options: ConnectionOptions;
   readonly #agent: HttpAgentType | HttpsAgent;
+  /** Connections that a write may be waiting in. */
+  readonly #guarded = new Set<Socket>();
 
   constructor(options: ConnectionOptions) {
     this.#url = new URL(options.server);
@@ -48,6 +56,7 @@ export class Transport implements Disposable {
             ...(options.serverName ? { servername: options.serverName } : {}),
           })
         : new HttpAgent(pool);
+    if (options.mayWrite) this.#keepResettable();
   }
 
   /** The whole answer as text. @throws KubeError for any status of 300 and above, and without an answer. */
@@ -68,8 +77,25 @@ export class Transport implements Disposable {
     return this.#answer(call, { idle: "unlimited" });
   }
 
+  /** Ends all connections. Where writes need permission, what the kernel has not sent yet is dropped with them. */
   [Symbol.dispose](): void {
+    for (const socket of this.#guarded) socket.resetAndDestroy();
     this.#agent.destroy();
+  }
+
+  /**
+   * Closing a connection leaves what was written to the kernel, which goes on sending it to a server that cannot be reached:
+   * until after another process has taken over. Resetting does not, but needs the socket beneath TLS.
+   */
+  #keepResettable(): void {
+    const secure = this.#url.protocol === "https:";
+    const agent: { createConnection: (options: NetConnectOpts) => Socket } = this.#agent as never;
+    agent.createConnection = (options) => {
+      const socket = connectSocket(options);
+      this.#guarded.add(socket);
+      socket.once("close", () => this.#guarded.delete(socket));
+      return secure ? connectTls({ ...(options as TlsOptions), socket }) : socket;
+    };
   }
 
   async #answer(call: Call, stream?: { readonly idle: "unlimited" }): Promise<IncomingMessage> {
@@ -124,7 +150,10 @@ export class Transport implements Disposable {
       socket.setTimeout(0);
       socket.setKeepAlive(true, idleSocketMs);
     });
-    request.end(payload);
+    const { mayWrite } = this.#options;
+    if (mayWrite === undefined || call.method === "GET") request.end(payload);
+    else
+      request.on("socket", (socket) => whenOpen(socket, () => endIf(mayWrite, request, payload)));
     return promise;
   }
 
@@ -149,6 +178,25 @@ export class Transport implements Disposable {
           }),
     };
   }
+}
+
+/**
+ * At once, or when the connection has come about. Node keeps a request that is ended earlier until then: long after it was
+ * permitted, where the server could not be reached.
+ */
+function whenOpen(socket: Socket, action: () => void): void {
+  if (socket instanceof TLSSocket && !socket.authorized) socket.once("secureConnect", action);
+  else if (socket.connecting) socket.once("connect", action);
+  else action();
+}
+
+function endIf(mayWrite: () => void, request: ClientRequest, payload: string | undefined): void {
+  try {
+    mayWrite();
+  } catch (error) {
+    return void request.destroy(error as Error);
+  }
+  request.end(payload);
 }
 
 class StaleConnection extends Error {}

@@ -99,6 +99,8 @@ export type Deployment = KubeObject & {
       };
     };
     readonly revisionHistoryLimit?: number;
+    readonly progressDeadlineSeconds?: number;
+    readonly minReadySeconds?: number;
     readonly paused?: boolean;
   };
   readonly status?: {
@@ -115,6 +117,7 @@ export type Deployment = KubeObject & {
 export type ReplicaSet = KubeObject & {
   readonly spec: {
     readonly replicas?: number;
+    readonly minReadySeconds?: number;
     readonly selector: LabelSelector;
     readonly template: PodTemplateSpec;
   };
@@ -124,6 +127,38 @@ export type ReplicaSet = KubeObject & {
     readonly fullyLabeledReplicas?: number;
     readonly readyReplicas?: number;
     readonly availableReplicas?: number;
+  };
+};
+
+export type Job = KubeObject & {
+  readonly spec: {
+    readonly parallelism?: number;
+    /** Absent: one success ends it. */
+    readonly completions?: number;
+    readonly completionMode?: "NonIndexed" | "Indexed";
+    readonly backoffLimit?: number;
+    readonly activeDeadlineSeconds?: number;
+    readonly ttlSecondsAfterFinished?: number;
+    readonly suspend?: boolean;
+    readonly selector?: LabelSelector;
+    readonly template: PodTemplateSpec;
+  };
+  readonly status?: {
+    readonly active?: number;
+    readonly ready?: number;
+    readonly terminating?: number;
+    readonly succeeded?: number;
+    readonly failed?: number;
+    /** "0,2-4" */
+    readonly completedIndexes?: string;
+    /** UIDs of pods that have ended and still carry our finalizer: not in the counts yet. */
+    readonly uncountedTerminatedPods?: {
+      readonly succeeded?: readonly string[];
+      readonly failed?: readonly string[];
+    };
+    readonly startTime?: string;
+    readonly completionTime?: string;
+    readonly conditions?: readonly Condition[];
   };
 };
 

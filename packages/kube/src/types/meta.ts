@@ -60,6 +60,8 @@ export type Condition = {
   readonly message?: string;
   readonly observedGeneration?: number;
   readonly lastTransitionTime?: string;
+  /** Deployments': when the condition last said something new. */
+  readonly lastUpdateTime?: string;
   readonly lastProbeTime?: string;
   readonly lastHeartbeatTime?: string;
 };
