@@ -4,7 +4,7 @@ import { Table } from "@tsilium/tables";
 import type { Attachment } from "./cni/environment.ts";
 import { EndpointError } from "./error.ts";
 import { EndpointIds } from "./ids.ts";
-import type { Endpoint, EndpointState } from "./model.ts";
+import type { Delegation, Endpoint, EndpointState } from "./model.ts";
 import { attachmentKey, hostInterfaceName } from "./names.ts";
 import type { StateFiles } from "./state-files.ts";
 import { mayBecome } from "./states.ts";
@@ -18,6 +18,9 @@ export type EndpointDraft = Pick<
   readonly identity: number;
   /** The pod's MAC address; a random one when absent. */
   readonly mac?: Mac | undefined;
+  /** Of an interface that is there already, made by another plugin. */
+  readonly existing?: Pick<Endpoint, "interfaceName" | "nodeMac" | "ifindex" | "mac"> | undefined;
+  readonly delegation?: Delegation | undefined;
 };
 
 /** Fields that may change while an endpoint lives. */
@@ -61,7 +64,7 @@ export class Endpoints {
    * @throws EndpointError attachment_exists, id_exhausted
    */
   create(draft: EndpointDraft): Endpoint {
-    const { attachment, ...rest } = draft;
+    const { attachment, existing: taken, delegation, ...rest } = draft;
     const existing = this.find(attachment);
     if (existing) {
       throw new EndpointError(
@@ -80,6 +83,8 @@ export class Endpoints {
       netnsCookie: 0n,
       mac: rest.mac ?? Mac.random(),
       nodeMac: Mac.random(),
+      ...(taken ? { ...taken, chained: true } : {}),
+      ...(delegation ? { delegation } : {}),
       createdAt: new Date().toISOString(),
       attachedAt: undefined,
     };

@@ -16,3 +16,4 @@ export * from "./cilium-endpoint.ts";
 export * from "./publisher.ts";
 export { netnsCookie, netnsExists } from "./netns.ts";
 export * from "./pod-interface.ts";
+export * from "./chained-interface.ts";

@@ -27,6 +27,14 @@ export type EndpointPolicy = {
   readonly egress: PolicyEnforcement;
 };
 
+/** The plugin that handed out an endpoint's addresses, and how it was run: so it is run again to take them back. */
+export type Delegation = {
+  readonly type: string;
+  readonly path: string;
+  readonly args: string;
+  readonly netconf: string;
+};
+
 export type Endpoint = {
   /** Node-unique, 1-65535; kept over agent restarts. */
   readonly id: number;
@@ -39,6 +47,10 @@ export type Endpoint = {
   /** Host-side veth. */
   readonly interfaceName: string;
   readonly ifindex: number;
+  /** True: the interface is another plugin's, which this endpoint took over; it is not ours to remove. */
+  readonly chained?: boolean | undefined;
+  /** undefined: the agent handed out its addresses. */
+  readonly delegation?: Delegation | undefined;
   readonly netns: string;
   /** SO_NETNS_COOKIE of that namespace; 0n: not known yet. */
   readonly netnsCookie: bigint;

@@ -96,6 +96,8 @@ export function decodeEndpoint(text: string): Endpoint {
       identity: numberField(fields, "identity"),
       createdAt: textOf("createdAt"),
       attachedAt: fields["attachedAt"] === undefined ? undefined : textOf("attachedAt"),
+      ...(fields["chained"] === true ? { chained: true } : {}),
+      ...delegationField(fields),
     };
   } catch (cause) {
     throw cause instanceof EndpointError ? cause : invalidFile((cause as Error).message, cause);
@@ -130,6 +132,22 @@ function cookieField(fields: Record<string, unknown>): bigint {
   const value = textField(fields, "netnsCookie");
   if (/^[0-9]{1,20}$/.test(value)) return BigInt(value);
   throw invalidFile(`netnsCookie is ${value}`);
+}
+
+function delegationField(fields: Record<string, unknown>): Pick<Endpoint, "delegation"> {
+  const value = fields["delegation"];
+  if (value === undefined) return {};
+  if (typeof value !== "object" || value === null) throw invalidFile("delegation is no object");
+  const of = value as Record<string, unknown>;
+  const textOf = (key: string) => textField(of, key);
+  return {
+    delegation: {
+      type: textOf("type"),
+      path: textOf("path"),
+      args: textOf("args"),
+      netconf: textOf("netconf"),
+    },
+  };
 }
 
 function labelsField(fields: Record<string, unknown>): string[] {

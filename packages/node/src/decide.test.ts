@@ -105,3 +105,58 @@ test("a Node needs an InternalIP of each family that is enabled, and only of tho
       error.message === "Node node-2 has no IPv6 InternalIP",
   );
 });
+
+const health = (of: Record<string, string>): CiliumNode => ({
+  ...published,
+  spec: { ...published.spec, health: of },
+});
+const healthPatches: readonly [string, LocalNode["health"], CiliumNode, unknown][] = [
+  ["not known yet: stays", undefined, health({ ipv4: "10.244.1.9" }), undefined],
+  [
+    "new",
+    { ipv4: Address.parse("10.244.1.9"), ipv6: undefined },
+    published,
+    { ipv4: "10.244.1.9", ipv6: null },
+  ],
+  [
+    "the same",
+    { ipv4: Address.parse("10.244.1.9"), ipv6: undefined },
+    health({ ipv4: "10.244.1.9" }),
+    "nothing to do",
+  ],
+  [
+    "another, of one family less",
+    { ipv4: Address.parse("10.244.1.10"), ipv6: undefined },
+    health({ ipv4: "10.244.1.9", ipv6: "fd00:10:244:1::9" }),
+    { ipv4: "10.244.1.10", ipv6: null },
+  ],
+  ["gone", { ipv4: undefined, ipv6: undefined }, health({ ipv4: "10.244.1.9" }), null],
+  ["never there", { ipv4: undefined, ipv6: undefined }, published, "nothing to do"],
+];
+for (const [name, own, existing, wanted] of healthPatches) {
+  test(`a health endpoint's addresses in our own object: ${name}`, () => {
+    // All else is as it should be.
+    const said = objectOf(local, "uid");
+    const object = {
+      metadata: said.metadata,
+      spec: { ...said.spec, ...(existing.spec?.health ? { health: existing.spec.health } : {}) },
+    };
+    const patch = patchOf({ ...local, health: own }, "uid", object) as CiliumNode | undefined;
+    const found = patch === undefined ? "nothing to do" : asText(patch.spec?.health ?? null);
+    assert.deepEqual(found, wanted === undefined ? "nothing to do" : wanted);
+  });
+}
+
+test("another node's health endpoint is read, and nonsense is none", () => {
+  const read = (of: Record<string, string>) => {
+    const { healthIpv4, healthIpv6 } = nodeOf(health(of), "node-1");
+    return [String(healthIpv4), String(healthIpv6)];
+  };
+  assert.deepEqual(read({ ipv4: "10.244.1.9", ipv6: "fd00::9" }), ["10.244.1.9", "fd00::9"]);
+  assert.deepEqual(read({ ipv4: "fd00::9", ipv6: "banana" }), ["undefined", "undefined"]);
+  assert.deepEqual(
+    objectOf({ ...local, health: { ipv4: Address.parse("10.244.1.9"), ipv6: undefined } }, "uid")
+      .spec?.health,
+    { ipv4: "10.244.1.9" },
+  );
+});

@@ -21,9 +21,22 @@ export function nodeOf(object: CiliumNode, localName: string): Node {
     ipv6: firstAddress(addresses, "InternalIP", 6),
     routerIpv4: firstAddress(addresses, "CiliumInternalIP", 4),
     routerIpv6: firstAddress(addresses, "CiliumInternalIP", 6),
-    podCidrs: (object.spec?.ipam?.podCIDRs ?? []).flatMap((text) => Prefix.tryParse(text) ?? []),
+    healthIpv4: ofFamily(object.spec?.health?.ipv4, 4),
+    healthIpv6: ofFamily(object.spec?.health?.ipv6, 6),
+    podCidrs: podCidrsOf(object),
     labels: object.metadata.labels ?? {},
   };
+}
+
+/** All that a node's pods may have addresses of: blocks, CIDRs of pools, single addresses. */
+function podCidrsOf({ spec }: CiliumNode): Prefix[] {
+  const { podCIDRs = [], pools, pool = {} } = spec?.ipam ?? {};
+  const cidrs = [...podCIDRs, ...(pools?.allocated ?? []).flatMap((each) => each.cidrs ?? [])];
+  const single = Object.keys(pool).flatMap((text) => Address.tryParse(text) ?? []);
+  return [
+    ...cidrs.flatMap((text) => Prefix.tryParse(text) ?? []),
+    ...single.map((address) => Prefix.host(address)),
+  ];
 }
 
 /** Whether two rows say the same. */
@@ -62,7 +75,12 @@ export function internalAddresses(
 export function objectOf(local: LocalNode, nodeUid: string): CiliumNode {
   return {
     metadata: { name: local.name, labels: local.labels, ownerReferences: [owner(local, nodeUid)] },
-    spec: { addresses: addressesOf(local, []), ipam: {}, bootid: local.bootId },
+    spec: {
+      addresses: addressesOf(local, []),
+      ipam: local.podCidrs ? { podCIDRs: local.podCidrs.map(String) } : {},
+      bootid: local.bootId,
+      ...createdHealth(local),
+    },
   };
 }
 
@@ -81,14 +99,24 @@ export function patchOf(
       labels: { ...existing.metadata.labels, ...local.labels },
       ownerReferences: [owner(local, nodeUid)],
     },
-    spec: { addresses: addressesOf(local, existingAddresses), bootid: local.bootId },
+    spec: {
+      addresses: addressesOf(local, existingAddresses),
+      bootid: local.bootId,
+      ...(local.podCidrs ? { ipam: { podCIDRs: local.podCidrs.map(String) } } : {}),
+      ...(local.health ? { health: healthPatch(local.health) } : {}),
+    },
   };
   const present = {
     metadata: {
       labels: existing.metadata.labels ?? {},
       ownerReferences: existing.metadata.ownerReferences ?? [],
     },
-    spec: { addresses: existingAddresses, bootid: existing.spec?.bootid },
+    spec: {
+      addresses: existingAddresses,
+      bootid: existing.spec?.bootid,
+      ...(local.podCidrs ? { ipam: { podCIDRs: existing.spec?.ipam?.podCIDRs ?? [] } } : {}),
+      ...(local.health ? { health: healthPatch(existing.spec?.health ?? {}) } : {}),
+    },
   };
   return isDeepStrictEqual(wanted, present) ? undefined : wanted;
 }
@@ -105,6 +133,23 @@ function addressesOf(
   ].flatMap((address) => entry("CiliumInternalIP", address));
   const ours = new Set(["InternalIP", "CiliumInternalIP"]);
   return [...internal, ...routers, ...existing.filter(({ type }) => !ours.has(type))];
+}
+
+function createdHealth({ health }: LocalNode): { health?: { ipv4?: string; ipv6?: string } } {
+  if (!health?.ipv4 && !health?.ipv6) return {};
+  const { ipv4, ipv6 } = health;
+  return {
+    health: {
+      ...(ipv4 ? { ipv4: ipv4.toString() } : {}),
+      ...(ipv6 ? { ipv6: ipv6.toString() } : {}),
+    },
+  };
+}
+
+/** As a merge patch says it: null removes. */
+function healthPatch({ ipv4, ipv6 }: { ipv4?: unknown; ipv6?: unknown }): object | null {
+  if (!ipv4 && !ipv6) return null;
+  return { ipv4: ipv4 ? String(ipv4) : null, ipv6: ipv6 ? String(ipv6) : null };
 }
 
 function entry(type: string, address: Address | undefined): CiliumNodeAddress[] {
@@ -124,6 +169,11 @@ function firstAddress(
     .filter((address) => address.type === type)
     .map(({ ip }) => Address.tryParse(ip))
     .find((address) => address?.family === family);
+}
+
+function ofFamily(text: string | undefined, family: Family): Address | undefined {
+  const address = Address.tryParse(text ?? "");
+  return address?.family === family ? address : undefined;
 }
 
 /** With addresses as text, since their bytes hide in a class. */

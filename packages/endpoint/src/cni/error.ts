@@ -23,6 +23,8 @@ export const cniCode = {
   alreadyAttached: 104,
   kernelRefused: 105,
   checkFailed: 106,
+  /** The plugin that hands out addresses failed. */
+  ipamPluginFailed: 107,
 } as const;
 export type CniCode = (typeof cniCode)[keyof typeof cniCode];
 

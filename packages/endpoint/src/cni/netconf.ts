@@ -12,6 +12,8 @@ export type PreviousResult = {
   }[];
   /** "10.244.0.7/32" */
   readonly addresses: readonly string[];
+  /** As it came, for plugins that pass it on. */
+  readonly raw: Json;
 };
 
 export type NetworkConfig = {
@@ -19,12 +21,17 @@ export type NetworkConfig = {
   /** The network's name: GC touches attachments of this network alone. */
   readonly name: string;
   readonly previousResult: PreviousResult | undefined;
+  /** Name of the plugin that is to hand out addresses (`ipam.type`); undefined: the agent does. */
+  readonly ipamType: string | undefined;
+  /** Cilium's `chaining-mode`; undefined: as the agent is configured. */
+  readonly chainingMode: "none" | "generic-veth" | undefined;
   /** GC: every attachment the runtime still knows. undefined when the runtime sent none. */
   readonly validAttachments: readonly Attachment[] | undefined;
 };
 
-type Json = Readonly<Record<string, unknown>>;
+export type Json = Readonly<Record<string, unknown>>;
 
+const pluginName = /^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,63}$/;
 const networkName = /^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/;
 
 /**
@@ -46,11 +53,12 @@ export function parseNetworkConfig(text: string): NetworkConfig {
   if (typeof name !== "string" || !networkName.test(name)) {
     throw invalidConfig("name", name, "the network's name");
   }
-  refuseDelegatedIpam(config["ipam"]);
   return {
     cniVersion,
     name,
     previousResult: parsePrevious(config["prevResult"]),
+    ipamType: parseIpamType(config["ipam"]),
+    chainingMode: parseChainingMode(config["chaining-mode"]),
     validAttachments: parseAttachments(config["cni.dev/valid-attachments"]),
   };
 }
@@ -81,13 +89,26 @@ function parseObject(text: string): Json {
   return value;
 }
 
-function refuseDelegatedIpam(ipam: unknown): void {
-  if (ipam === undefined || ipam === null) return;
+/** A plugin's name is a file's in the folders of CNI_PATH: never a path. */
+function parseIpamType(ipam: unknown): string | undefined {
+  if (ipam === undefined || ipam === null) return undefined;
   if (!isObject(ipam)) throw invalidConfig("ipam", ipam, "an object");
-  if (ipam["type"] === undefined || ipam["type"] === "") return;
-  throw new CniError(cniCode.unsupportedField, `ipam.type: ${JSON.stringify(ipam["type"])}`, {
-    details: "the agent hands out addresses itself; remove ipam from the configuration",
-  });
+  const type = ipam["type"];
+  if (type === undefined || type === "") return undefined;
+  if (typeof type === "string" && pluginName.test(type)) return type;
+  throw invalidConfig("ipam.type", type, "the name of a plugin");
+}
+
+function parseChainingMode(value: unknown): NetworkConfig["chainingMode"] {
+  if (value === undefined || value === null || value === "") return undefined;
+  if (value === "none" || value === "generic-veth") return value;
+  throw new CniError(
+    cniCode.unsupportedField,
+    `chaining-mode: ${JSON.stringify(value)?.slice(0, 80)}`,
+    {
+      details: "there are none and generic-veth, which takes any plugin's veth pair",
+    },
+  );
 }
 
 function parsePrevious(value: unknown): PreviousResult | undefined {
@@ -102,7 +123,7 @@ function parsePrevious(value: unknown): PreviousResult | undefined {
     if (typeof entry["address"] === "string") return entry["address"];
     throw invalidConfig("prevResult.ips", entry, "objects with an address");
   });
-  return { interfaces, addresses };
+  return { interfaces, addresses, raw: value };
 }
 
 function parseAttachments(value: unknown): Attachment[] | undefined {

@@ -34,10 +34,17 @@ test("an ADD decodes to its attachment, namespace and pod", () => {
   const request = decodeRequest(bodyOf({}));
   assert.deepEqual(request, {
     command: "ADD",
+    invocation: {
+      path: "/opt/cni/bin",
+      args: environment["CNI_ARGS"],
+      netconf: JSON.stringify(config),
+    },
     config: {
       cniVersion: "1.1.0",
       name: "tsilium",
       previousResult: undefined,
+      ipamType: undefined,
+      chainingMode: undefined,
       validAttachments: undefined,
     },
     attachment: { containerId: "0a1b", ifName: "eth0" },
@@ -100,14 +107,21 @@ const rows: readonly (readonly [string, Fields, unknown, string])[] = [
   ["an old version", {}, { ...config, cniVersion: "0.2.0" }, '1 cniVersion "0.2.0"'],
   ["a version that is a number", {}, { ...config, cniVersion: 1 }, "1 cniVersion 1"],
   ["no network name", {}, { cniVersion: "1.0.0" }, "7 name is not valid"],
+  ["address management by another plugin", {}, { ...config, ipam: { type: "host-local" } }, "ADD"],
   [
-    "address management by another plugin",
+    "address management by a path",
     {},
-    { ...config, ipam: { type: "host-local" } },
-    '2 ipam.type: "host-local"',
+    { ...config, ipam: { type: "../bin/sh" } },
+    "7 ipam.type is not valid",
+  ],
+  [
+    "a chaining mode that there is not",
+    {},
+    { ...config, "chaining-mode": "flannel" },
+    '2 chaining-mode: "flannel"',
   ],
   ["an empty ipam", {}, { ...config, ipam: {} }, "ADD"],
-  ["a plugin before this one", {}, { ...config, prevResult: previous }, "2 prevResult: set"],
+  ["a plugin before this one", {}, { ...config, prevResult: previous }, "ADD"],
   [
     "CHECK before 0.4.0",
     { CNI_COMMAND: "CHECK" },

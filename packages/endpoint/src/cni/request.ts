@@ -17,8 +17,19 @@ import {
 } from "./netconf.ts";
 import { newestVersion, requireCommand } from "./versions.ts";
 
+/** What another plugin needs to be run as this one was. */
+export type Invocation = {
+  /** CNI_PATH: folders of plugins, parted by colons. */
+  readonly path: string;
+  /** CNI_ARGS. */
+  readonly args: string;
+  /** The network configuration as it came. */
+  readonly netconf: string;
+};
+
 export type AddRequest = {
   readonly command: "ADD";
+  readonly invocation: Invocation;
   readonly config: NetworkConfig;
   readonly attachment: Attachment;
   readonly netns: string;
@@ -26,6 +37,7 @@ export type AddRequest = {
 };
 export type DeleteRequest = {
   readonly command: "DEL";
+  readonly invocation: Invocation;
   readonly config: NetworkConfig;
   readonly attachment: Attachment;
   /** Absent when the runtime has lost the namespace already. */
@@ -33,6 +45,7 @@ export type DeleteRequest = {
 };
 export type CheckRequest = {
   readonly command: "CHECK";
+  readonly invocation: Invocation;
   readonly config: NetworkConfig;
   readonly attachment: Attachment;
   readonly netns: string;
@@ -55,16 +68,17 @@ export function decodeRequest(body: Uint8Array): CniRequest {
   const command = environment.get("CNI_COMMAND");
   switch (command) {
     case "ADD":
-      return decodeAdd(environment, configFor(command, stdin));
+      return decodeAdd(environment, stdin);
     case "DEL":
       return {
         command,
+        invocation: invocationOf(environment, stdin),
         config: configFor(command, stdin),
         attachment: attachmentOf(environment),
         netns: environment.get("CNI_NETNS") || undefined,
       };
     case "CHECK":
-      return decodeCheck(environment, configFor(command, stdin));
+      return decodeCheck(environment, stdin);
     case "STATUS":
       return { command, config: configFor(command, stdin) };
     case "GC":
@@ -88,22 +102,27 @@ export function answerVersion(body: Uint8Array): string {
   }
 }
 
-function decodeAdd(environment: Environment, config: NetworkConfig): AddRequest {
+function decodeAdd(environment: Environment, stdin: string): AddRequest {
+  const config = configFor("ADD", stdin);
+  const invocation = invocationOf(environment, stdin);
   const attachment = attachmentOf(environment);
   const netns = netnsOf(environment);
-  if (config.previousResult) {
-    throw new CniError(cniCode.unsupportedField, "prevResult: set", {
-      details: "tsilium-cni comes first in a list of plugins, it cannot follow another one",
-    });
-  }
-  return { command: "ADD", config, attachment, netns, pod: podOf(environment) };
+  return { command: "ADD", invocation, config, attachment, netns, pod: podOf(environment) };
 }
 
-function decodeCheck(environment: Environment, config: NetworkConfig): CheckRequest {
+function invocationOf(environment: Environment, netconf: string): Invocation {
+  const path = environment.get("CNI_PATH") ?? "";
+  return { path, args: environment.get("CNI_ARGS") ?? "", netconf };
+}
+
+function decodeCheck(environment: Environment, stdin: string): CheckRequest {
+  const config = configFor("CHECK", stdin);
+  const invocation = invocationOf(environment, stdin);
   const attachment = attachmentOf(environment);
   const netns = netnsOf(environment);
   const { previousResult } = config;
-  if (previousResult) return { command: "CHECK", config, attachment, netns, previousResult };
+  if (previousResult)
+    return { command: "CHECK", invocation, config, attachment, netns, previousResult };
   throw new CniError(cniCode.invalidConfig, "prevResult is missing", {
     details: "CHECK compares what is there with what ADD answered",
   });

@@ -1,5 +1,6 @@
 // The answer to ADD in each specification version's format.
 import type { Address, Mac, Prefix } from "@tsilium/net";
+import type { Json } from "./netconf.ts";
 import { type CniVersion, isAtLeast } from "./versions.ts";
 
 /** What ADD did, in no version's format. */
@@ -22,6 +23,14 @@ export type AddResult = {
     readonly mtu: number | undefined;
   }[];
 };
+
+/** The answer of a chained plugin: the result of the one before it. */
+export type PassedOnResult = { readonly passedOn: Json };
+
+/** The JSON of a result that is passed on as it came. */
+export function formatPassedOn({ passedOn }: PassedOnResult, cniVersion: CniVersion): string {
+  return `${JSON.stringify({ ...passedOn, cniVersion })}\n`;
+}
 
 /**
  * The result's JSON. Up to 0.4.0 an address names its family in `version`; 1.1.0 adds MTUs.
