@@ -5,6 +5,8 @@ import { spawnSync } from "node:child_process";
 import { loadavg, release } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { benchAgent } from "./agent/agent.ts";
+import { benchApiServer } from "./apiserver/apiserver.ts";
 import { benchVisibility } from "./hubble/cost.ts";
 import { benchHistory } from "./hubble/history.ts";
 import { benchRelay } from "./hubble/relay.ts";
@@ -72,6 +74,19 @@ const benches = new Map<string, () => Section[] | Promise<Section[]>>([
   ["l7/http", () => benchHttp({ ...timing, durationMs: Math.max(timing.durationMs, 1000) })],
   ["l7/dns", () => benchDns(timing)],
   ["l7/enforced", () => benchL7Enforced({ samples: Math.min(100, Number(values.samples)) })],
+  [
+    "apiserver",
+    () =>
+      benchApiServer({
+        pods: 10_000,
+        watchers: 200,
+        samples: Math.min(100, Number(values.samples)),
+      }),
+  ],
+  [
+    "agent",
+    () => benchAgent({ pods: 30_000, identities: 5000, settleSeconds: Number(values.settle) }),
+  ],
   ["hubble/history", () => benchHistory(Number(values.flows))],
 ]);
 

@@ -15,6 +15,9 @@ export type LabNode = {
   readonly name: string;
   /** Where its maps are pinned. */
   readonly bpffs: string;
+  /** Of the agent's REST API. */
+  readonly socket: string;
+  agentPid(): number;
   /** VmRSS of its agent's processes. */
   agentBytes(): number;
   /** CPU that its agent's process took so far. */
@@ -44,10 +47,12 @@ export class BenchLab implements AsyncDisposable {
     this.#onExit = onExit;
     this.client = KubeClient.fromKubeconfig(layout.kubeconfig);
     this.nodes = Array.from({ length: nodes }, (_, index) => {
-      const { name: node, bpfRoot } = layout.node(index + 1);
+      const { name: node, bpfRoot, socket } = layout.node(index + 1);
       return {
         name: node,
         bpffs: bpfRoot,
+        socket,
+        agentPid: () => agentPid(name, node),
         agentBytes: () => residentBytes(agentPid(name, node)),
         agentCpuMs: () => processCpuMs(agentPid(name, node)),
       };

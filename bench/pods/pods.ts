@@ -67,7 +67,7 @@ async function makeSandboxes(cluster: TestCluster, count: number): Promise<Sandb
   const sandboxes: Sandbox[] = [];
   for (let index = 0; index < count; index++) {
     // Ten kinds of pods: identities are shared, as replicas share them.
-    const pod = await cluster.createPod(`pod-${index}`, { app: `app-${index % 10}` });
+    const pod = await cluster.createPod(`pod-${index}`, { labels: { app: `app-${index % 10}` } });
     sandboxes.push({ pod, netns: cluster.topology.netns(`bench-${index}`) });
   }
   return sandboxes;

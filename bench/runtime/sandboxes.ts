@@ -82,7 +82,7 @@ function bridgeConflist(dataDir: string): string {
 }
 
 async function podName(cluster: TestCluster): Promise<PodName> {
-  const { metadata } = await cluster.createPod("sandbox", { app: "bench" });
+  const { metadata } = await cluster.createPod("sandbox", { labels: { app: "bench" } });
   return { name: "sandbox", namespace: "default", uid: metadata.uid ?? "" };
 }
 

@@ -40,6 +40,17 @@ describe("the installer", () => {
     ]);
   });
 
+  test("a host without a loopback plugin gets one, and one that is there stays", () => {
+    const target = join(folder, "bin/loopback");
+    writeFileSync(join(folder, "loopback"), "ours");
+    installCni(installation);
+    assert.equal(readFileSync(target, "utf8"), "ours");
+    assert.equal(statSync(target).mode & 0o777, 0o755);
+    writeFileSync(target, "the host's");
+    installCni(installation);
+    assert.equal(readFileSync(target, "utf8"), "the host's");
+  });
+
   test("other configurations are set aside and come back at uninstall", () => {
     installCni(installation);
     writeFileSync(join(folder, "net.d/10-other.conflist"), "{}");

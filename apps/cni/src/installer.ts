@@ -3,6 +3,7 @@
 import {
   chmodSync,
   copyFileSync,
+  existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -11,11 +12,13 @@ import {
   watch,
   writeFileSync,
 } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 
 /** Cilium's own name is 05-cilium.conflist: the lowest number wins with every runtime. */
 export const conflistName = "05-tsilium.conflist";
 const pluginName = "tsilium-cni";
+/** containerd makes no pod without it, and hosts without the reference plugins have none. */
+const loopbackName = "loopback";
 const backupSuffix = ".tsilium_bak";
 
 /** CNI specification versions the plugin speaks; the last is what the conflist asks for. */
@@ -60,6 +63,7 @@ export function installCni(installation: CniInstallation): void {
     (draft) => copyFileSync(installation.plugin, draft),
     0o755,
   );
+  installLoopback(installation);
   if (installation.exclusive) setOthersAside(installation.confDir);
   writeConflist(installation);
 }
@@ -84,6 +88,14 @@ export function uninstallCni(confDir: string): void {
   for (const name of readdirSync(confDir).filter((entry) => entry.endsWith(backupSuffix))) {
     renameSync(join(confDir, name), join(confDir, name.slice(0, -backupSuffix.length)));
   }
+}
+
+/** Ours, which is built beside the plugin, where the host has none: one that is there is somebody else's. */
+function installLoopback({ plugin, binDir }: CniInstallation): void {
+  const ours = join(dirname(plugin), loopbackName);
+  const target = join(binDir, loopbackName);
+  if (!existsSync(ours) || existsSync(target)) return;
+  replaceFile(target, (draft) => copyFileSync(ours, draft), 0o755);
 }
 
 function writeConflist(installation: CniInstallation): void {
