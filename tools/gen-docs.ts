@@ -8,6 +8,8 @@ import { keys as agentKeys } from "../apps/agent/src/config/keys.ts";
 import { Metrics as AgentMetrics } from "../apps/agent/src/metrics.ts";
 import { type HubbleReadings, registerHubbleMetrics } from "../apps/agent/src/hubble/metrics.ts";
 import { registerFqdnMetrics, type FqdnMetricsOptions } from "../apps/agent/src/fqdn/metrics.ts";
+import { HealthMetrics, type HealthReadings } from "../apps/agent/src/health-endpoint/metrics.ts";
+import { registerEniMetrics } from "../apps/operator/src/eni/metrics.ts";
 import { ProxyMetrics, type ProxyMetricsOptions } from "../apps/agent/src/proxy/metrics.ts";
 import { registerNodeMetrics, type NodeMetricsOptions } from "../apps/agent/src/node/metrics.ts";
 import { PolicyMetrics, type PolicyReadings } from "../apps/agent/src/policy/metrics.ts";
@@ -29,6 +31,7 @@ const subjects: Readonly<Record<string, string>> = {
   "kube-proxy-replacement": "Services",
   "enable-hubble": "Hubble",
   "bpf-root": "Kernel tables",
+  "enable-health-checking": "Node-to-node health",
   "run-dir": "Sockets, files, logs",
 };
 
@@ -110,6 +113,7 @@ function agentRegistry(): Registry {
   registerHubbleMetrics(metrics, {} as HubbleReadings);
   registerFqdnMetrics(metrics, {} as FqdnMetricsOptions);
   new ProxyMetrics(metrics, {} as ProxyMetricsOptions);
+  new HealthMetrics(metrics, { clusterName: "", nodeName: "" } as HealthReadings);
   new PolicyMetrics(metrics).register({} as PolicyReadings);
   new ServiceMetrics(metrics).register({} as ServiceReadings);
   return metrics.registry;
@@ -118,12 +122,12 @@ function agentRegistry(): Registry {
 function operatorRegistry(): Registry {
   const none = () => 0;
   const metrics = new OperatorMetrics({
-    pools: [],
-    taken: () => [],
+    blocks: () => [],
     nodes: none,
     nodesInError: none,
     policies: () => [],
   });
+  registerEniMetrics(metrics, () => undefined);
   return metrics.registry;
 }
 

@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 
 const root = join(import.meta.dirname, "..");
-const folders = ["packages/hubble/src", "packages/proxy/src/envoy"];
+const folders = ["packages/hubble/src", "packages/proxy/src/envoy", "tests/peers/cri"];
 const bin = join(root, "node_modules/.bin");
 
 for (const folder of folders) {

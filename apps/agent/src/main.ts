@@ -15,12 +15,15 @@ import { join } from "node:path";
 import { IdentityAllocator } from "@tsilium/identity";
 import { NodeDiscovery, NodePublisher } from "@tsilium/node";
 import { createLog } from "@tsilium/runtime";
-import { ConfigError, describeKeys } from "@tsilium/runtime/config.ts";
+import { ConfigError, describeKeys, type Override } from "@tsilium/runtime/config.ts";
 import manifest from "../../../package.json" with { type: "json" };
 import { type CniCommands, CniService } from "./cni/service.ts";
-import { keys } from "./config/keys.ts";
+import { type AgentConfig, keys } from "./config/keys.ts";
 import { type LoadedConfig, loadConfig } from "./config/load.ts";
+import { nodeSettingsHealth } from "./config/node-config/health.ts";
+import { type ResolvedSettings, resolveNodeSettings } from "./config/node-config/resolve.ts";
 import { Health } from "./health.ts";
+import { chooseIpam } from "./ipam/start.ts";
 import { kubeClient } from "./kube.ts";
 import { Late } from "./late.ts";
 import { Metrics } from "./metrics.ts";
@@ -33,12 +36,18 @@ import { Watches } from "./watches.ts";
 
 const { version } = manifest;
 
-async function run(loaded: LoadedConfig, stop: AbortSignal): Promise<void> {
-  const config = loaded.values;
-  const nodeName = config["k8s-node-name"] || hostname();
-  const runDir = config["run-dir"];
+async function run(common: LoadedConfig, stop: AbortSignal): Promise<void> {
+  const nodeName = common.values["k8s-node-name"] || hostname();
+  const runDir = common.values["run-dir"];
   mkdirSync(join(runDir, "state"), { recursive: true, mode: 0o700 });
+
+  // What this node does otherwise than others
+  const nodeSettings = await settingsOf(nodeName, common.values, stop);
+  const loaded = load(nodeSettings.overrides);
+  const config = loaded.values;
   const log = createLog({ level: config["log-level"], base: { node: nodeName } });
+  for (const problem of [...nodeSettings.problems, ...loaded.ignored])
+    log.warn({ problem }, "a setting for this node is ignored");
   const startup = new Startup(log);
   await using parts = new AsyncDisposableStack();
 
@@ -55,6 +64,7 @@ async function run(loaded: LoadedConfig, stop: AbortSignal): Promise<void> {
       metrics.cniProcessTime.observe({ command, code: String(code) }, durationMs / 1000),
   });
   health.register("agent", () => startup.health());
+  health.register("node configuration", () => nodeSettingsHealth(nodeSettings, loaded.ignored));
   const listening = parts.use(
     await listen({
       version,
@@ -85,7 +95,24 @@ async function run(loaded: LoadedConfig, stop: AbortSignal): Promise<void> {
     new NodePublisher({ client, nodes: discovery.table, log: log.child({ part: "node" }) }),
   );
   const families = ([4, 6] as const).filter((family) => config[`enable-ipv${family}`]);
-  const localNode = new LocalNode({ name: nodeName, families, watches, discovery, publisher, log });
+  const ipamSource = chooseIpam({
+    config,
+    nodeName,
+    families,
+    client,
+    watches,
+    discovery,
+    stateDir: join(runDir, "state"),
+    log: log.child({ part: "ipam" }),
+  });
+  const localNode = new LocalNode({
+    name: nodeName,
+    families,
+    watches,
+    publisher,
+    ipam: ipamSource,
+    log,
+  });
   health.register("watches", () => watches.health());
 
   // What is on this node
@@ -106,6 +133,7 @@ async function run(loaded: LoadedConfig, stop: AbortSignal): Promise<void> {
       discovery,
       publisher,
       localNode,
+      ipamSource,
     }),
   );
   nodeParts.set(node.routes);
@@ -121,7 +149,24 @@ async function run(loaded: LoadedConfig, stop: AbortSignal): Promise<void> {
   log.info({ reason: String(stop.reason) }, "stopping; what is in the kernel stays");
 }
 
-function load(): LoadedConfig {
+/** With a client of its own: the agent's is made of the settings that this one asks for. */
+async function settingsOf(
+  nodeName: string,
+  config: AgentConfig,
+  signal: AbortSignal,
+): Promise<ResolvedSettings> {
+  using client = kubeClient(config);
+  return await resolveNodeSettings({
+    client,
+    namespace: config["k8s-namespace"],
+    nodeName,
+    file: join(config["run-dir"], "state", "node-config.json"),
+    log: createLog({ level: config["log-level"], base: { node: nodeName } }),
+    signal,
+  });
+}
+
+function load(overrides: readonly Override[] = []): LoadedConfig {
   const args = process.argv.slice(2);
   if (args.includes("--help")) {
     process.stdout.write(
@@ -134,7 +179,7 @@ function load(): LoadedConfig {
     process.exit(0);
   }
   try {
-    return loadConfig(args, process.env);
+    return loadConfig(args, process.env, overrides);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     for (const problem of error.problems) process.stderr.write(`agent: ${problem}\n`);

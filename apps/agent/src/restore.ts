@@ -16,7 +16,7 @@ import type { Logger } from "@tsilium/runtime";
 export type RestoreOptions = {
   readonly files: StateFiles;
   readonly endpoints: Endpoints;
-  readonly addresses: { allocate(address: Address, owner: string): void };
+  readonly addresses: { restore(address: Address, owner: string): void };
   readonly identities: { restore(id: number, labels: Labels): unknown };
   readonly log: Logger;
 };
@@ -39,7 +39,7 @@ export function restoreEndpoints({
     try {
       endpoints.restore(endpoint);
       for (const address of [endpoint.ipv4, endpoint.ipv6]) {
-        if (address) addresses.allocate(address, ownerOf(endpoint));
+        if (address) addresses.restore(address, ownerOf(endpoint));
       }
     } catch (error) {
       log.error({ endpoint: endpoint.id, error }, "an endpoint cannot be restored as it was");

@@ -9,8 +9,13 @@ const { request } = process.getBuiltinModule("node:http");
  * GETs a path and parses the answer.
  * @throws CommandError when the agent is away, or answers with an error (its message is passed on).
  */
-export function getJson<T>(socket: string, path: string): Promise<T> {
-  return askJson<T>(socket, "GET", path);
+export function getJson<T>(socket: string, path: string, signal?: AbortSignal): Promise<T> {
+  return askJson<T>(socket, "GET", path, signal);
+}
+
+/** The same, with POST and no body. */
+export function postJson<T>(socket: string, path: string): Promise<T> {
+  return askJson<T>(socket, "POST", path);
 }
 
 /** The same, with DELETE. */
@@ -18,8 +23,13 @@ export function deleteJson<T>(socket: string, path: string): Promise<T> {
   return askJson<T>(socket, "DELETE", path);
 }
 
-async function askJson<T>(socket: string, method: string, path: string): Promise<T> {
-  const answer = await open(socket, path, { method });
+async function askJson<T>(
+  socket: string,
+  method: string,
+  path: string,
+  signal?: AbortSignal,
+): Promise<T> {
+  const answer = await open(socket, path, { method, ...(signal ? { signal } : {}) });
   let text = "";
   for await (const chunk of answer.setEncoding("utf8")) text += chunk;
   if (answer.statusCode === 200) return JSON.parse(text) as T;

@@ -16,6 +16,7 @@ export type {
   RedirectRow as RedirectView,
   WarningRow as ServiceWarningView,
 } from "../../agent/src/services/views.ts";
+export type { AddressesView, HealthStatusView, NodeHealthView, PathView } from "@tsilium/health";
 export type { ProxiesView, ProxyView } from "../../agent/src/rest/proxy-views.ts";
 export type { ServiceRow as ServiceView } from "@tsilium/loadbalancer/model.ts";
 export type { DnsLookupView, NameManagerView } from "../../agent/src/fqdn/views.ts";
@@ -41,6 +42,19 @@ export type HealthView = {
   readonly parts: readonly PartHealth[];
 };
 
+/** Body of /v1/health/self. */
+export type HealthSelfView = {
+  readonly agent: string;
+  /** Seconds. */
+  readonly uptime: number;
+  readonly load: {
+    readonly last1min: number;
+    readonly last5min: number;
+    readonly last15min: number;
+  };
+  readonly clusterHealth: string;
+};
+
 export type ConfigView = Readonly<
   Record<
     string,
@@ -54,10 +68,18 @@ export type ConfigView = Readonly<
 >;
 
 export type IpamView = {
+  readonly mode: string;
   readonly podCIDRs: readonly string[];
+  readonly pools: readonly {
+    readonly pool: string;
+    readonly family: string;
+    readonly used: number;
+    readonly available: number;
+  }[];
   readonly allocations: readonly {
     readonly address: string;
     readonly owner: string;
+    readonly pool: string;
     readonly expiresAt?: string;
   }[];
 };

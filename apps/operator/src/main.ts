@@ -1,9 +1,21 @@
-// The operator: once per cluster. Wiring only.
-import { KubeClient } from "@tsilium/kube";
-import { createLog, type Logger, type Page, PageServer, worst } from "@tsilium/runtime";
+// The operator: several may run, one of them works (leader-election/seat.ts). Wiring only.
+import type { LeaderElection } from "@tsilium/kube";
+import {
+  createLog,
+  type Logger,
+  type Page,
+  PageServer,
+  type PartHealth,
+  worst,
+} from "@tsilium/runtime";
 import { ConfigError, describeKeys } from "@tsilium/runtime/config.ts";
 import { keys, loadConfig, type OperatorConfig } from "./config/config.ts";
+import { leadershipHealth, standbyMetrics } from "./leader-election/pages.ts";
+import { takeSeat } from "./leader-election/seat.ts";
 import { type Operator, startOperator } from "./operator.ts";
+
+/** As long as somebody who stops the operator likes to wait. */
+const releaseTimeoutMs = 2_000;
 
 if (process.argv.includes("--help")) {
   console.log(`usage: operator [--key value]...\n${describeKeys(keys)}`);
@@ -11,7 +23,7 @@ if (process.argv.includes("--help")) {
   process.exitCode = await run(process.argv.slice(2));
 }
 
-/** Runs until SIGTERM or SIGINT. Answers the exit status. */
+/** Runs until SIGTERM or SIGINT, or until another operator leads. Answers the exit status. */
 async function run(args: readonly string[]): Promise<number> {
   const config = readConfig(args);
   if (!config) return 2;
@@ -19,22 +31,50 @@ async function run(args: readonly string[]): Promise<number> {
   const stopping = new AbortController();
   for (const name of ["SIGTERM", "SIGINT"] as const)
     process.once(name, () => stopping.abort(new Error(name)));
-  const { signal } = stopping;
   try {
-    using client = clientOf(config);
+    using seat = takeSeat(config, log);
+    const { client, election } = seat;
+    const signal = AbortSignal.any([stopping.signal, election.lost]);
     let operator: Operator | undefined;
-    await using _servers = await listen(config, log, () => operator);
-    operator = await startOperator({ client, config, log, signal });
+    await using _servers = await listen(config, log, { election, operator: () => operator });
+    await election.acquire(stopping.signal);
+    log.info({ holder: election.holder, transitions: election.transitions }, "leads");
+    operator = await startOperator({
+      client,
+      config,
+      mayWrite: () => election.assertLeading(),
+      log,
+      signal,
+    });
     log.info("operator is ready");
     await aborted(signal);
     await operator.stop();
-    log.info({ reason: (signal.reason as Error).message }, "operator has stopped");
-    return 0;
+    // Nothing writes any more: the next one need not wait.
+    await election.release(AbortSignal.timeout(releaseTimeoutMs));
+    return endOf(election, stopping.signal, log);
   } catch (error) {
-    if (signal.aborted) return 0;
+    if (isReason(error, stopping.signal)) return 0;
     log.fatal({ error }, "operator cannot go on");
     return 1;
+  } finally {
+    stopping.abort(new Error("ended"));
   }
+}
+
+/** An operator that lost its Lease ends, as one that failed: whatever keeps it running starts it anew, as a candidate. */
+function endOf(election: LeaderElection, stop: AbortSignal, log: Logger): number {
+  if (!election.lost.aborted) {
+    log.info({ reason: (stop.reason as Error).message }, "operator has stopped");
+    return 0;
+  }
+  const { message } = election.lost.reason as Error;
+  log.error({ reason: message, holder: election.holder }, "operator has stopped: it leads no more");
+  return 1;
+}
+
+/** Whether something ended because the signal said so. */
+function isReason(error: unknown, { aborted, reason }: AbortSignal): boolean {
+  return aborted && (error === reason || (error as Error).cause === reason);
 }
 
 function readConfig(args: readonly string[]): OperatorConfig | undefined {
@@ -47,19 +87,17 @@ function readConfig(args: readonly string[]): OperatorConfig | undefined {
   }
 }
 
-function clientOf({ kubeconfig }: OperatorConfig): KubeClient {
-  return kubeconfig === "" ? KubeClient.inCluster() : KubeClient.fromKubeconfig(kubeconfig);
-}
+type Shown = {
+  readonly election: LeaderElection;
+  /** Undefined: it waits, or starts. */
+  readonly operator: () => Operator | undefined;
+};
 
 /** Both servers answer from the start, so that a probe tells "starting" from "dead". */
-async function listen(
-  config: OperatorConfig,
-  log: Logger,
-  operator: () => Operator | undefined,
-): Promise<AsyncDisposable> {
+async function listen(config: OperatorConfig, log: Logger, shown: Shown): Promise<AsyncDisposable> {
   const pages = {
-    metrics: { "/metrics": () => metricsOf(operator()) },
-    health: { "/healthz": () => healthOf(operator()) },
+    metrics: { "/metrics": () => metricsOf(shown) },
+    health: { "/healthz": () => healthOf(shown) },
   };
   const addresses = {
     metrics: config["operator-prometheus-serve-addr"],
@@ -75,16 +113,20 @@ async function listen(
   return servers.move();
 }
 
-async function metricsOf(operator: Operator | undefined): ReturnType<Page> {
-  return operator?.metrics.page() ?? { status: 200, type: "text/plain", body: "" };
+async function metricsOf({ operator }: Shown): ReturnType<Page> {
+  return operator()?.metrics.page() ?? standbyMetrics();
 }
 
-async function healthOf(operator: Operator | undefined): ReturnType<Page> {
-  const parts = operator?.health() ?? [
-    { name: "operator", state: "failed", message: "starting" } as const,
-  ];
+async function healthOf({ election, operator }: Shown): ReturnType<Page> {
+  const parts = [leadershipHealth(election), ...partsOf(election, operator())];
   const status = worst(parts) === "failed" ? 503 : 200;
   return { status, type: "application/json", body: `${JSON.stringify(parts)}\n` };
+}
+
+/** One that waits for another to fail is as it should be. */
+function partsOf({ isLeading }: LeaderElection, operator: Operator | undefined): PartHealth[] {
+  if (operator) return operator.health();
+  return isLeading ? [{ name: "operator", state: "failed", message: "starting" }] : [];
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

@@ -1,16 +1,15 @@
 // Prometheus metrics of the operator; names follow Cilium's with the prefix tsilium_operator_.
-import type { Prefix } from "@tsilium/net";
 import { ProcessMetrics } from "@tsilium/runtime";
 import { Counter } from "prom-client";
+import type { BlockUsage } from "./ipam.ts";
+import type { IdentityGcStats } from "./identity-gc/identity-gc.ts";
 import type { LbIpamStats } from "./lb-ipam/lb-ipam.ts";
 import type { PoolState } from "./lb-ipam/model.ts";
 import type { PolicySecretsStats } from "./policy-secrets/policy-secrets.ts";
-import { blocksOf, freeBlocks, type PodCidrPool } from "./pod-cidrs/decide.ts";
 
 export type MetricsSources = {
-  readonly pools: readonly PodCidrPool[];
-  /** Blocks that nodes have. */
-  readonly taken: () => readonly Prefix[];
+  /** Blocks for nodes, or CIDRs of pools. */
+  readonly blocks: () => readonly BlockUsage[];
   readonly nodes: () => number;
   /** Nodes that wait for pod CIDRs they cannot get. */
   readonly nodesInError: () => number;
@@ -23,6 +22,8 @@ export type MetricsSources = {
   readonly lbIpam?: (() => LbIpamStats) | undefined;
   /** Undefined while it is switched off. */
   readonly policySecrets?: (() => PolicySecretsStats) | undefined;
+  /** Answers undefined while unused identities are not collected. */
+  readonly identities?: () => IdentityGcStats | undefined;
 };
 
 export class Metrics extends ProcessMetrics {
@@ -39,6 +40,12 @@ export class Metrics extends ProcessMetrics {
     registers: [this.registry],
   });
 
+  readonly identityRuns = new Counter({
+    name: "tsilium_operator_identity_gc_runs_total",
+    help: "looks for CiliumIdentities that nobody uses",
+    labelNames: ["outcome"],
+    registers: [this.registry],
+  });
   readonly reviews = new Counter({
     name: "tsilium_operator_policy_reviews_total",
     help: "requests to the policy webhook",
@@ -48,7 +55,20 @@ export class Metrics extends ProcessMetrics {
 
   constructor(sources: MetricsSources) {
     super();
-    const { pools, taken, nodes, nodesInError, policies, lbIpam, policySecrets } = sources;
+    const { blocks, nodes, nodesInError, policies, lbIpam, policySecrets } = sources;
+    this.gauge(
+      "tsilium_operator_identity_gc_entries",
+      "CiliumIdentities by what is known of them: marked ones go unless somebody needs them",
+      ["status"],
+      () =>
+        Object.entries(sources.identities?.() ?? {}).map(([status, value]) => ({
+          labels: { status },
+          value,
+        })),
+    );
+    this.gauge("tsilium_operator_leader", "1: this operator leads; 0: another one does", [], () => [
+      { value: 1 },
+    ]);
     this.#addLbIpam(lbIpam ?? (() => ({ services: 0, unsatisfied: 0, pools: [] })));
     this.gauge(
       "tsilium_operator_policies",
@@ -73,17 +93,21 @@ export class Metrics extends ProcessMetrics {
       { labels: { state: "total" }, value: nodes() },
       { labels: { state: "in_error" }, value: nodesInError() },
     ]);
-    this.gauge("tsilium_operator_ipam_pod_cidrs", "pod CIDRs by state", ["family", "state"], () =>
-      pools.flatMap((pool) => {
-        const family = `ipv${pool.family}`;
-        const free = freeBlocks(pool, taken());
-        return [
-          { labels: { family, state: "free" }, value: Number(free) },
-          { labels: { family, state: "used" }, value: Number(blocksOf(pool) - free) },
-        ];
-      }),
+    this.gauge(
+      "tsilium_operator_ipam_pod_cidrs",
+      "pod CIDRs of a pool by state",
+      ["pool", "family", "state"],
+      () =>
+        blocks().flatMap(({ pool, family: number, free, used }) => {
+          const family = `ipv${number}`;
+          return [
+            { labels: { pool, family, state: "free" }, value: free },
+            { labels: { pool, family, state: "used" }, value: used },
+          ];
+        }),
     );
   }
+
   #addLbIpam(stats: () => LbIpamStats): void {
     const perPool = (name: string, help: string, read: (state: PoolState) => bigint) =>
       this.gauge(`tsilium_operator_lbipam_${name}`, help, ["pool"], () =>

@@ -3,6 +3,7 @@
 //   CRDs --> watches: Nodes, CiliumNodes --> pod CIDR carver --> CiliumNode.spec.ipam.podCIDRs
 //                                        \-> node cleaner   --> deletes what deleted nodes leave
 //            every few minutes: sweep of CiliumEndpoints without a pod
+//            CiliumIdentities, CiliumEndpoints --> which identities nobody uses --> marks, then deletes them
 //            services, pools --> LB-IPAM --> Service.status.loadBalancer
 //            policies: webhook --> yes or no before they are stored; reporters --> status.conditions afterwards
 //                      Secrets that they name --> copies where agents may read them
@@ -17,11 +18,13 @@ import { type Logger, type PartHealth, reconcilerHealth } from "@tsilium/runtime
 import { Reconciler } from "@tsilium/tables";
 import { sweepEndpoints } from "./cleanup/endpoints.ts";
 import { NodeCleaner } from "./cleanup/nodes.ts";
-import { familiesOf, type OperatorConfig, podCidrPools } from "./config/config.ts";
+import { familiesOf, type OperatorConfig } from "./config/config.ts";
 import { definitions, installDefinition } from "./crds/install.ts";
+import { startEni } from "./eni/start.ts";
+import { startIpam } from "./ipam.ts";
+import { IdentityGc } from "./identity-gc/identity-gc.ts";
 import { LbIpam, type LbIpamOptions } from "./lb-ipam/lb-ipam.ts";
 import { Metrics } from "./metrics.ts";
-import { PodCidrCarver } from "./pod-cidrs/carver.ts";
 import { policyJudges, type PolicyJudge } from "./policies/judge.ts";
 import { serviceJudges } from "./policies/service-judges.ts";
 import { PolicySecrets } from "./policy-secrets/policy-secrets.ts";
@@ -32,6 +35,8 @@ import { PolicyWebhook } from "./webhook/webhook.ts";
 export type OperatorOptions = {
   readonly client: KubeClient;
   readonly config: OperatorConfig;
+  /** Throws in an operator that leads no more: asked before each change in a cloud, as `client` asks before each of its own. */
+  readonly mayWrite?: () => void;
   readonly log: Logger;
   readonly signal: AbortSignal;
 };
@@ -59,32 +64,30 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
   // Nodes must have their blocks even where pools cannot be read.
   if (lbIpam) await Promise.race([lbIpam.poolsSynced, sleep(patienceMs, undefined, { signal })]);
 
-  const pools = podCidrPools(config);
-  const carver = new PodCidrCarver({
+  const ipam = await startIpam({
     client,
+    config,
     ciliumNodes: ciliumNodes.table,
-    pools,
     avoided: () => lbIpam?.prefixes() ?? [],
     log,
-  });
-  const carving = new Reconciler({
-    name: "pod-cidrs",
-    table: ciliumNodes.table,
-    operations: carver.operations,
-    log,
+    signal,
   });
   const judges = policyJudges({ nodeSelectorLabels: config["enable-node-selector-labels"] });
   const reporters = startReporters(options, judges);
   const secrets = startPolicySecrets(options, reporters);
   const metrics = new Metrics({
-    pools,
-    taken: () => carver.taken(),
+    blocks: () => ipam.usage(),
     nodes: () => ciliumNodes.table.size,
-    nodesInError: () => carving.status().failing.length,
+    nodesInError: () => ipam.nodesInError(),
     policies: () => reporters.map((each) => ({ kind: each.kind, counts: each.counts() })),
     lbIpam: lbIpam && (() => lbIpam.stats()),
     policySecrets: secrets && (() => secrets.stats()),
+    identities: () => identityGc?.stats(),
   });
+  const eni =
+    config.ipam === "eni"
+      ? await startEni({ ...options, ciliumNodes: ciliumNodes.table, metrics })
+      : undefined;
   const webhook = PolicyWebhook.start({
     client,
     address: config["policy-webhook-serve-addr"],
@@ -107,32 +110,30 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
     operations: cleaner.operations,
     log,
   });
-  // Blocks that a node gives up may be what others wait for.
-  const freed = ciliumNodes.table.subscribe(({ kind }) => {
-    if (kind === "delete") carving.fullSync();
-  });
-  carving.start();
   cleaner.start();
   cleaning.start();
   const sweeping = sweepForEver(options, metrics);
+  const identityGc = startIdentityGc(options, metrics);
 
   return {
     metrics,
     health: () => [
       health.nodes.part(),
       health.ciliumNodes.part(),
-      reconcilerHealth("pod CIDRs", carving.status()),
+      ...(eni ? [eni.health()] : ipam.health()),
       reconcilerHealth("deleted nodes", cleaning.status()),
       ...reporters.flatMap((reporter) => reporter.health()),
       webhook.health(),
+      ...(identityGc?.health() ?? [switchedOff("identity collection")]),
       ...(lbIpam?.health() ?? [switchedOff("LB-IPAM")]),
       ...(secrets?.health() ?? [switchedOff("policies' Secrets")]),
     ],
     stop: async () => {
-      freed[Symbol.dispose]();
       cleaner[Symbol.dispose]();
-      await Promise.all([carving.stop(), cleaning.stop(), sweeping, nodes.done, ciliumNodes.done]);
+      await Promise.all([ipam.stop(), cleaning.stop(), sweeping, nodes.done, ciliumNodes.done]);
+      await eni?.stop();
       await lbIpam?.stop();
+      await identityGc?.stop();
       await secrets?.stop();
       await Promise.all([webhook.stopped, ...reporters.map((reporter) => reporter.stop())]);
     },
@@ -221,6 +222,26 @@ function startPolicySecrets(
       nodeSelectorLabels: config["enable-node-selector-labels"],
     },
     log,
+    signal,
+  });
+}
+
+function startIdentityGc(
+  { client, config, log, signal }: OperatorOptions,
+  metrics: Metrics,
+): IdentityGc | undefined {
+  const intervalMs = config["identity-gc-interval"];
+  if (intervalMs === 0) return undefined;
+  const limit = config["identity-gc-rate-limit"];
+  return IdentityGc.start({
+    client,
+    intervalMs,
+    windowMs: config["identity-heartbeat-timeout"],
+    ceilingPerSecond:
+      limit === 0 ? undefined : (limit * 1000) / config["identity-gc-rate-interval"],
+    onRemoved: () => metrics.removed.inc({ kind: "CiliumIdentity" }),
+    onRun: (outcome) => metrics.identityRuns.inc({ outcome }),
+    log: log.child({ part: "identity-gc" }),
     signal,
   });
 }

@@ -7,6 +7,7 @@ import { seeded } from "@tsilium/testkit";
 import { startTestApi, type TestApi } from "@tsilium/testkit/api-server.ts";
 import { IdentityAllocator, type IdentityAllocatorOptions } from "./allocator.ts";
 import { candidateNumbers, objectOf } from "./decide.ts";
+import { unusedAnnotation } from "./model.ts";
 
 const web = Labels.parse(["k8s:app=web"]);
 const log = { warn: () => undefined };
@@ -188,4 +189,65 @@ test("a caller that gives up does not keep others from their identity", () =>
     await assert.rejects(first, { message: "gave up" });
     await assert.rejects(node.allocate(web, impatient), { message: "gave up" });
     assert.equal(node.references((await second).id), 1);
+  }));
+
+async function mark(api: TestApi, id: number, signal: AbortSignal): Promise<void> {
+  await api.client.patch(resources.ciliumIdentities, String(id), {
+    type: "merge",
+    patch: { metadata: { annotations: { [unusedAnnotation]: "2026-01-01T00:00:00Z" } } },
+    signal,
+  });
+}
+
+async function isMarked(api: TestApi, id: number, signal: AbortSignal): Promise<boolean> {
+  const { metadata } = await api.client.get(resources.ciliumIdentities, String(id), { signal });
+  return metadata.annotations?.[unusedAnnotation] !== undefined;
+}
+
+test("an identity marked as unused has lost its mark when it is allocated, and while it is in use", () =>
+  withNodes(async (api, signal) => {
+    const [a, b] = await Promise.all([startNode(api, signal), startNode(api, signal)]);
+    const { id } = await a.allocate(web, signal);
+    a.release(id);
+    await mark(api, id, signal);
+    // The node may hear of the mark before it allocates, or after: either way the mark goes.
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    assert.ok(await isMarked(api, id, signal));
+    assert.equal((await b.allocate(web, signal)).id, id);
+    assert.equal(await isMarked(api, id, signal), false);
+    await mark(api, id, signal);
+    for (;;) {
+      if (!(await isMarked(api, id, signal))) break;
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    await a.settled(signal);
+    assert.equal(a.references(id), 0);
+  }));
+
+test("a pod need not wait for an API server that is away to use a marked identity", () =>
+  withNodes(async (api, signal) => {
+    const node = await startNode(api, signal);
+    const { id } = await node.allocate(web, signal);
+    node.release(id);
+    await mark(api, id, signal);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    await api.restart(async () => {
+      assert.equal((await node.allocate(web, signal)).id, id);
+    });
+    await node.settled(signal);
+    assert.equal(await isMarked(api, id, signal), false);
+  }));
+
+test("a caller that gave up while the mark was taken off holds no reference", () =>
+  withNodes(async (api, signal) => {
+    const node = await startNode(api, signal);
+    const { id } = await node.allocate(web, signal);
+    node.release(id);
+    await mark(api, id, signal);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    const hurried = new AbortController();
+    const allocation = node.allocate(web, hurried.signal);
+    hurried.abort(new Error("gave up"));
+    await assert.rejects(allocation, { message: "gave up" });
+    assert.equal(node.references(id), 0);
   }));

@@ -3,6 +3,9 @@
 //   allocate(labels): known? --yes--> lowest number known
 //                       \--no--> create at the number the labels suggest --taken--> same labels? use it
 //                                                                             \--other labels--> next number
+//
+// The operator marks objects that no CiliumEndpoint names, and deletes them later. Who uses such an identity takes the
+// mark off first, which makes the deletion fail: it is bound to the version that has the mark.
 import {
   KubeError,
   type KubeClient,
@@ -15,7 +18,7 @@ import type { Labels } from "@tsilium/net";
 import { Reconciler, type ReconcilerLog, Table } from "@tsilium/tables";
 import { candidateNumbers, identityOf, objectOf, winnerOf } from "./decide.ts";
 import { IdentityError } from "./errors.ts";
-import type { Identity, SupersededIdentity } from "./model.ts";
+import { type Identity, type SupersededIdentity, unusedAnnotation } from "./model.ts";
 import { reservedIdentities } from "./reserved.ts";
 
 export type IdentityAllocatorOptions = {
@@ -26,8 +29,19 @@ export type IdentityAllocatorOptions = {
   readonly candidates?: (labels: Labels) => Iterable<number>;
 };
 
-/** An identity that this node uses. `missing`: its object is gone from the API server and must come back. */
-type Use = { readonly identity: Identity; readonly references: number; readonly missing: boolean };
+/**
+ * An identity that this node uses. `missing`: its object is gone from the API server and must come back. `marked`: it is
+ * about to be taken for unused, and must not be.
+ */
+type Use = {
+  readonly identity: Identity;
+  readonly references: number;
+  readonly missing: boolean;
+  readonly marked: boolean;
+};
+
+/** How long a pod waits for the API server to keep an identity that its node knows already. */
+const unmarkPatienceMs = 2_000;
 
 /** `start` begins the watch; everything ends with its signal. */
 export class IdentityAllocator {
@@ -45,6 +59,8 @@ export class IdentityAllocator {
     key: ({ identity }) => String(identity.id),
   });
   readonly #keeper: Reconciler<Use>;
+  /** Numbers whose objects are marked as unused. */
+  readonly #marked = new Set<number>();
   readonly #creating = new Map<string, Promise<Identity>>();
   readonly #listeners = new Set<(superseded: SupersededIdentity) => void>();
   #lifetime: AbortSignal | undefined;
@@ -84,14 +100,18 @@ export class IdentityAllocator {
 
   /**
    * The identity of these labels, made if there is none, with one reference to it: give it back by `release`.
-   * Known identities need no API server. @throws KubeError when a new one cannot be made, IdentityError
+   * Known identities need no API server, unless they are marked as unused: then their users wait, if it answers, until the
+   * mark is off. @throws KubeError when a new one cannot be made, IdentityError
    * identities_exhausted, the signal's reason
    */
   async allocate(labels: Labels, signal: AbortSignal): Promise<Identity> {
     signal.throwIfAborted();
     const identity = this.winner(labels) ?? (await abortable(this.#createOnce(labels), signal));
     this.#refer(identity, 1);
-    return identity;
+    if (this.#marked.has(identity.id)) await this.#keepFromDeletion(identity.id);
+    if (!signal.aborted) return identity;
+    this.#refer(identity, -1);
+    throw signal.reason;
   }
 
   /** A reference to an identity known from before a restart, whether or not the API server can be asked. */
@@ -100,7 +120,7 @@ export class IdentityAllocator {
     const identity = known ?? { id, labels, reserved: false };
     if (!known) {
       this.table.upsert(identity);
-      this.#uses.upsert({ identity, references: 0, missing: true });
+      this.#uses.upsert({ identity, references: 0, missing: true, marked: false });
     }
     this.#refer(identity, 1);
     return identity;
@@ -172,9 +192,9 @@ export class IdentityAllocator {
       }
       try {
         const name = String(wanted.id);
-        return this.#learn(
-          identityOf(await client.get(resources.ciliumIdentities, name, { signal })),
-        );
+        const found = await client.get(resources.ciliumIdentities, name, { signal });
+        this.#noteMark(found);
+        return this.#learn(identityOf(found));
       } catch (error) {
         // Deleted in between: the name is free again.
         if (!KubeError.isNotFound(error)) throw error;
@@ -190,10 +210,12 @@ export class IdentityAllocator {
   #seen(object: CiliumIdentity): void {
     const identity = identityOf(object);
     this.table.upsert(identity);
+    const marked = this.#noteMark(object);
     const use = this.#uses.get(String(identity.id));
     // A number that went to other labels is as good as missing to those who use it for theirs.
     const missing = use !== undefined && !use.identity.labels.equals(identity.labels);
-    if (use && use.missing !== missing) this.#uses.upsert({ ...use, missing });
+    if (use && (use.missing !== missing || use.marked !== marked))
+      this.#uses.upsert({ ...use, missing, marked });
     for (const { identity: used } of this.#uses.values())
       if (used.id > identity.id && used.labels.equals(identity.labels))
         for (const listener of this.#listeners) listener({ from: used, to: identity });
@@ -201,12 +223,43 @@ export class IdentityAllocator {
 
   #vanished(object: CiliumIdentity): void {
     const { id } = identityOf(object);
+    this.#marked.delete(id);
     const use = this.#uses.get(String(id));
     if (use) this.#uses.upsert({ ...use, missing: true });
     else this.table.delete(String(id));
   }
 
-  async #restore({ identity, missing }: Use, signal: AbortSignal): Promise<void> {
+  #noteMark({ metadata }: CiliumIdentity): boolean {
+    const id = Number(metadata.name);
+    const marked = metadata.annotations?.[unusedAnnotation] !== undefined;
+    if (marked) this.#marked.add(id);
+    else this.#marked.delete(id);
+    return marked;
+  }
+
+  /** Takes the mark off. If that fails, the keeper goes on: what is known is good enough for a pod to start. */
+  async #keepFromDeletion(id: number): Promise<void> {
+    await this.#unmark(id, AbortSignal.timeout(unmarkPatienceMs)).catch(() => undefined);
+  }
+
+  async #unmark(id: number, signal: AbortSignal): Promise<void> {
+    const { client } = this.#options;
+    const object = await client.patch(resources.ciliumIdentities, String(id), {
+      type: "merge",
+      patch: { metadata: { annotations: { [unusedAnnotation]: null } } },
+      signal,
+    });
+    this.#noteMark(object);
+    const use = this.#uses.get(String(id));
+    if (use?.marked) this.#uses.upsert({ ...use, marked: false });
+  }
+
+  async #restore({ identity, missing, marked }: Use, signal: AbortSignal): Promise<void> {
+    if (!missing && marked)
+      // Deleted in between: the watch says so, and it is made again.
+      return this.#unmark(identity.id, signal).catch((error: unknown) => {
+        if (!KubeError.isNotFound(error)) throw error;
+      });
     if (!missing) return;
     const found = await this.#createAt(identity, signal);
     if (found.labels.equals(identity.labels)) return;
@@ -220,7 +273,12 @@ export class IdentityAllocator {
     const before = this.#uses.get(key);
     const references = (before?.references ?? 0) + change;
     if (references > 0)
-      this.#uses.upsert({ identity, references, missing: before?.missing ?? false });
+      this.#uses.upsert({
+        identity,
+        references,
+        missing: before?.missing ?? false,
+        marked: this.#marked.has(identity.id),
+      });
     else {
       this.#uses.delete(key);
       // Kept in the table only because it was in use.

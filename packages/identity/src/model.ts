@@ -26,6 +26,12 @@ export function worldIdentity(family: Family, dualStack: boolean): number {
 /** Numbers of identities that are allocated cluster-wide. Those below are reserved, well-known or fixed. */
 export const allocatedIdentities = { first: 256, last: 65_535 } as const;
 
+/**
+ * On a CiliumIdentity that no CiliumEndpoint names: since when, in RFC 3339. The operator deletes what stays so; an agent
+ * that needs it takes the annotation off. As Cilium's.
+ */
+export const unusedAnnotation = "io.cilium.heartbeat";
+
 /** Numbers of identities that one node has for itself begin at these. */
 export const localScopes = {
   /** Addresses outside the cluster: the API server's. */

@@ -1,4 +1,4 @@
-// The addresses of one family in the node's pod CIDRs, and who has them. Pure: time is an argument.
+// The addresses of one family of one pool that this node may hand out, and who has them. Pure: time is an argument.
 //
 // A freed address rests: peers, resolvers and connection tracking may still take it for the pod that had it.
 // So allocation goes round the pool, passes over addresses freed a short time ago, and takes the one that
@@ -6,46 +6,56 @@
 import type { Address, Family, Prefix } from "@tsilium/net";
 import { IpamError } from "./errors.ts";
 import type { PoolUsage } from "./model.ts";
+import { Ranges } from "./ranges.ts";
 
 export type FamilyPoolOptions = {
+  readonly pool: string;
   readonly family: Family;
-  /** In the order in which they are used up; those of another family are an error of the caller. */
-  readonly podCidrs: readonly Prefix[];
   /** How long a freed address rests, milliseconds. */
   readonly restMs: number;
+  /** Who outside this node has an address, as far as anybody here knows: it is passed over. */
+  readonly takenElsewhere: (address: Address) => string | undefined;
 };
-
-/** First and last usable address of a prefix, as offsets in the pool's own numbering. */
-type Range = { readonly prefix: Prefix; readonly first: Address; readonly size: bigint };
 
 export class FamilyPool {
   readonly #options: FamilyPoolOptions;
-  readonly #ranges: readonly Range[];
-  readonly #size: bigint;
-  readonly #owners = new Map<string, string>();
+  #ranges = new Ranges([]);
+  readonly #owners = new Map<string, { readonly address: Address; readonly owner: string }>();
   /** When an address was freed, oldest first. */
   readonly #resting = new Map<string, { readonly address: Address; readonly freedAtMs: number }>();
   #next = 0n;
 
   constructor(options: FamilyPoolOptions) {
     this.#options = options;
-    this.#ranges = options.podCidrs.map(usable);
-    this.#size = this.#ranges.reduce((sum, { size }) => sum + size, 0n);
   }
 
-  /** The next free address. @throws IpamError pool_exhausted */
-  allocateNext(owner: string, nowMs: number): Address {
+  /** In the order in which they are used up. Who has an address that is in none any more keeps it. */
+  setRanges(prefixes: readonly Prefix[]): void {
+    this.#ranges = new Ranges(prefixes);
+    if (this.#next >= this.#ranges.size) this.#next = 0n;
+  }
+
+  get prefixes(): readonly Prefix[] {
+    return this.#ranges.prefixes;
+  }
+
+  /** The next free address; undefined when there is none. */
+  allocateNext(owner: string, nowMs: number): Address | undefined {
     this.#wakeRested(nowMs);
     const address = this.#nextUnused() ?? this.#longestResting();
-    if (!address) throw this.#exhausted();
-    this.#take(address, owner);
+    if (address) this.#take(address, owner);
     return address;
   }
 
   /** This very address. @throws IpamError address_in_use, not_in_pool */
   allocate(address: Address, owner: string): void {
-    if (!this.#holds(address)) throw notInPool(address, this.#options.podCidrs);
-    const holder = this.#owners.get(address.toString());
+    if (!this.#ranges.has(address)) throw notInPool(address, this.prefixes);
+    this.hold(address, owner);
+  }
+
+  /** This very address, in a range or not. @throws IpamError address_in_use */
+  hold(address: Address, owner: string): void {
+    const holder = this.ownerOf(address);
     if (holder !== undefined)
       throw new IpamError("address_in_use", `${address} is in use by ${holder}`);
     this.#take(address, owner);
@@ -60,39 +70,61 @@ export class FamilyPool {
     return true;
   }
 
+  /** As if nobody had ever had it here. */
+  forget(address: Address): void {
+    this.#owners.delete(address.toString());
+  }
+
+  has(address: Address): boolean {
+    return this.#ranges.has(address);
+  }
+
   ownerOf(address: Address): string | undefined {
-    return this.#owners.get(address.toString());
+    return this.#owners.get(address.toString())?.owner;
+  }
+
+  /** Everybody who has an address. */
+  owners(): Iterable<{ readonly address: Address; readonly owner: string }> {
+    return this.#owners.values();
   }
 
   usage(): PoolUsage {
-    const { family, podCidrs } = this.#options;
-    const used = this.#owners.size;
-    return { family, podCidrs, used, available: this.#size - BigInt(used) };
+    const { pool, family } = this.#options;
+    let inRange = 0n;
+    for (const { address } of this.#owners.values()) if (this.#ranges.has(address)) inRange++;
+    const available = this.#ranges.size - inRange;
+    return { pool, family, podCidrs: this.prefixes, used: this.#owners.size, available };
   }
 
   #take(address: Address, owner: string): void {
     const key = address.toString();
     this.#resting.delete(key);
-    this.#owners.set(key, owner);
+    this.#owners.set(key, { address, owner });
   }
 
   #nextUnused(): Address | undefined {
+    const { size } = this.#ranges;
     // One more try than there are addresses to pass over finds a free one, if there is any.
-    const passedOver = BigInt(this.#owners.size + this.#resting.size) + 1n;
-    const tries = passedOver < this.#size ? passedOver : this.#size;
-    for (let tried = 0n; tried < tries; tried++) {
-      const address = this.#at((this.#next + tried) % this.#size);
+    let passedOver = BigInt(this.#owners.size + this.#resting.size) + 1n;
+    for (let tried = 0n; tried < passedOver && tried < size; tried++) {
+      const address = this.#ranges.at((this.#next + tried) % size);
       const key = address.toString();
       if (this.#owners.has(key) || this.#resting.has(key)) continue;
-      this.#next = (this.#next + tried + 1n) % this.#size;
+      if (this.#options.takenElsewhere(address) !== undefined) {
+        passedOver++;
+        continue;
+      }
+      this.#next = (this.#next + tried + 1n) % size;
       return address;
     }
     return undefined;
   }
 
   #longestResting(): Address | undefined {
-    const [oldest] = this.#resting.values();
-    return oldest?.address;
+    for (const { address } of this.#resting.values())
+      if (this.#ranges.has(address) && this.#options.takenElsewhere(address) === undefined)
+        return address;
+    return undefined;
   }
 
   #wakeRested(nowMs: number): void {
@@ -101,48 +133,12 @@ export class FamilyPool {
       this.#resting.delete(key);
     }
   }
-
-  #at(index: bigint): Address {
-    let rest = index;
-    for (const { first, size } of this.#ranges) {
-      if (rest < size) return first.add(rest);
-      rest -= size;
-    }
-    throw new RangeError(`no address number ${index} in a pool of ${this.#size}`);
-  }
-
-  #holds(address: Address): boolean {
-    return this.#ranges.some(({ prefix, first, size }) => {
-      if (!prefix.contains(address)) return false;
-      const offset = address.toBigInt() - first.toBigInt();
-      return offset >= 0n && offset < size;
-    });
-  }
-
-  #exhausted(): IpamError {
-    const { family, podCidrs } = this.#options;
-    const where = podCidrs.length === 0 ? "the node has no pod CIDR" : `in ${podCidrs.join(", ")}`;
-    return new IpamError(
-      "pool_exhausted",
-      `no free IPv${family} address ${where} (${this.#owners.size} in use)`,
-    );
-  }
 }
 
-export function notInPool(address: Address, podCidrs: readonly Prefix[]): IpamError {
-  const inside = podCidrs.some((prefix) => prefix.contains(address));
+export function notInPool(address: Address, prefixes: readonly Prefix[]): IpamError {
+  const inside = prefixes.some((prefix) => prefix.contains(address));
   const why = inside
     ? "is a network or broadcast address"
-    : `is not in the node's pod CIDRs (${podCidrs.join(", ") || "none"})`;
+    : `is not in the node's pod CIDRs (${prefixes.join(", ") || "none"})`;
   return new IpamError("not_in_pool", `${address} ${why}`);
-}
-
-/**
- * Neither the network address (in IPv6 the subnet-router anycast address, RFC 4291 2.6.1) nor IPv4's broadcast
- * address. Blocks of one or two addresses have neither (RFC 3021, RFC 6164).
- */
-function usable(prefix: Prefix): Range {
-  if (prefix.size <= 2n) return { prefix, first: prefix.first, size: prefix.size };
-  const kept = prefix.family === 4 ? 2n : 1n;
-  return { prefix, first: prefix.nth(1), size: prefix.size - kept };
 }

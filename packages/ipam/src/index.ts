@@ -1,4 +1,4 @@
 // Addresses for the pods of one node.
-export { ClusterPool, type ClusterPoolOptions } from "./cluster-pool.ts";
 export { IpamError, type IpamErrorCode } from "./errors.ts";
 export * from "./model.ts";
+export { type PoolDemand, type PoolFamily, PoolIpam, type PoolIpamOptions } from "./pool-ipam.ts";

@@ -7,6 +7,8 @@ export {
   type Keys,
   loadKeys,
   type LoadedKeys,
+  type Override,
+  type OverrideSource,
   type ValuesOf,
 } from "./config/load.ts";
 export { parseListenAddress } from "./listen-address.ts";

@@ -3,6 +3,7 @@
 import {
   type AddRequest,
   type AddResult,
+  adoptChained,
   type Attachment,
   type CheckRequest,
   CniError,
@@ -14,16 +15,19 @@ import {
   type GcRequest,
   hostInterfaceName,
   netnsCookie,
+  type PassedOnResult,
   type PodInterfaces,
 } from "@tsilium/endpoint";
 import type { Endpoint, EndpointState } from "@tsilium/endpoint/model.ts";
 import { initLabels } from "@tsilium/identity";
 import type { Identity } from "@tsilium/identity/model.ts";
-import type { AddressPair, ExpiringPair } from "@tsilium/ipam/model.ts";
+import type { PoolChoice } from "@tsilium/ipam/model.ts";
 import type { Namespace, Pod } from "@tsilium/kube";
-import { type Labels, Mac, Prefix } from "@tsilium/net";
+import { type Family, type Labels, Mac, Prefix } from "@tsilium/net";
 import type { Logger, PartHealth } from "@tsilium/runtime";
 import type { PodTraits } from "../policy/endpoint-policies.ts";
+import { delegatedCheck, delegatedDelete } from "./delegated.ts";
+import { type Addresses, delegationOf, type Lease, type LeaseOptions, takeLease } from "./lease.ts";
 import type { PodFinder } from "./pods.ts";
 import type { CniCommands } from "./service.ts";
 
@@ -36,12 +40,14 @@ export type EndpointCommandsOptions = {
     allocate(labels: Labels, signal: AbortSignal): Promise<Identity>;
     release(id: number): void;
   };
-  readonly addresses: {
-    /** Holds a free address of each family until it is confirmed. @throws IpamError pool_exhausted */
-    allocateNext(owner: string): ExpiringPair;
-    confirm(expirationId: string): boolean;
-    releasePair(pair: AddressPair): void;
-  };
+  readonly addresses: Addresses;
+  readonly families: readonly Family[];
+  /** Of attachments whose configuration does not say. */
+  readonly chainingMode: LeaseOptions["chainingMode"];
+  /** Which pools a pod's addresses come from; undefined: there is but one. */
+  readonly poolOf?:
+    | ((pod: Pod | undefined, namespace: Namespace | undefined) => PoolChoice)
+    | undefined;
   /** Resolves when the kernel holds what the endpoint's row says (or holds nothing of it any more). */
   readonly inKernel: (endpoint: Endpoint, signal: AbortSignal) => Promise<void>;
   readonly policy: PodPolicies;
@@ -83,24 +89,25 @@ export class EndpointCommands implements CniCommands {
     this.#options = options;
   }
 
-  async add(request: AddRequest, signal: AbortSignal): Promise<AddResult> {
-    const { endpoints, identities, addresses, log } = this.#options;
+  async add(request: AddRequest, signal: AbortSignal): Promise<AddResult | PassedOnResult> {
+    const { endpoints, identities, poolOf, log } = this.#options;
     this.#refuseSecond(request.attachment);
     const startedAt = performance.now();
     await using undo = new AsyncDisposableStack();
 
     const { identity, ...traits } = await this.#learn(request, signal);
     undo.defer(() => identities.release(identity.id));
-    const pair = addresses.allocateNext(ownerOf(request));
-    undo.defer(() => addresses.releasePair(pair));
-    const { id } = endpoints.create(draftOf(request, { identity, pair, pod: traits.pod }));
+    const pool = poolOf?.(traits.pod, traits.namespace);
+    const lease = await takeLease(request, ownerOf(request), { ...this.#options, pool, signal });
+    undo.defer(() => lease.undo());
+    const { id } = endpoints.create(draftOf(request, { identity, lease, pod: traits.pod }));
     undo.defer(() => this.#dismantle(id));
     endpoints.change(id, { state: "waiting-for-identity" });
     await this.#connect(id, traits, signal);
 
     const endpoint = endpoints.change(id, { attachedAt: new Date().toISOString() });
     signal.throwIfAborted();
-    addresses.confirm(pair.expirationId);
+    lease.confirm();
     undo.move();
     log.info(
       {
@@ -110,29 +117,61 @@ export class EndpointCommands implements CniCommands {
       },
       "endpoint attached",
     );
-    return this.#result(endpoint);
+    const { previousResult } = request.config;
+    return lease.chained && previousResult
+      ? { passedOn: previousResult.raw }
+      : this.#result(endpoint);
   }
 
-  async delete({ attachment }: Pick<DeleteRequest, "attachment">): Promise<void> {
-    const { endpoints, interfaces } = this.#options;
+  async delete(request: Pick<DeleteRequest, "attachment"> & Partial<DeleteRequest>): Promise<void> {
+    const { endpoints, interfaces, addresses } = this.#options;
+    const { attachment, netns = "", config, invocation } = request;
     const endpoint = endpoints.find(attachment);
-    if (endpoint) await this.remove(endpoint.id);
+    if (endpoint) await this.#forget(endpoint);
     // An ADD of an agent that lost its state may have left an interface; its name says whose it is.
     else await interfaces.removeTogether(hostInterfaceName(attachment));
+    if (addresses.mode !== "delegated-plugin") return;
+    const asked = config && invocation ? delegationOf({ config, invocation }) : undefined;
+    const delegation = asked ?? endpoint?.delegation;
+    if (delegation) await delegatedDelete(delegation, { attachment, netns });
   }
 
   /** Removes an endpoint and everything it holds. */
   async remove(id: number): Promise<void> {
-    const { endpoints, addresses, identities, log } = this.#options;
+    const { endpoints, log } = this.#options;
     const endpoint = endpoints.get(id);
     if (!endpoint) return;
-    await this.#dismantle(id);
+    await this.#forget(endpoint);
+    if (!endpoint.delegation) return;
+    const { containerId, containerInterface: ifName } = endpoint;
+    try {
+      await delegatedDelete(endpoint.delegation, {
+        attachment: { containerId, ifName },
+        netns: "",
+      });
+    } catch (error) {
+      log.error({ ...subject(endpoint), error }, "another plugin did not take addresses back");
+    }
+  }
+
+  /** All but what another plugin holds for it. */
+  async #forget(endpoint: Endpoint): Promise<void> {
+    const { addresses, identities, log } = this.#options;
+    await this.#dismantle(endpoint.id);
     addresses.releasePair(endpoint);
     if (endpoint.identity !== 0) identities.release(endpoint.identity);
     log.info(subject(endpoint), "endpoint removed");
   }
 
-  check({ attachment, netns, previousResult }: CheckRequest): void {
+  async check(request: CheckRequest): Promise<void> {
+    const { attachment, netns } = request;
+    const { delegation } = this.#inspect(request);
+    if (delegation)
+      await delegatedCheck(delegationOf(request) ?? delegation, { attachment, netns });
+  }
+
+  /** The endpoint of an attachment that is as ADD left it. @throws CniError, EndpointError */
+  #inspect({ attachment, netns, previousResult }: CheckRequest): Endpoint {
     const { endpoints, interfaces } = this.#options;
     this.#refuseUnhealthy();
     const endpoint = endpoints.find(attachment);
@@ -158,6 +197,7 @@ export class EndpointCommands implements CniCommands {
         throw mismatch(`${attachment.ifName} has no address ${wanted}`);
       }
     }
+    return endpoint;
   }
 
   status(): void {
@@ -230,10 +270,10 @@ export class EndpointCommands implements CniCommands {
     const { endpoints, interfaces, inKernel, policy } = this.#options;
     signal.throwIfAborted();
     const created = endpoints.get(id) as Endpoint;
-    const link = interfaces.create(created);
+    if (created.chained) adoptChained(created.netns, created.containerInterface, created);
     endpoints.change(id, {
       state: "waiting-to-regenerate",
-      ifindex: link.index,
+      ifindex: created.chained ? created.ifindex : interfaces.create(created).index,
       netnsCookie: netnsCookie(created.netns),
     });
     const late = AbortSignal.timeout(policyPatienceMs);
@@ -260,7 +300,7 @@ export class EndpointCommands implements CniCommands {
     } catch (error) {
       log.warn({ ...subject(endpoint), error }, "the kernel still holds rows of an endpoint");
     }
-    await interfaces.removeTogether(endpoint.interfaceName);
+    if (!endpoint.chained) await interfaces.removeTogether(endpoint.interfaceName);
     endpoints.remove(id);
   }
 
@@ -292,8 +332,9 @@ export class EndpointCommands implements CniCommands {
 
 function draftOf(
   { attachment, netns, config, pod: reference }: AddRequest,
-  { identity, pair, pod }: { identity: Identity; pair: AddressPair; pod: Pod | undefined },
+  { identity, lease, pod }: { identity: Identity; lease: Lease; pod: Pod | undefined },
 ): EndpointDraft {
+  const { pair, chained, delegation } = lease;
   return {
     attachment,
     netns,
@@ -306,6 +347,13 @@ function draftOf(
     labels: identity.labels,
     identity: identity.id,
     mac: wantedMac(pod),
+    delegation,
+    existing: chained && {
+      interfaceName: chained.interfaceName,
+      ifindex: chained.ifindex,
+      nodeMac: chained.nodeMac,
+      mac: chained.mac,
+    },
   };
 }
 

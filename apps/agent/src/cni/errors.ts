@@ -5,6 +5,7 @@ import { KubeError } from "@tsilium/kube";
 /** Codes of errors of other packages, by the code that their one error class carries. */
 const byCode: Readonly<Record<string, readonly [CniError["code"], string]>> = {
   pool_exhausted: [cniCode.poolExhausted, "no free address in the node's pod CIDR"],
+  address_in_use: [cniCode.ipamPluginFailed, "the address is another pod's already"],
   attachment_exists: [cniCode.alreadyAttached, "the container is attached already"],
   interface_exists: [
     cniCode.alreadyAttached,

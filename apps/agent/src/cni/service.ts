@@ -8,12 +8,15 @@ import {
   type CheckRequest,
   CniError,
   cniCode,
+  type CniVersion,
   type CniRequest,
   type DeleteRequest,
   decodeRequest,
   formatError,
+  formatPassedOn,
   formatResult,
   type GcRequest,
+  type PassedOnResult,
 } from "@tsilium/endpoint";
 import type { Logger } from "@tsilium/runtime";
 import type { Answer } from "../rest/router.ts";
@@ -22,10 +25,10 @@ import { Turns } from "./turns.ts";
 
 /** What carries the commands out. Every method is called for one attachment at a time. */
 export type CniCommands = {
-  add(request: AddRequest, signal: AbortSignal): Promise<AddResult>;
-  /** Idempotent. */
-  delete(request: Pick<DeleteRequest, "attachment">): Promise<void>;
-  check(request: CheckRequest): void;
+  add(request: AddRequest, signal: AbortSignal): Promise<AddResult | PassedOnResult>;
+  /** Idempotent. Without the rest of the request (a GC) by what is known of the attachment alone. */
+  delete(request: Pick<DeleteRequest, "attachment"> & Partial<DeleteRequest>): Promise<void>;
+  check(request: CheckRequest): void | Promise<void>;
   /** @throws CniError 50 or 51 when ADD could not be served. */
   status(): void;
   /** Attachments of a network that are there and not in the list. */
@@ -100,9 +103,9 @@ export class CniService {
     if (this.#stopping) throw new CniError(cniCode.tryAgainLater, "the agent is stopping");
     switch (request.command) {
       case "ADD":
-        return formatResult(await this.#add(commands, request, signal), request.config.cniVersion);
+        return format(await this.#add(commands, request, signal), request.config.cniVersion);
       case "DEL":
-        await this.#delete(commands, request.attachment);
+        await this.#delete(commands, request);
         return "";
       case "CHECK":
         await this.#turns.take(attachmentKey(request.attachment), async () =>
@@ -118,7 +121,11 @@ export class CniService {
     }
   }
 
-  async #add(commands: CniCommands, request: AddRequest, gone: AbortSignal): Promise<AddResult> {
+  async #add(
+    commands: CniCommands,
+    request: AddRequest,
+    gone: AbortSignal,
+  ): Promise<AddResult | PassedOnResult> {
     const key = attachmentKey(request.attachment);
     return this.#turns.take(key, async () => {
       const aborted = new AbortController();
@@ -132,20 +139,23 @@ export class CniService {
     });
   }
 
-  async #delete(commands: CniCommands, attachment: CniRequestAttachment): Promise<void> {
-    const key = attachmentKey(attachment);
+  async #delete(
+    commands: CniCommands,
+    request: Parameters<CniCommands["delete"]>[0],
+  ): Promise<void> {
+    const key = attachmentKey(request.attachment);
     // A runtime that gave up on an ADD deletes; the ADD is cut short and undone before.
     this.#adding
       .get(key)
       ?.abort(new CniError(cniCode.tryAgainLater, "the container was deleted while it was added"));
-    await this.#turns.take(key, () => commands.delete({ attachment }));
+    await this.#turns.take(key, () => commands.delete(request));
   }
 
   async #collect(commands: CniCommands, request: GcRequest): Promise<void> {
     const failures: string[] = [];
     for (const attachment of commands.stale(request)) {
       try {
-        await this.#delete(commands, attachment);
+        await this.#delete(commands, { attachment });
       } catch (error) {
         failures.push(`${attachmentKey(attachment)}: ${toCniError(error).message}`);
       }
@@ -171,6 +181,12 @@ export class CniService {
       clearTimeout(timer);
     }
   }
+}
+
+function format(result: AddResult | PassedOnResult, cniVersion: CniVersion): string {
+  return "passedOn" in result
+    ? formatPassedOn(result, cniVersion)
+    : formatResult(result, cniVersion);
 }
 
 function orAbort<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {

@@ -11,7 +11,12 @@ import {
   words,
   type ValuesOf,
 } from "@tsilium/runtime/config.ts";
+import { eniKeys } from "./eni-keys.ts";
+import { healthKeys } from "./health-keys.ts";
 import { hubbleKeys } from "./hubble-keys.ts";
+import { operatorKeys } from "./operator-keys.ts";
+import { ipamKeys } from "./ipam-keys.ts";
+import { masqueradeKeys } from "./masquerade-keys.ts";
 import { proxyKeys } from "./proxy-keys.ts";
 import { serviceKeys } from "./service-keys.ts";
 
@@ -23,6 +28,10 @@ export const keys = {
   "k8s-node-name": text("", "name of this node's Node object; empty: the host's name", {
     environment: "K8S_NODE_NAME",
   }),
+  "k8s-namespace": text(
+    "kube-system",
+    "namespace that Tsilium runs in; CiliumNodeConfigs are read from it",
+  ),
   "cluster-name": text("default", "name of the cluster, part of every identity"),
   labels: words(
     "label prefixes that make identities, Cilium's syntax; empty: Cilium's default filter",
@@ -36,7 +45,8 @@ export const keys = {
   // Addresses
   "enable-ipv4": flag(true, "give pods IPv4 addresses"),
   "enable-ipv6": flag(true, "give pods IPv6 addresses"),
-  ipam: choice("cluster-pool", ["cluster-pool"], "who hands out pod CIDRs"),
+  ...ipamKeys,
+  ...eniKeys,
   "cluster-pool-ipv4-cidr": words("IPv4 ranges that the operator carves nodes' pod CIDRs from"),
   "cluster-pool-ipv4-mask-size": wholeNumber(24, [8, 30], "length of a node's IPv4 pod CIDR"),
   "cluster-pool-ipv6-cidr": words("IPv6 ranges that the operator carves nodes' pod CIDRs from"),
@@ -49,6 +59,7 @@ export const keys = {
   "enable-lb-ipam": text("", "read by the operator"),
   "default-lb-service-ipam": text("", "read by the operator"),
   "enable-policy-secrets-sync": text("", "read by the operator"),
+  ...operatorKeys,
 
   // Routing
   "routing-mode": choice("tunnel", ["tunnel", "native"], "how pods of different nodes meet"),
@@ -63,6 +74,7 @@ export const keys = {
   "enable-ipv4-masquerade": flag(true, "pods reach the world with the node's IPv4 address"),
   "enable-ipv6-masquerade": flag(true, "pods reach the world with the node's IPv6 address"),
   "enable-bpf-masquerade": flag(true, "masquerade in eBPF; there is no other way"),
+  ...masqueradeKeys,
   devices: words("underlay devices; empty: those that carry the node's addresses"),
   mtu: wholeNumber(0, [0, 65535], "underlay MTU in bytes; 0: the device's own"),
   "node-port-range": portRange(
@@ -111,6 +123,8 @@ export const keys = {
   ...serviceKeys,
 
   ...hubbleKeys,
+
+  ...healthKeys,
 
   // Kernel tables
   "bpf-root": text("/sys/fs/bpf/tsilium", "folder on a bpffs that holds the pins"),

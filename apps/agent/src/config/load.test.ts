@@ -92,8 +92,8 @@ const rows: readonly (readonly [string, string[], string])[] = [
   ["a flag without a value", ["--mtu"], "--mtu has no value"],
   [
     "a flag that takes the next flag for its value",
-    ["--mtu", "--ipam=x"],
-    '--mtu has no value\n--ipam: ipam: wanted cluster-pool, got "x"',
+    ["--mtu", "--tunnel-protocol=x"],
+    '--mtu has no value\n--tunnel-protocol: tunnel-protocol: wanted vxlan, got "x"',
   ],
   [
     "a mode that does not exist",
@@ -250,6 +250,16 @@ const rows: readonly (readonly [string, string[], string])[] = [
     "an address that is none",
     ["--hubble-metrics-server=9965"],
     'hubble-metrics-server: "9965" is no listen address: wanted host:port',
+  ],
+  [
+    "exemptions from masquerading that nobody does",
+    ["--enable-ip-masq-agent", "--enable-ipv4-masquerade=false", "--enable-ipv6-masquerade=false"],
+    "enable-ip-masq-agent says what is not masqueraded, and nothing is: set enable-ipv4-masquerade or enable-ipv6-masquerade",
+  ],
+  [
+    "an ip-masq-agent file that is looked for from nowhere",
+    ["--enable-ip-masq-agent", "--ip-masq-agent-config-path=config"],
+    'ip-masq-agent-config-path: wanted an absolute path, got "config"',
   ],
   [
     "an engine that is looked for from nowhere",

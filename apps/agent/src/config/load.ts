@@ -1,7 +1,9 @@
 // The agent's configuration. An unknown key is an error wherever it stands.
-import { type Key, type LoadedKeys, loadKeys } from "@tsilium/runtime/config.ts";
+import { type Key, type LoadedKeys, loadKeys, type Override } from "@tsilium/runtime/config.ts";
 import { hubbleContradictions } from "./hubble-contradictions.ts";
 import { type AgentConfig, type KeyName, keys } from "./keys.ts";
+import { ipamContradictions } from "./ipam-contradictions.ts";
+import { masqueradeContradictions } from "./masquerade-contradictions.ts";
 import { proxyContradictions } from "./proxy-contradictions.ts";
 import { serviceContradictions } from "./service-contradictions.ts";
 
@@ -10,13 +12,15 @@ export type LoadedConfig = LoadedKeys<typeof keys>;
 /**
  * Loads and checks the configuration.
  * @param args the command line after the program's name.
+ * @param overrides this node's own settings, strongest first; see node-config/resolve.ts
  * @throws ConfigError with every unknown key (and the nearest known one) and every unreadable value.
  */
 export function loadConfig(
   args: readonly string[],
   environment: Readonly<Record<string, string | undefined>>,
+  overrides: readonly Override[] = [],
 ): LoadedConfig {
-  return loadKeys(keys, { args, environment, shared: false, contradictions });
+  return loadKeys(keys, { args, environment, shared: false, overrides, contradictions });
 }
 
 /** Every key with its value, where that comes from, and what it means: the body of /v1/config. */
@@ -50,6 +54,8 @@ function contradictions(config: AgentConfig): string[] {
     problems.push("auto-direct-node-routes needs routing-mode native");
   }
   problems.push(
+    ...ipamContradictions(config),
+    ...masqueradeContradictions(config),
     ...proxyContradictions(config),
     ...serviceContradictions(config),
     ...hubbleContradictions(config),

@@ -10,7 +10,7 @@ import { apiServerOwner } from "../ipcache/claims.ts";
 export type ClusterAddressesOptions = {
   readonly ipcache: Pick<Ipcache, "table" | "explain">;
   /** Of this node. */
-  readonly podCidrs: readonly Prefix[];
+  readonly podCidrs: () => readonly Prefix[];
   /** Of this node's interfaces, keyed by text. */
   readonly ownAddresses: Table<Address>;
   /** Keyed by text. */
@@ -65,7 +65,7 @@ export class ClusterAddresses {
     const text = address.toString();
     if (apiServer.has(text)) return "address of the API server";
     if (ownAddresses.has(text)) return "address of a node";
-    if (podCidrs.some((cidr) => cidr.contains(address))) return "pod address";
+    if (podCidrs().some((cidr) => cidr.contains(address))) return "pod address";
     if (this.#services.has(text)) return "service address";
     const claim = ipcache.explain(address).find(({ source }) => source !== "fqdn");
     return claim && reasonOf(claim);

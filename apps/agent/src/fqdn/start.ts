@@ -41,7 +41,7 @@ export type FqdnOptions = {
   readonly ipcache: Ipcache;
   /** Of this node; the one instance that makes numbers of the table of identities. */
   readonly localIdentities: LocalIdentities;
-  readonly podCidrs: readonly Prefix[];
+  readonly podCidrs: () => readonly Prefix[];
   readonly apiServer: Table<Address>;
   readonly services: Table<Service>;
   readonly policy: Pick<PolicyClient, "placed" | "status">;

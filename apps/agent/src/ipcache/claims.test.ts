@@ -106,6 +106,20 @@ test("another node's own address is reached directly, its router and pods throug
   ]);
 });
 
+test("another node's health endpoint is behind it, and known by its identity; this node's own is an endpoint", () => {
+  const checked = {
+    ...node,
+    podCidrs: [],
+    healthIpv4: Address.parse("10.244.1.7"),
+    healthIpv6: Address.parse("fd00:10:244:1::7"),
+  };
+  assert.deepEqual(nodeClaims(checked, 6).slice(3).map(show), [
+    "10.244.1.7/32 4 via 172.18.0.3 (custom-resource, node/node-2)",
+    "fd00:10:244:1::7/128 4 via 172.18.0.3 (custom-resource, node/node-2)",
+  ]);
+  assert.equal(nodeClaims({ ...checked, local: true }, 1).length, 3);
+});
+
 test("the API server outside the cluster is nobody's but the API server's", () => {
   assert.deepEqual([apiServerClaim(Address.parse("192.0.2.1"), 0x1000007)].map(show), [
     "192.0.2.1/32 16777223 via - (kubernetes, service/default/kubernetes)",

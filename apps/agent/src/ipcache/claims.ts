@@ -62,15 +62,22 @@ export function remoteEndpointClaims(
 
 /**
  * A node: its own addresses have its identity; another node's pod CIDRs lead to it for pods whose CiliumEndpoint has
- * not come yet. Those are unmanaged: of the cluster, and so never what a rule means that speaks of the world.
+ * not come yet. Its health endpoint is no pod, and nobody publishes a CiliumEndpoint of it; this node's own is an endpoint
+ * like others. Pods not heard of are unmanaged: of the cluster, and so never what a rule means that speaks of the world.
  */
 export function nodeClaims(node: Node, identity: number): IpcacheClaim[] {
   const owner = `node/${node.name}`;
   const source = node.local ? ("local" as const) : ("custom-resource" as const);
-  const host = (address: Address | undefined, hostIp: Address | undefined): IpcacheClaim[] =>
+  const own = (
+    address: Address | undefined,
+    hostIp: Address | undefined,
+    id: number,
+  ): IpcacheClaim[] =>
     address === undefined
       ? []
-      : [{ prefix: Prefix.host(address), source, owner, identity, hostIp }];
+      : [{ prefix: Prefix.host(address), source, owner, identity: id, hostIp }];
+  const host = (address: Address | undefined, hostIp: Address | undefined) =>
+    own(address, hostIp, identity);
   // One underlay address carries the tunnel of both families.
   const underlay = node.ipv4 ?? node.ipv6;
   const behind = node.local ? undefined : underlay;
@@ -79,6 +86,11 @@ export function nodeClaims(node: Node, identity: number): IpcacheClaim[] {
     ...host(node.ipv6, undefined),
     ...host(node.routerIpv4, behind),
     ...host(node.routerIpv6, behind),
+    ...(node.local
+      ? []
+      : [node.healthIpv4, node.healthIpv6].flatMap((address) =>
+          own(address, behind, ReservedIdentity.health),
+        )),
     ...(node.local
       ? []
       : node.podCidrs.map((prefix) => ({

@@ -35,6 +35,7 @@ export function datapathConfig(
     podCidrs: facts.podCidrs,
     enableIpv4Masquerade: enableIpv4 && config["enable-ipv4-masquerade"],
     enableIpv6Masquerade: enableIpv6 && config["enable-ipv6-masquerade"],
+    ipMasqAgent: config["enable-ip-masq-agent"],
     ipv4NativeRoutingCidr:
       config["ipv4-native-routing-cidr"] ?? clusterRange(4, config["cluster-pool-ipv4-cidr"]),
     ipv6NativeRoutingCidr:
@@ -63,10 +64,15 @@ function clusterRange(family: 4 | 6, ranges: readonly string[]): Prefix {
  * Looks at the node's interfaces, in the agent's network namespace.
  * @throws Error when no device carries the node's addresses, or a configured one is missing.
  */
-export function underlay(configured: readonly string[], addresses: readonly Address[]): Underlay {
+export function underlay(
+  configured: readonly string[],
+  addresses: readonly Address[],
+  more: readonly string[] = [],
+): Underlay {
   using rtnl = Rtnl.open();
-  const devices = configured.length > 0 ? configured : carriers(rtnl, addresses);
-  if (devices.length === 0) {
+  const found = configured.length > 0 ? configured : carriers(rtnl, addresses);
+  const devices = [...new Set([...found, ...more])];
+  if (found.length === 0) {
     throw new Error(`no interface carries ${addresses.join(" or ")}: set devices`);
   }
   const mtus = devices.map((device) => {

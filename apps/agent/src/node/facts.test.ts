@@ -7,7 +7,8 @@ import { Address, Prefix } from "@tsilium/net";
 import { loadConfig } from "../config/load.ts";
 import { datapathConfig } from "./datapath-config.ts";
 import { loadNodeFacts, type NodeFacts, sameFacts, saveNodeFacts } from "./facts.ts";
-import { areComplete, factsOf } from "./local.ts";
+import { routerOf } from "../ipam/pod-cidrs.ts";
+import { areComplete } from "./local.ts";
 
 const root = mkdtempSync(join(tmpdir(), "tsilium-facts-"));
 after(() => rmSync(root, { recursive: true }));
@@ -33,16 +34,17 @@ test("what a node knew of itself is known again, to the node of that name alone"
 });
 
 test("facts serve only the families they have everything for", () => {
-  assert.equal(areComplete(facts, [4]), true);
-  assert.equal(areComplete(facts, [4, 6]), false);
-  assert.equal(areComplete({ ...facts, podCidrs: [] }, [4]), false);
+  const ipam = { isComplete: ({ podCidrs }: { podCidrs: readonly unknown[] }) => podCidrs.length > 0 };
+  assert.equal(areComplete(facts, [4], ipam), true);
+  assert.equal(areComplete(facts, [4, 6], ipam), false);
+  assert.equal(areComplete({ ...facts, podCidrs: [] }, [4], ipam), false);
 });
 
 test("the router is the one that was published while it is in the pod CIDR, else the first address", () => {
-  const node = { ...facts, local: true, labels: {}, routerIpv4: Address.parse("10.244.0.9") };
-  assert.equal(String(factsOf(node, [4]).routerIpv4), "10.244.0.9");
-  const moved = { ...node, podCidrs: [Prefix.parse("10.244.7.0/24")] };
-  assert.equal(String(factsOf(moved, [4]).routerIpv4), "10.244.7.1");
+  const published = Address.parse("10.244.0.9");
+  const routerIn = (cidr: string) => String(routerOf(4, published, [Prefix.parse(cidr)]));
+  assert.equal(routerIn("10.244.0.0/24"), "10.244.0.9");
+  assert.equal(routerIn("10.244.7.0/24"), "10.244.7.1");
 });
 
 test("the datapath's configuration follows from the agent's and from what the node is", () => {

@@ -1,7 +1,6 @@
 // The health of what runs on this node, part by part.
 import type { Datapath } from "@tsilium/datapath";
 import type { Endpoint } from "@tsilium/endpoint/model.ts";
-import type { ClusterPool } from "@tsilium/ipam";
 import type { ReconcilerStatus, Table } from "@tsilium/tables";
 import { type PartHealth, reconcilerHealth } from "@tsilium/runtime";
 import type { Health } from "../health.ts";
@@ -10,13 +9,13 @@ import type { Sweeper } from "../sweeper.ts";
 export type NodeHealthOptions = {
   readonly datapath: Pick<Datapath, "status">;
   readonly endpoints: Table<Endpoint>;
-  readonly ipam: ClusterPool;
+  readonly ipamHealth: () => Omit<PartHealth, "name">;
   readonly sweeper: Sweeper;
   readonly reconcilers: readonly { readonly name: string; status(): ReconcilerStatus }[];
 };
 
 export function registerNodeHealth(health: Health, options: NodeHealthOptions): void {
-  const { datapath, endpoints, ipam, sweeper, reconcilers } = options;
+  const { datapath, endpoints, ipamHealth, sweeper, reconcilers } = options;
   health.register("datapath", () =>
     datapath.status().map(({ name, ok, message }) => ({
       name: `datapath ${name}`,
@@ -25,7 +24,7 @@ export function registerNodeHealth(health: Health, options: NodeHealthOptions): 
     })),
   );
   health.register("endpoints", () => endpointsHealth(endpoints));
-  health.register("ipam", () => ipamHealth(ipam));
+  health.register("ipam", ipamHealth);
   health.register("reconcilers", () =>
     reconcilers.map((reconciler) =>
       reconcilerHealth(`reconciler ${reconciler.name}`, reconciler.status()),
@@ -42,22 +41,6 @@ export function registerNodeHealth(health: Health, options: NodeHealthOptions): 
       message: [`every ${Math.round(intervalMs / 1000)} s`, ...found].join("; "),
     };
   });
-}
-
-/** Why ADD cannot be served for want of addresses; undefined when it can. */
-export function poolProblem(ipam: ClusterPool): string | undefined {
-  const full = ipam.usage().filter(({ available }) => available === 0n);
-  if (full.length === 0) return undefined;
-  return full.map(({ podCidrs }) => `no free address in ${podCidrs.join(", ")}`).join("; ");
-}
-
-function ipamHealth(ipam: ClusterPool): Omit<PartHealth, "name"> {
-  const problem = poolProblem(ipam);
-  if (problem !== undefined) return { state: "degraded", message: problem };
-  const usage = ipam
-    .usage()
-    .map(({ family, used, podCidrs }) => `IPv${family}: ${used} used of ${podCidrs.join(", ")}`);
-  return { state: "ok", message: usage.join("; ") };
 }
 
 function endpointsHealth(endpoints: Table<Endpoint>): Omit<PartHealth, "name"> {

@@ -33,11 +33,13 @@ export class Kernel implements Disposable {
   static async start(options: {
     config: AgentConfig;
     facts: NodeFacts;
+    /** Beside those that the configuration names, or that carry the node's addresses. */
+    moreDevices?: readonly string[];
     log: Logger;
   }): Promise<Kernel> {
-    const { config, facts, log } = options;
+    const { config, facts, moreDevices = [], log } = options;
     const addresses = [facts.ipv4, facts.ipv6].filter((address) => address !== undefined);
-    const settings = datapathConfig(config, facts, underlay(config.devices, addresses));
+    const settings = datapathConfig(config, facts, underlay(config.devices, addresses, moreDevices));
     const problem = mtuProblem(settings);
     if (problem !== undefined) throw new Error(problem);
     const datapath = await Datapath.start({

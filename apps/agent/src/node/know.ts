@@ -2,6 +2,7 @@
 import { rmSync } from "node:fs";
 import type { Family } from "@tsilium/net";
 import type { Logger } from "@tsilium/runtime";
+import type { IpamSource } from "../ipam/source.ts";
 import { loadNodeFacts, type NodeFacts, sameFacts, saveNodeFacts } from "./facts.ts";
 import { areComplete, type LocalNode } from "./local.ts";
 
@@ -11,15 +12,16 @@ export type KnowOptions = {
   readonly nodeName: string;
   readonly families: readonly Family[];
   readonly localNode: LocalNode;
+  readonly ipamSource: Pick<IpamSource, "isComplete">;
   readonly log: Logger;
   readonly stop: AbortSignal;
 };
 
 /** What an earlier agent knew of this node if that still serves, otherwise what the API server says. */
 export async function knowNode(options: KnowOptions): Promise<NodeFacts> {
-  const { file, nodeName, families, localNode, stop } = options;
+  const { file, nodeName, families, localNode, ipamSource, stop } = options;
   const saved = loadNodeFacts(file, nodeName);
-  if (saved && areComplete(saved, families)) {
+  if (saved && areComplete(saved, families, ipamSource)) {
     localNode.useRouters(saved);
     return saved;
   }

@@ -1,18 +1,14 @@
-// Learns what this node is: its addresses from its Kubernetes Node, its pod CIDRs from the operator by way of
-// its CiliumNode, its router addresses by taking the first of each pod CIDR. Says so in the CiliumNode, and
-// goes on saying it.
+// Learns what this node is: its addresses from its Kubernetes Node, its pod CIDRs and router addresses from whoever hands
+// out addresses (../ipam/source.ts). Says so in the CiliumNode, and goes on saying it.
 import { readFileSync } from "node:fs";
 import { type Node as KubeNode, objectKey, resources } from "@tsilium/kube";
-import type { Address, Family, Prefix } from "@tsilium/net";
-import {
-  internalAddresses,
-  type NodeDiscovery,
-  NodeError,
-  type NodePublisher,
-} from "@tsilium/node";
-import type { Node } from "@tsilium/node/model.ts";
+import type { Family } from "@tsilium/net";
+import { internalAddresses, NodeError, type NodePublisher } from "@tsilium/node";
+import type { HealthAddresses } from "@tsilium/node/model.ts";
 import type { Logger } from "@tsilium/runtime";
 import { Table } from "@tsilium/tables";
+import { podCidrsOf } from "../ipam/pod-cidrs.ts";
+import type { IpamSource } from "../ipam/source.ts";
 import type { Watches } from "../watches.ts";
 import type { NodeFacts } from "./facts.ts";
 import { trimOwnNode } from "./trim.ts";
@@ -21,8 +17,8 @@ export type LocalNodeOptions = {
   readonly name: string;
   readonly families: readonly Family[];
   readonly watches: Watches;
-  readonly discovery: NodeDiscovery;
   readonly publisher: NodePublisher;
+  readonly ipam: IpamSource;
   readonly log: Logger;
 };
 
@@ -38,6 +34,7 @@ export class LocalNode {
     routerIpv4: undefined,
     routerIpv6: undefined,
   };
+  #health: HealthAddresses | undefined;
 
   constructor(options: LocalNodeOptions) {
     this.#options = options;
@@ -63,11 +60,10 @@ export class LocalNode {
 
   /** Facts as the API server has them, waited for. @throws NodeError pod_cidr_missing when the signal aborts */
   async learn(signal: AbortSignal): Promise<NodeFacts> {
-    const { discovery, families } = this.#options;
+    const { name, ipam } = this.#options;
     signal.addEventListener("abort", () => this.#addresses.reject(signal.reason), { once: true });
     const addresses = await this.#addresses.promise;
-    const node = await discovery.waitForPodCidrs(families, signal);
-    const facts = factsOf({ ...node, ...addresses }, families);
+    const facts = { name, ...addresses, ...(await ipam.learn(signal)) };
     this.useRouters(facts);
     return facts;
   }
@@ -78,8 +74,14 @@ export class LocalNode {
     this.#publish();
   }
 
+  /** The health endpoint's addresses to publish from now on; before, those of an earlier agent stay. */
+  useHealth({ ipv4, ipv6 }: HealthAddresses): void {
+    this.#health = { ipv4, ipv6 };
+    this.#publish();
+  }
+
   #publish(): void {
-    const { name, families, publisher, log } = this.#options;
+    const { name, families, publisher, ipam, log } = this.#options;
     const node = this.#kubeNode;
     if (!node) return;
     try {
@@ -89,6 +91,8 @@ export class LocalNode {
         name,
         ...addresses,
         ...this.#routers,
+        ...(ipam.publishesPodCidrs ? { podCidrs: podCidrsOf(node) } : {}),
+        health: this.#health,
         labels: node.metadata.labels ?? {},
         bootId: readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim(),
       });
@@ -99,34 +103,17 @@ export class LocalNode {
   }
 }
 
-/** A node with its routers: those it published, or the first address of its pod CIDRs. */
-export function factsOf(node: Node, families: readonly Family[]): NodeFacts {
-  const podCidrs = node.podCidrs.filter(({ family }) => families.includes(family));
-  return {
-    name: node.name,
-    ipv4: node.ipv4,
-    ipv6: node.ipv6,
-    podCidrs,
-    routerIpv4: routerOf(4, node.routerIpv4, podCidrs),
-    routerIpv6: routerOf(6, node.routerIpv6, podCidrs),
-  };
-}
-
 /** True when facts of an earlier start serve this one: every family has what it needs. */
-export function areComplete(facts: NodeFacts, families: readonly Family[]): boolean {
-  return families.every((family) => {
-    const router = family === 4 ? facts.routerIpv4 : facts.routerIpv6;
-    const address = family === 4 ? facts.ipv4 : facts.ipv6;
-    return router && address && facts.podCidrs.some((cidr) => cidr.family === family);
-  });
-}
-
-function routerOf(
-  family: Family,
-  published: Address | undefined,
-  podCidrs: readonly Prefix[],
-): Address | undefined {
-  const own = podCidrs.filter((cidr) => cidr.family === family);
-  if (published && own.some((cidr) => cidr.contains(published))) return published;
-  return own[0]?.nth(1);
+export function areComplete(
+  facts: NodeFacts,
+  families: readonly Family[],
+  ipam: Pick<IpamSource, "isComplete">,
+): boolean {
+  return (
+    families.every((family) => {
+      const router = family === 4 ? facts.routerIpv4 : facts.routerIpv6;
+      const address = family === 4 ? facts.ipv4 : facts.ipv6;
+      return router && address;
+    }) && ipam.isComplete(facts)
+  );
 }

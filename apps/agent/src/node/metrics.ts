@@ -2,7 +2,7 @@
 import { type Datapath, firstDropCode } from "@tsilium/datapath";
 import { endpointStates } from "@tsilium/endpoint";
 import type { Endpoint } from "@tsilium/endpoint/model.ts";
-import type { ClusterPool } from "@tsilium/ipam";
+import type { Ipam, PoolUsage } from "@tsilium/ipam/model.ts";
 import type { Reconciler, Table } from "@tsilium/tables";
 import type { Metrics } from "../metrics.ts";
 import type { Watches } from "../watches.ts";
@@ -10,7 +10,7 @@ import type { Watches } from "../watches.ts";
 export type NodeMetricsOptions = {
   readonly datapath: Pick<Datapath, "metrics">;
   readonly endpoints: Table<Endpoint>;
-  readonly ipam: ClusterPool;
+  readonly ipam: Pick<Ipam, "usage">;
   readonly nodes: { readonly size: number };
   readonly identities: { readonly size: number };
   readonly ipcache: { readonly size: number };
@@ -94,12 +94,19 @@ function registerEndpoints(metrics: Metrics, { endpoints, ipam }: NodeMetricsOpt
     return [...counts].map(([state, value]) => ({ labels: { endpoint_state: state }, value }));
   });
   metrics.gauge("tsilium_ip_addresses", "addresses handed out", ["family"], () =>
-    ipam.usage().map(({ family, used }) => ({ labels: { family: `ipv${family}` }, value: used })),
+    perFamily(ipam, ({ used }) => used),
   );
   metrics.gauge("tsilium_ipam_capacity", "addresses that can be handed out", ["family"], () =>
-    ipam.usage().map(({ family, used, available }) => ({
-      labels: { family: `ipv${family}` },
-      value: used + Number(available),
-    })),
+    perFamily(ipam, ({ used, available }) => used + Number(available)),
   );
+}
+
+/** Summed over pools. */
+function perFamily(ipam: Pick<Ipam, "usage">, read: (usage: PoolUsage) => number) {
+  const sums = new Map<string, number>();
+  for (const usage of ipam.usage()) {
+    const family = `ipv${usage.family}`;
+    sums.set(family, (sums.get(family) ?? 0) + read(usage));
+  }
+  return [...sums].map(([family, value]) => ({ labels: { family }, value }));
 }

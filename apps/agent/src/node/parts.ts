@@ -8,7 +8,6 @@ import {
   LocalIdentities,
   podIdentityLabels,
 } from "@tsilium/identity";
-import { ClusterPool } from "@tsilium/ipam";
 import { Ipcache } from "@tsilium/ipcache";
 import type { KubeClient, Namespace, Pod } from "@tsilium/kube";
 import type { Address, Family } from "@tsilium/net";
@@ -16,7 +15,7 @@ import { Rtnl } from "@tsilium/netlink";
 import type { NodeDiscovery, NodePublisher } from "@tsilium/node";
 import { ownNetnsCookie } from "@tsilium/syscall";
 import { Barrier } from "../barrier.ts";
-import { EndpointCommands } from "../cni/commands.ts";
+import { EndpointCommands, type EndpointCommandsOptions } from "../cni/commands.ts";
 import { DeleteQueue } from "../cni/delete-queue.ts";
 import { PodFinder } from "../cni/pods.ts";
 import { replayDelete } from "../cni/replay.ts";
@@ -25,12 +24,18 @@ import type { AgentConfig } from "../config/keys.ts";
 import type { PartHealth } from "@tsilium/runtime";
 import { startFqdn } from "../fqdn/start.ts";
 import type { Health } from "../health.ts";
+import { healthIdentities } from "../health-endpoint/health-endpoint.ts";
+import { makeNodeHealth } from "../health-endpoint/start.ts";
 import { Reidentifier } from "../identity/reidentifier.ts";
+import { openIpam } from "../ipam/open.ts";
+import { PodRoutes } from "../ipam/pod-routes.ts";
+import type { IpamSource } from "../ipam/source.ts";
 import { ApiServerAddresses } from "../ipcache/api-server.ts";
 import { keepEndpointClaims } from "../ipcache/endpoint-claims.ts";
 import { ClaimKeeper } from "../ipcache/keeper.ts";
 import { NodeClaims } from "../ipcache/node-claims.ts";
 import type { Logger } from "@tsilium/runtime";
+import { startExemptions } from "../masquerade/start.ts";
 import type { Metrics } from "../metrics.ts";
 import { keepLocalPorts, NamedPorts, PolicyInputs } from "../policy/inputs/index.ts";
 import { policySettings } from "../policy/settings.ts";
@@ -47,7 +52,6 @@ import { findCgroupRoot } from "../services/datapath-config.ts";
 import { startServices } from "../services/start.ts";
 import type { Startup } from "../startup.ts";
 import type { Watches } from "../watches.ts";
-import { poolProblem } from "./health.ts";
 import { keepHouse } from "./housekeeping.ts";
 import { Kernel } from "./kernel.ts";
 import { checkFacts, knowNode } from "./know.ts";
@@ -84,6 +88,7 @@ export type NodeOptions = {
   readonly discovery: NodeDiscovery;
   readonly publisher: NodePublisher;
   readonly localNode: LocalNode;
+  readonly ipamSource: IpamSource;
 };
 
 export type AgentNode = AsyncDisposable & {
@@ -97,7 +102,7 @@ export type AgentNode = AsyncDisposable & {
 export async function startNode(options: NodeOptions): Promise<AgentNode> {
   const { config, version, nodeName, families, log, startup, stop, health, metrics } = options;
   const { client, watches } = options;
-  const { identities, discovery, publisher, localNode } = options;
+  const { identities, discovery, publisher, localNode, ipamSource } = options;
   const startedAt = new Date().toISOString();
   await using parts = new AsyncDisposableStack();
 
@@ -120,26 +125,31 @@ export async function startNode(options: NodeOptions): Promise<AgentNode> {
   publisher.start();
 
   // What the node is
-  startup.step("waiting for this node's Node and, from the operator, its pod CIDRs");
+  startup.step(`waiting for ${ipamSource.awaited}`);
   const file = join(config["run-dir"], "state", "node.json");
   const facts = await knowNode({ ...options, file });
   const localAddresses = present(facts.ipv4, facts.ipv6);
 
   // Who is on it
   startup.step("restoring endpoints");
-  const ipam = parts.use(
-    new ClusterPool({
-      podCidrs: facts.podCidrs,
-      onExpired: () => metrics.ipamEvents.inc({ action: "expired" }),
+  const ipcache = new Ipcache();
+  const { ipam, poolOf, ...ipamState } = parts.use(
+    openIpam({
+      source: ipamSource,
+      facts,
+      nodes: discovery.table,
+      ipcache,
+      client,
+      metrics,
+      log: log.child({ part: "ipam" }),
+      stop,
     }),
   );
-  for (const router of present(facts.routerIpv4, facts.routerIpv6)) ipam.allocate(router, "router");
   const files = new StateFiles(join(config["run-dir"], "state"));
   const endpoints = new Endpoints(files);
   restoreEndpoints({ files, endpoints, addresses: ipam, identities, log });
 
   // Which address is whose
-  const ipcache = new Ipcache();
   const claims = new ClaimKeeper(ipcache);
   const apiServer = parts.use(new ApiServerAddresses(slices));
   const localIdentities = new LocalIdentities(identities.table);
@@ -181,7 +191,19 @@ export async function startNode(options: NodeOptions): Promise<AgentNode> {
 
   // What makes it so
   startup.step("starting the datapath");
-  const { datapath, interfaces, devices } = parts.use(await Kernel.start({ config, facts, log }));
+  const { datapath, interfaces, devices } = parts.use(
+    await Kernel.start({ config, facts, moreDevices: ipamSource.devices?.() ?? [], log }),
+  );
+  parts.use(
+    startExemptions({
+      config,
+      table: datapath.masquerade,
+      health,
+      log: log.child({ part: "ip-masq-agent" }),
+    }),
+  );
+  const routing = parts.use(Rtnl.open());
+  parts.use(new PodRoutes({ rtnl: routing, facts, endpoints: endpoints.table, log }));
   const loadBalancing = parts.use(
     await startServices({
       config,
@@ -305,7 +327,7 @@ export async function startNode(options: NodeOptions): Promise<AgentNode> {
       endpoints: endpoints.table,
       ipcache,
       localIdentities,
-      podCidrs: facts.podCidrs,
+      podCidrs: () => ipam.podCidrs,
       apiServer: apiServer.table,
       services,
       policy: policy.client,
@@ -330,19 +352,37 @@ export async function startNode(options: NodeOptions): Promise<AgentNode> {
   reconcilers.startKernel();
 
   // What runtimes ask for
-  const commands = new EndpointCommands({
+  const commandOptions: EndpointCommandsOptions = {
     endpoints,
     interfaces,
     pods: new PodFinder({ client, pods, namespaces }),
     labelsOf,
     identities,
     addresses: ipam,
+    families,
+    chainingMode: config["cni-chaining-mode"],
+    poolOf,
     inKernel: (endpoint, signal) => reconcilers.inKernel(endpoint, signal),
     policy: policy.endpoints,
     health: () => health.parts(),
-    problem: () => poolProblem(ipam),
+    problem: () => ipamState.addProblem(),
     log: log.child({ part: "endpoints" }),
-  });
+  };
+  const commands = new EndpointCommands(commandOptions);
+  const checks = parts.use(
+    makeNodeHealth({
+      config,
+      nodeName,
+      addresses: localAddresses,
+      nodes: discovery.table,
+      endpoints,
+      commands: new EndpointCommands({ ...commandOptions, identities: healthIdentities }),
+      onAddresses: (addresses) => localNode.useHealth(addresses),
+      health,
+      metrics,
+      log: log.child({ part: "health" }),
+    }),
+  );
   const remove = (id: number) => commands.remove(id);
   const queue = parts.use(
     new DeleteQueue({
@@ -354,7 +394,9 @@ export async function startNode(options: NodeOptions): Promise<AgentNode> {
   await queue.drain();
   queue.start();
   await adoptRestored({ endpoints, interfaces, remove, log });
+  ipam.restored();
   policy.endpoints.start();
+  checks.start();
 
   // What keeps it clean and tells of it
   parts.use(
@@ -367,6 +409,7 @@ export async function startNode(options: NodeOptions): Promise<AgentNode> {
       datapath,
       endpoints: endpoints.table,
       ipam,
+      ipamHealth: () => ipamState.health(),
       nodes: discovery.table,
       identities: identities.table,
       ipcache: ipcache.table,
@@ -440,6 +483,7 @@ export async function startNode(options: NodeOptions): Promise<AgentNode> {
       services: loadBalancing.views,
       fqdn: fqdn.views,
       proxies,
+      checks: checks.views,
       barrier: new Barrier(watches, [...reconcilers.stages(), fqdn.stage]),
     },
     [Symbol.asyncDispose]: () => held[Symbol.asyncDispose](),

@@ -1,9 +1,9 @@
 // What the routes are made of: the parts of the agent that they ask, and how they answer.
 import type { Endpoint } from "@tsilium/endpoint/model.ts";
 import type { Identity } from "@tsilium/identity/model.ts";
-import type { Allocation } from "@tsilium/ipam/model.ts";
+import type { Ipam } from "@tsilium/ipam/model.ts";
 import type { ExplainedClaim, IpcacheRow } from "@tsilium/ipcache/model.ts";
-import type { Address, Prefix } from "@tsilium/net";
+import type { Address } from "@tsilium/net";
 import type { Node } from "@tsilium/node/model.ts";
 import type { Table } from "@tsilium/tables";
 import type { Barrier } from "../barrier.ts";
@@ -11,6 +11,7 @@ import type { CniService } from "../cni/service.ts";
 import type { FqdnViews } from "../fqdn/start.ts";
 import type { Late } from "../late.ts";
 import type { Metrics } from "../metrics.ts";
+import type { HealthViews } from "../health-endpoint/start.ts";
 import type { PolicyClient } from "../policy/client.ts";
 import type { Whereabouts } from "../policy/ends.ts";
 import type { PolicyState } from "../policy/state.ts";
@@ -33,7 +34,7 @@ export type NodeParts = {
     explain(address: Address): readonly ExplainedClaim[];
   };
   readonly nodes: Table<Node>;
-  readonly ipam: { readonly podCidrs: readonly Prefix[]; dump(): readonly Allocation[] };
+  readonly ipam: Pick<Ipam, "mode" | "podCidrs" | "dump" | "usage">;
   /** This node's underlay addresses. */
   readonly addresses: { readonly ipv4: Address | undefined; readonly ipv6: Address | undefined };
   readonly monitor: Monitor;
@@ -47,6 +48,7 @@ export type NodeParts = {
   readonly services: Pick<ServiceViews, "rows" | "row" | "warnings" | "redirects">;
   readonly fqdn: FqdnViews;
   readonly proxies: Pick<NodeProxies, "view">;
+  readonly checks: HealthViews;
   readonly barrier: Barrier;
 };
 

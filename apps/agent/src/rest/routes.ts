@@ -3,6 +3,7 @@ import type { IpcacheRow } from "@tsilium/ipcache/model.ts";
 import { Address } from "@tsilium/net";
 import { ApiError } from "./error.ts";
 import { fqdnRoutes } from "./fqdn-routes.ts";
+import { healthRoutes } from "./health-routes.ts";
 import { openApiDocument } from "./openapi.ts";
 import { answered, found, json, now, type RoutesOptions, wholeNumber } from "./parts.ts";
 import { policyRoutes } from "./policy-routes.ts";
@@ -20,6 +21,7 @@ export function agentRoutes(options: RoutesOptions): Route[] {
     ...addressRoutes(options),
     ...policyRoutes(options),
     ...fqdnRoutes(options),
+    ...healthRoutes(options),
     ...proxyRoutes(options),
     ...serviceRoutes(options),
     ...streamRoutes(options),
@@ -174,13 +176,22 @@ function addressRoutes({ parts }: RoutesOptions): Route[] {
       handle: () => {
         const { ipam } = now(parts);
         return json({
+          mode: ipam.mode,
           podCIDRs: ipam.podCidrs.map(String),
+          pools: ipam.usage().map(({ pool, family, used, available }) => ({
+            pool,
+            family: `ipv${family}`,
+            used,
+            // Of IPv6 there may be more than a number holds exactly.
+            available: Number(available),
+          })),
           allocations: ipam
             .dump()
             .toSorted((a, b) => a.address.compare(b.address))
-            .map(({ address: taken, owner, expiresAtMs }) => ({
+            .map(({ address: taken, owner, pool, expiresAtMs }) => ({
               address: taken.toString(),
               owner,
+              pool,
               ...(expiresAtMs === undefined
                 ? {}
                 : { expiresAt: new Date(expiresAtMs).toISOString() }),

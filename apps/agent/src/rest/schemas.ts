@@ -59,9 +59,11 @@ export const nodeSchema = object({
   podCIDRs: listOf(text),
 });
 
-const allocationSchema = object({ address: text, owner: text, "expiresAt?": text });
+const allocationSchema = object({ address: text, owner: text, pool: text, "expiresAt?": text });
 export const ipamSchema = object({
+  mode: text,
   podCIDRs: listOf(text),
+  pools: listOf(object({ pool: text, family: text, used: number, available: number })),
   allocations: listOf(allocationSchema),
 });
 
@@ -82,7 +84,11 @@ export const configSchema: Schema = {
   type: "object",
   additionalProperties: object({
     value: {},
-    source: { enum: ["flag", "environment", "config-dir", "default"] },
+    source: {
+      type: "string",
+      pattern: "^(flag|environment|config-dir|default|cilium-node-config:.+)$",
+      description: "a CiliumNodeConfig with its namespace and name, where it is of one",
+    },
     kind: text,
     help: text,
   }),

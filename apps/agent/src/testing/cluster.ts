@@ -23,7 +23,10 @@ export type ClusterOptions = {
   readonly pools?: Readonly<Record<string, string>>;
   /** The agent to run; its source when absent. */
   readonly agent?: string;
+  /** What is written while agents start and wait for it; the Nodes are there. */
+  readonly prepare?: (client: KubeClient) => Promise<void>;
 };
+
 export class TestCluster implements AsyncDisposable {
   readonly folder: string;
   readonly topology: Topology;
@@ -94,6 +97,8 @@ export class TestCluster implements AsyncDisposable {
         ...options.pools,
         "bpf-root": join(bpffs, name),
         "log-level": "debug",
+        // A pod's every trace is counted here; nodes do not probe each other meanwhile.
+        "enable-health-checking": "false",
         ...options.config,
       };
       const node = new TestNode({
@@ -106,7 +111,7 @@ export class TestCluster implements AsyncDisposable {
       cleanUp.defer(() => node.stop("SIGKILL"));
       nodes.push(node);
     }
-    await Promise.all(nodes.map((node) => node.start()));
+    await Promise.all([options.prepare?.(client), ...nodes.map((node) => node.start())]);
     return new TestCluster({ folder, topology, client, nodes, ...api, cleanUp: cleanUp.move() });
   }
 
@@ -116,10 +121,14 @@ export class TestCluster implements AsyncDisposable {
   }
 
   /** A Pod on a node, as scheduled; no kubelet runs here. */
-  async createPod(name: string, labels: Record<string, string>, node = "node-1"): Promise<Pod> {
+  async createPod(
+    name: string,
+    metadata: Pick<Pod["metadata"], "labels" | "annotations">,
+    node = "node-1",
+  ): Promise<Pod> {
     const signal = AbortSignal.timeout(5000);
     const pod: Pod = {
-      metadata: { name, namespace: "default", labels },
+      metadata: { name, namespace: "default", ...metadata },
       spec: {
         nodeName: node,
         containers: [

@@ -20,6 +20,9 @@ export type CniOptions = {
   readonly name?: string;
   readonly prevResult?: unknown;
   readonly ipam?: unknown;
+  readonly "chaining-mode"?: string;
+  /** CNI_PATH; default: where our plugin is. */
+  readonly path?: string;
   readonly "cni.dev/valid-attachments"?: unknown;
 };
 
@@ -78,7 +81,7 @@ export class TestNode {
 
   /** Runs the plugin as a runtime would. */
   async cni(command: string, containerId: string, options: CniOptions = {}): Promise<CniAnswer> {
-    const { netns = "", ifName = "eth0", args = "", stdin, ...config } = options;
+    const { netns = "", ifName = "eth0", args = "", path = binaries, stdin, ...config } = options;
     const plugin = this.netns.run(() =>
       spawn(join(binaries, "tsilium-cni"), [], {
         env: {
@@ -87,7 +90,7 @@ export class TestNode {
           CNI_NETNS: netns,
           CNI_IFNAME: ifName,
           CNI_ARGS: args,
-          CNI_PATH: binaries,
+          CNI_PATH: path,
         },
         stdio: ["pipe", "pipe", "inherit"],
       }),

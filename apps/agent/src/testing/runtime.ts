@@ -27,7 +27,9 @@ export class Runtime implements AsyncDisposable {
   }
 
   /** A cluster of one node, whose agent lets new identities count almost at once. */
-  static async up(options: Pick<ClusterOptions, "pools" | "config"> = {}): Promise<Runtime> {
+  static async up(
+    options: Pick<ClusterOptions, "pools" | "config" | "prepare"> = {},
+  ): Promise<Runtime> {
     const config = { "identity-change-grace-period": "100ms", ...options.config };
     return new Runtime(await TestCluster.up({ ...options, config }));
   }
@@ -37,10 +39,13 @@ export class Runtime implements AsyncDisposable {
   }
 
   /** A Pod and its namespace, not attached yet. */
-  async pod(labels: Record<string, string> = { app: "test" }): Promise<TestPod> {
+  async pod(
+    labels: Record<string, string> = { app: "test" },
+    annotations: Record<string, string> = {},
+  ): Promise<TestPod> {
     const number = ++this.#pods;
     const name = `pod-${number}`;
-    const pod = await this.cluster.createPod(name, labels, this.node.name);
+    const pod = await this.cluster.createPod(name, { labels, annotations }, this.node.name);
     const netns = this.cluster.topology.netns(name);
     const options = { netns: netns.path, args: podArgs(pod) };
     return { id: `container-${number}`, netns, name, options };

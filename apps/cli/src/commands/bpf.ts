@@ -36,6 +36,13 @@ export function registerBpfCommands(program: Command): void {
   );
   list(
     bpf,
+    "ipmasq",
+    "destinations that pods reach with their own address",
+    (maps) => maps.masquerade.list().map((cidr) => ({ cidr: cidr.toString() })),
+    [["CIDR", ({ cidr }) => cidr]],
+  );
+  list(
+    bpf,
     "ipcache",
     "address -> identity",
     (maps) => maps.ipcache.list().map(ipcacheRow),

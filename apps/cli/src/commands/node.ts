@@ -15,6 +15,7 @@ const nodeColumns: readonly Column<NodeView>[] = [
 const allocationColumns: readonly Column<IpamView["allocations"][number]>[] = [
   ["ADDRESS", (row) => row.address],
   ["OWNER", (row) => row.owner],
+  ["POOL", (row) => row.pool],
   ["EXPIRES", (row) => row.expiresAt ?? "-"],
 ];
 

@@ -13,12 +13,17 @@ import {
   words,
 } from "@tsilium/runtime/config.ts";
 import type { PodCidrPool } from "../pod-cidrs/decide.ts";
+import { eniContradictions, eniKeys } from "./eni-keys.ts";
+import { identityGcKeys } from "./identity-gc-keys.ts";
+import { ipamKeys, poolContradictions } from "./ipam-keys.ts";
+import { leaderContradictions, leaderKeys } from "./leader-keys.ts";
 
 export const keys = {
   kubeconfig: text("", "kubeconfig file; empty: the pod's service account"),
+  "cluster-name": text("default", "name of the cluster, in tags of what is made in a cloud"),
   "enable-ipv4": flag(true, "give nodes IPv4 pod CIDRs"),
   "enable-ipv6": flag(true, "give nodes IPv6 pod CIDRs"),
-  ipam: choice("cluster-pool", ["cluster-pool"], "who hands out pod CIDRs"),
+  ...ipamKeys,
   "cluster-pool-ipv4-cidr": words("IPv4 ranges for pod CIDRs; empty: 10.0.0.0/8"),
   "cluster-pool-ipv4-mask-size": wholeNumber(24, [8, 30], "length of a node's IPv4 pod CIDR"),
   "cluster-pool-ipv6-cidr": words("IPv6 ranges for pod CIDRs; empty: fd00::/56"),
@@ -27,6 +32,9 @@ export const keys = {
     300_000,
     "time between sweeps of CiliumEndpoints without a pod; 0: none",
   ),
+  ...eniKeys,
+  ...identityGcKeys,
+  ...leaderKeys,
   "enable-node-selector-labels": flag(
     false,
     "nodes have identities of their labels: policies may name nodes by them",
@@ -107,6 +115,12 @@ export function podCidrPools(config: OperatorConfig): PodCidrPool[] {
 
 /** Settings that are fine one by one and senseless together. */
 function contradictions(config: OperatorConfig): string[] {
+  const ofPools = poolContradictions(config);
+  if (ofPools.length > 0) return ofPools;
+  const ofLeaders = leaderContradictions(config);
+  if (ofLeaders.length > 0) return ofLeaders;
+  const ofEni = eniContradictions(config);
+  if (ofEni.length > 0) return ofEni;
   if (!config["enable-ipv4"] && !config["enable-ipv6"])
     return ["enable-ipv4 and enable-ipv6 are both false: nodes would have no pod CIDR"];
   if (!/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(config["policy-secrets-namespace"]))

@@ -1,4 +1,5 @@
 // CiliumNode: one per node; its agent writes addresses, the operator pod CIDRs.
+import { eniSpec, eniStatus, releaseIps } from "./cilium-node-eni.ts";
 import { ageColumn, define, described, list, object, record, text, whole } from "./schema.ts";
 
 const addressPair = object({ ipv4: text, ipv6: text });
@@ -59,9 +60,12 @@ export const ciliumNode = define({
       nodeidentity: described("security identity of the node", whole),
       bootid: text,
       "instance-id": text,
+      eni: eniSpec,
     }),
     status: object({
+      eni: eniStatus,
       ipam: object({
+        "release-ips": releaseIps,
         used: described(
           "addresses in use, by address",
           record(object({ owner: text, resource: text })),

@@ -13,11 +13,14 @@ import { ciliumLoadBalancerIpPool } from "./cilium-load-balancer-ip-pool.ts";
 import { ciliumLocalRedirectPolicy } from "./cilium-local-redirect-policy.ts";
 import { ciliumClusterwideNetworkPolicy, ciliumNetworkPolicy } from "./cilium-network-policy.ts";
 import { ciliumNode } from "./cilium-node.ts";
+import { ciliumNodeConfig } from "./cilium-node-config.ts";
+import { ciliumPodIpPool } from "./cilium-pod-ip-pool.ts";
 import { clusterNetworkPolicy } from "./cluster-network-policy.ts";
 import { schemaVersion, schemaVersionLabel } from "./schema.ts";
 
 export const definitions: readonly CustomResourceDefinition[] = [
   ciliumNode,
+  ciliumNodeConfig,
   ciliumEndpoint,
   ciliumIdentity,
   ciliumNetworkPolicy,
@@ -26,6 +29,7 @@ export const definitions: readonly CustomResourceDefinition[] = [
   clusterNetworkPolicy,
   ciliumLoadBalancerIpPool,
   ciliumLocalRedirectPolicy,
+  ciliumPodIpPool,
 ];
 
 /** Definitions of the kinds that policies are written in. */

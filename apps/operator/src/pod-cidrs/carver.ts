@@ -5,6 +5,7 @@ import { Prefix } from "@tsilium/net";
 import type { Operations, Table } from "@tsilium/tables";
 import type { Logger } from "@tsilium/runtime";
 import { decidePodCidrs, type NodePodCidrs, type PodCidrPool } from "./decide.ts";
+import { reportNodeError } from "./report.ts";
 
 export type PodCidrCarverOptions = {
   readonly client: KubeClient;
@@ -54,7 +55,7 @@ export class PodCidrCarver {
       avoided: avoided(),
     });
     if (podCidrs.length > mine.podCidrs.length) await this.#give(node, podCidrs, signal);
-    await this.#report(node, error, signal);
+    await reportNodeError(this.#options.client, node, { error, signal });
     if (error !== undefined) throw new PodCidrError(`${mine.name}: ${error}`);
   }
 
@@ -70,15 +71,6 @@ export class PodCidrCarver {
       signal,
     });
     log.info({ node: name, podCidrs: podCidrs.map(String) }, "gave pod CIDRs to a node");
-  }
-
-  async #report(node: CiliumNode, error: string | undefined, signal: AbortSignal): Promise<void> {
-    const reported = node.status?.ipam?.["operator-status"]?.error ?? "";
-    if (reported === (error ?? "")) return;
-    await this.#options.client.patchStatus(resources.ciliumNodes, node.metadata.name ?? "", {
-      status: { ipam: { "operator-status": { error: error ?? null } } },
-      signal,
-    });
   }
 
   #nodes(): NodePodCidrs[] {

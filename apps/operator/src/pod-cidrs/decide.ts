@@ -103,7 +103,11 @@ function firstFreeIn(
   return block;
 }
 
-function findConflict(node: NodePodCidrs, others: readonly NodePodCidrs[]): string | undefined {
+/** Why a node may not have what it has: another one, older, has some of it too. */
+export function findConflict(
+  node: NodePodCidrs,
+  others: readonly NodePodCidrs[],
+): string | undefined {
   for (const other of others) {
     for (const mine of node.podCidrs) {
       const theirs = other.podCidrs.find((prefix) => prefix.overlaps(mine));

@@ -1,5 +1,5 @@
-// Reads the configuration: flags, then environment, then a folder with one file per key (a mounted
-// ConfigMap), then defaults; the first that has a key wins. Every problem is reported, not just the first.
+// Reads the configuration: flags, then environment, then what overrides the folder, then a folder with one file per key (a
+// mounted ConfigMap), then defaults; the first that has a key wins. Every problem is reported, not just the first.
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { suggest } from "./suggest.ts";
@@ -12,11 +12,22 @@ export type ValuesOf<K extends Keys> = {
   readonly [Name in keyof K]: K[Name] extends Key<infer T> ? T : never;
 };
 
-export type ConfigSource = "flag" | "environment" | "config-dir" | "default";
+/** The object that a value comes from, where it is one: "cilium-node-config:kube-system/fast". */
+export type OverrideSource = `cilium-node-config:${string}`;
+export type ConfigSource = "flag" | "environment" | OverrideSource | "config-dir" | "default";
+
+/** A setting for this process that stands above the folder, which is the same for all. */
+export type Override = {
+  readonly key: string;
+  readonly text: string;
+  readonly source: OverrideSource;
+};
 
 export type LoadedKeys<K extends Keys> = {
   readonly values: ValuesOf<K>;
   readonly sources: Readonly<Record<keyof K, ConfigSource>>;
+  /** Overrides that are not in force, a sentence each that says why. */
+  readonly ignored: readonly string[];
 };
 
 export type LoadOptions<K extends Keys> = {
@@ -25,6 +36,8 @@ export type LoadOptions<K extends Keys> = {
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Environment and folder also hold keys of others, which are no errors. An unknown flag always is one. */
   readonly shared: boolean;
+  /** Strongest first. One that cannot be used is reported and passed over: the rest of the process's settings stand. */
+  readonly overrides?: readonly Override[];
   /** Settings that are fine one by one and senseless together, a sentence each. */
   readonly contradictions: (values: ValuesOf<K>) => readonly string[];
 };
@@ -59,15 +72,20 @@ export function loadKeys<K extends Keys>(keys: K, options: LoadOptions<K>): Load
   const problems: string[] = [];
   const flags = readFlags(keys, args, problems);
   const folder = flags.find(({ key }) => key === configDirFlag)?.text;
+  const ignored: string[] = [];
   const around = [
     ...readEnvironment(keys, environment),
+    ...readOverrides(keys, options.overrides ?? [], ignored),
     ...(folder === undefined ? [] : readFolder(folder, problems)),
   ];
   const settings = [
     ...flags.filter(({ key }) => key !== configDirFlag),
     ...(shared ? around.filter(({ key }) => Object.hasOwn(keys, key)) : around),
   ];
-  const loaded = apply(keys, settings, problems);
+  const loaded = { ...apply(keys, settings, problems), ignored };
+  for (const { key, source, where } of settings.filter(isOverride))
+    if (loaded.sources[key] !== source)
+      ignored.push(`${where}: ${key}: the ${loaded.sources[key]} is stronger`);
   if (problems.length === 0) problems.push(...contradictions(loaded.values));
   if (problems.length > 0) throw new ConfigError(problems);
   return loaded;
@@ -96,7 +114,7 @@ function apply<K extends Keys>(
   keys: K,
   settings: readonly Setting[],
   problems: string[],
-): LoadedKeys<K> {
+): Omit<LoadedKeys<K>, "ignored"> {
   const values: Record<string, unknown> = {};
   const sources: Record<string, ConfigSource> = {};
   for (const [name, key] of Object.entries(keys)) {
@@ -123,6 +141,33 @@ function apply<K extends Keys>(
   for (const [name, { follows }] of Object.entries(keys))
     if (follows !== undefined && sources[name] === "default") values[name] = values[follows];
   return { values: values as ValuesOf<K>, sources: sources as Record<keyof K, ConfigSource> };
+}
+
+function isOverride({ source }: Setting): boolean {
+  return source.startsWith("cilium-node-config:");
+}
+
+/** Only what can be used: a process must not fail to start for what somebody wrote into an object. */
+function readOverrides(
+  keys: Keys,
+  overrides: readonly Override[],
+  ignored: string[],
+): readonly Setting[] {
+  return overrides.flatMap(({ key, text, source }) => {
+    const setting: Setting = { key, text: text.trim(), source, where: source };
+    const known = keyOf(keys, key);
+    if (!known) {
+      ignored.push(unknownKey(keys, setting));
+      return [];
+    }
+    try {
+      known.parse(setting.text);
+      return [setting];
+    } catch (error) {
+      ignored.push(`${source}: ${key}: ${(error as Error).message}, got "${setting.text}"`);
+      return [];
+    }
+  });
 }
 
 function readFlags(keys: Keys, args: readonly string[], problems: string[]): Setting[] {
