@@ -106,7 +106,7 @@ function bundleSteps(): Step[] {
     {
       output: "dist/js",
       inputs: sources,
-      command: `rolldown, lazy http: ${JSON.stringify(entries)}`,
+      command: `rolldown, lazy http, ES modules: ${JSON.stringify(entries)}`,
       run: () => bundle(entries),
     },
   ];
@@ -146,6 +146,8 @@ async function bundle(entries: Record<string, string>): Promise<void> {
     platform: "node",
     // Native: koffi ships a prebuilt addon that must stay a file of its own.
     external: ["koffi"],
+    // What is imported of AWS's client, not all of it: only its ES modules can be told apart. 2.5 MB become 0.4.
+    resolve: { mainFields: ["module", "main"] },
     plugins: [lazyHttp],
     onLog: (level, log, defaultHandler) => {
       if (log.code !== "CIRCULAR_DEPENDENCY") defaultHandler(level, log);

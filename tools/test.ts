@@ -20,18 +20,15 @@ const endToEnd = ["tests/e2e/**/*.test.ts", "apps/ui/tests/*.e2e.ts"];
 const alone =
   /\/(churn|faults|policy-restart|hubble-load|policy-revocation|services-scale|upgrade|restart|l7-faults)\.test\.ts$|\/performance\.e2e\.ts$/;
 
+const kernelTests = ["bpf", "packages", "apps"].map((folder) => `${folder}/**/*.root.test.ts`);
+/** What counts events a second, or measures: not beside others either. */
+const timed =
+  /(tests\/events|fairness|pod-interface|relay\/processes|testkit\/src\/topology)\.root\.test\.ts$/;
+
 const all: Stage[] = [
   { name: "check", command: ["node", "tools/check.ts"], counted: true },
-  {
-    name: "kernel tests",
-    tests: {
-      include: [
-        "bpf/tests/**/*.root.test.ts",
-        "packages/**/*.root.test.ts",
-        "apps/**/*.root.test.ts",
-      ],
-    },
-  },
+  { name: "kernel tests", tests: { include: kernelTests, exclude: timed }, atOnce: 2 },
+  { name: "kernel tests, one at a time", tests: { include: kernelTests, only: timed } },
   {
     name: "end-to-end",
     tests: { include: [...endToEnd], exclude: alone },

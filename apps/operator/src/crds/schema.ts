@@ -106,7 +106,7 @@ export type DefinitionOptions = {
 };
 
 /** Version of our schemas: an operator replaces definitions of older ones and leaves newer ones alone. */
-export const schemaVersion = "1.0.0";
+export const schemaVersion = "1.1.0";
 export const schemaVersionLabel = "io.cilium.k8s.crd.schema.version";
 
 /** A definition, unless it says otherwise in group cilium.io, version v2. */
