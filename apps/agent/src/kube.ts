@@ -3,7 +3,8 @@ import { KubeClient } from "@tsilium/kube";
 import type { AgentConfig } from "./config/keys.ts";
 
 export function kubeClient(config: AgentConfig): KubeClient {
+  const named = { userAgent: "tsilium-agent" };
   return config.kubeconfig === ""
-    ? KubeClient.inCluster()
-    : KubeClient.fromKubeconfig(config.kubeconfig);
+    ? KubeClient.inCluster(named)
+    : KubeClient.fromKubeconfig(config.kubeconfig, named);
 }

@@ -55,6 +55,7 @@ const client = new KubeClient({
   server: server.origin,
   ca: pki.ca,
   token: controllerToken,
+  userAgent: "kube-controller-manager",
 });
 const controllers = options.controllers
   ? Controllers.start({ client, log, apiEndpoints: options.advertise })

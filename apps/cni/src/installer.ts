@@ -56,16 +56,21 @@ export function conflist(
  * @throws NodeJS.ErrnoException when a folder cannot be made or written.
  */
 export function installCni(installation: CniInstallation): void {
-  mkdirSync(installation.binDir, { recursive: true });
+  installPrograms(installation);
   mkdirSync(installation.confDir, { recursive: true });
+  if (installation.exclusive) setOthersAside(installation.confDir);
+  writeConflist(installation);
+}
+
+/** The plugin alone, for a configuration that somebody else writes. @throws as installCni */
+export function installPrograms(installation: Pick<CniInstallation, "plugin" | "binDir">): void {
+  mkdirSync(installation.binDir, { recursive: true });
   replaceFile(
     join(installation.binDir, pluginName),
     (draft) => copyFileSync(installation.plugin, draft),
     0o755,
   );
   installLoopback(installation);
-  if (installation.exclusive) setOthersAside(installation.confDir);
-  writeConflist(installation);
 }
 
 /**
@@ -91,7 +96,7 @@ export function uninstallCni(confDir: string): void {
 }
 
 /** Ours, which is built beside the plugin, where the host has none: one that is there is somebody else's. */
-function installLoopback({ plugin, binDir }: CniInstallation): void {
+function installLoopback({ plugin, binDir }: Pick<CniInstallation, "plugin" | "binDir">): void {
   const ours = join(dirname(plugin), loopbackName);
   const target = join(binDir, loopbackName);
   if (!existsSync(ours) || existsSync(target)) return;

@@ -245,7 +245,13 @@ export class Lab {
 
   async #connect(pki: Pki, port: number): Promise<KubeClient> {
     const { cert, key } = await pki.client("kubelet", ["system:masters"]);
-    return new KubeClient({ server: `https://127.0.0.1:${port}`, ca: pki.ca, cert, key });
+    return new KubeClient({
+      server: `https://127.0.0.1:${port}`,
+      ca: pki.ca,
+      cert,
+      key,
+      userAgent: "kubelet",
+    });
   }
 
   #nodeReady(node: NodeLayout, ready: boolean): void {

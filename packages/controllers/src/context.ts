@@ -15,9 +15,12 @@ export class Caches {
   readonly services;
   readonly serviceAccounts;
   readonly endpointSlices;
+  readonly endpoints;
   readonly deployments;
   readonly replicaSets;
   readonly daemonSets;
+  readonly statefulSets;
+  readonly controllerRevisions;
   readonly jobs;
   readonly leases;
   readonly definitions;
@@ -38,9 +41,12 @@ export class Caches {
     this.services = cache(resources.services, { selector: selectorTerm });
     this.serviceAccounts = cache(resources.serviceAccounts);
     this.endpointSlices = cache(resources.endpointSlices, { service: serviceOfSlice });
+    this.endpoints = cache(resources.endpoints);
     this.deployments = cache(resources.deployments);
     this.replicaSets = cache(resources.replicaSets);
     this.daemonSets = cache(resources.daemonSets);
+    this.statefulSets = cache(resources.statefulSets);
+    this.controllerRevisions = cache(resources.controllerRevisions);
     this.jobs = cache(resources.jobs);
     this.leases = cache(resources.leases);
     this.definitions = cache(resources.customResourceDefinitions);

@@ -6,12 +6,16 @@ import { DaemonSetController } from "./daemon-set.ts";
 import { DefinitionController } from "./definition.ts";
 import { DeploymentController } from "./deployment.ts";
 import { JobController } from "./job.ts";
-import { EndpointSliceController, publishApiEndpoints } from "./endpoint-slice.ts";
+import { publishApiEndpoints } from "./api-endpoints.ts";
+import { EndpointMirror } from "./endpoint-mirror.ts";
+import { EndpointSliceController } from "./endpoint-slice.ts";
+import { EndpointsController } from "./endpoints.ts";
 import { GarbageCollector } from "./garbage.ts";
 import { NamespaceController } from "./namespace.ts";
 import { NodeController, type NodeOptions } from "./node.ts";
 import { ReplicaSetController } from "./replica-set.ts";
 import { Scheduler } from "./scheduler.ts";
+import { StatefulSetController } from "./stateful-set.ts";
 
 export type ControllerOptions = {
   readonly client: KubeClient;
@@ -38,8 +42,11 @@ export class Controllers {
       new ReplicaSetController(context),
       new DeploymentController(context),
       new DaemonSetController(context),
+      new StatefulSetController(context),
       new JobController(context),
       new EndpointSliceController(context),
+      new EndpointsController(context),
+      new EndpointMirror(context),
       new DefinitionController(context),
       new GarbageCollector(context),
     ];

@@ -2,6 +2,7 @@
 import {
   objectKey,
   resources,
+  type ControllerRevision,
   type DaemonSet,
   type Node,
   type Pod,
@@ -9,15 +10,13 @@ import {
 } from "@tsilium/kube";
 import type { Context } from "./context.ts";
 import { Controller } from "./controller.ts";
-import { templateHash } from "./deployment.ts";
 import { isNamespaceGone } from "./failures.ts";
 import { isActive, isReady, isTerminating, keyOfController } from "./objects.ts";
 import { matchesNode, repellingTaint } from "./placement.ts";
-import { podFrom } from "./replica-set.ts";
+import { msUntilAvailable, podFrom } from "./replica-set.ts";
 import { share } from "./rollout.ts";
 import { writeStatus } from "./status.ts";
-
-const hashLabel = "controller-revision-hash";
+import { hashLabel, hashOf, TemplateHistory } from "./template-history.ts";
 
 /** A daemon's pods are to run where ordinary ones must not. */
 const tolerations: readonly Toleration[] = [
@@ -37,8 +36,11 @@ type Plan = {
 };
 
 export class DaemonSetController extends Controller {
+  readonly #history: TemplateHistory;
+
   constructor(context: Context) {
     super(context, { name: "daemonset" });
+    this.#history = new TemplateHistory(context, "DaemonSet");
   }
 
   protected watch(): void {
@@ -59,11 +61,29 @@ export class DaemonSetController extends Controller {
     const { caches } = this.context;
     const set = caches.daemonSets.get(key);
     if (!set?.metadata.uid || isTerminating(set)) return;
+    const revision = await this.#revision(set);
+    if (!revision) return;
+    const hash = hashOf(revision);
     const active = caches.pods.ownedBy(set.metadata.uid).filter(isActive);
-    const plan = planFor(set, [...caches.nodes.table.values()], active);
+    const plan = planFor(set, { nodes: [...caches.nodes.table.values()], active, hash });
     await this.#remove(plan.remove);
-    await this.#create(set, plan.create);
-    await this.#writeStatus(set, plan.wanted);
+    await this.#create(set, plan.create, hash);
+    await this.#writeStatus(set, plan.wanted, hash);
+    const hashes = new Set(active.map((pod) => pod.metadata.labels?.[hashLabel]));
+    const inUse = this.#history
+      .of(set)
+      .filter((each) => each === revision || hashes.has(hashOf(each)));
+    await this.#history.forget(set, new Set(inUse.map(({ metadata }) => metadata.name)));
+  }
+
+  /** Undefined: its namespace ends. */
+  async #revision(set: DaemonSet): Promise<ControllerRevision | undefined> {
+    try {
+      return await this.#history.current(set);
+    } catch (error) {
+      if (isNamespaceGone(error)) return undefined;
+      throw error;
+    }
   }
 
   async #remove(pods: readonly Pod[]): Promise<void> {
@@ -79,7 +99,7 @@ export class DaemonSetController extends Controller {
     await caches.pods.seenDeleted(pods);
   }
 
-  async #create(set: DaemonSet, nodeNames: readonly string[]): Promise<void> {
+  async #create(set: DaemonSet, nodeNames: readonly string[], hash: string): Promise<void> {
     const { client, caches, signal } = this.context;
     const template = podFrom(set.spec.template, { owner: set, kind: "DaemonSet" });
     const results = await Promise.allSettled(
@@ -90,7 +110,7 @@ export class DaemonSetController extends Controller {
             ...template,
             metadata: {
               ...template.metadata,
-              labels: { ...template.metadata.labels, [hashLabel]: templateHash(set.spec.template) },
+              labels: { ...template.metadata.labels, [hashLabel]: hash },
             },
             spec: {
               ...template.spec,
@@ -109,20 +129,23 @@ export class DaemonSetController extends Controller {
     if (failed && !isNamespaceGone(failed.reason)) throw failed.reason;
   }
 
-  async #writeStatus(set: DaemonSet, wanted: readonly string[]): Promise<void> {
+  async #writeStatus(set: DaemonSet, wanted: readonly string[], hash: string): Promise<void> {
     const { caches } = this.context;
     const active = caches.pods.ownedBy(set.metadata.uid ?? "").filter(isActive);
     const there = active.filter((pod) => wanted.includes(pod.spec.nodeName ?? ""));
-    const ready = there.filter(isReady).length;
-    const hash = templateHash(set.spec.template);
+    const ready = there.filter(isReady);
+    const waits = ready.map((pod) => msUntilAvailable(pod, set.spec.minReadySeconds ?? 0));
+    const longest = Math.max(0, ...waits);
+    if (longest > 0) this.queue.addAfter(objectKey(set), longest);
+    const available = waits.filter((ms) => ms <= 0).length;
     const status = {
       observedGeneration: set.metadata.generation ?? 0,
       desiredNumberScheduled: wanted.length,
       currentNumberScheduled: there.length,
       numberMisscheduled: active.length - there.length,
-      numberReady: ready,
-      numberAvailable: ready,
-      numberUnavailable: wanted.length - ready,
+      numberReady: ready.length,
+      numberAvailable: available,
+      numberUnavailable: wanted.length - available,
       updatedNumberScheduled: there.filter((pod) => pod.metadata.labels?.[hashLabel] === hash)
         .length,
     };
@@ -131,7 +154,10 @@ export class DaemonSetController extends Controller {
 }
 
 /** What one look at the world demands: which nodes lack their pod, and which pods must go. */
-function planFor(set: DaemonSet, nodes: readonly Node[], active: readonly Pod[]): Plan {
+function planFor(
+  set: DaemonSet,
+  { nodes, active, hash }: { nodes: readonly Node[]; active: readonly Pod[]; hash: string },
+): Plan {
   const spec = set.spec.template.spec;
   const wanted = nodes
     .filter((node) => matchesNode(spec, node))
@@ -148,19 +174,28 @@ function planFor(set: DaemonSet, nodes: readonly Node[], active: readonly Pod[])
     else create.push(name);
     remove.push(...surplus);
   }
-  return { create, remove: [...remove, ...outdated(set, kept, wanted.length)], wanted };
+  return {
+    create,
+    remove: [...remove, ...outdated(set, kept, { wantedCount: wanted.length, hash })],
+    wanted,
+  };
 }
 
 /** Pods of an earlier template, as many as may be missing at once. */
-function outdated(set: DaemonSet, kept: readonly Pod[], wantedCount: number): Pod[] {
+function outdated(
+  set: DaemonSet,
+  kept: readonly Pod[],
+  { wantedCount, hash }: { readonly wantedCount: number; readonly hash: string },
+): Pod[] {
   if (set.spec.updateStrategy?.type === "OnDelete") return [];
-  const hash = templateHash(set.spec.template);
   const old = kept.filter((pod) => pod.metadata.labels?.[hashLabel] !== hash);
   const mayLack = Math.max(
     1,
     share(set.spec.updateStrategy?.rollingUpdate?.maxUnavailable ?? 1, wantedCount, "up"),
   );
-  const lacking = wantedCount - kept.filter(isReady).length;
+  const isAvailable = (pod: Pod) =>
+    isReady(pod) && msUntilAvailable(pod, set.spec.minReadySeconds ?? 0) <= 0;
+  const lacking = wantedCount - kept.filter(isAvailable).length;
   const broken = old.filter((pod) => !isReady(pod));
   const working = old.filter(isReady).slice(0, Math.max(0, mayLack - lacking));
   return [...broken, ...working];

@@ -3,7 +3,6 @@
 import {
   apiVersionOf,
   type EndpointPort,
-  KubeError,
   objectKey,
   resources,
   type EndpointSlice,
@@ -182,7 +181,8 @@ export class EndpointSliceController extends Controller {
   }
 }
 
-function isOurs(slice: EndpointSlice): boolean {
+/** Made from the pods behind a service, by this controller. */
+export function isOurs(slice: EndpointSlice): boolean {
   return (
     slice.metadata.labels?.[managerLabel] === manager &&
     slice.metadata.labels[serviceNameLabel] !== undefined
@@ -237,31 +237,4 @@ function sliceFor(service: Service, { family, ports, endpoints, labels }: Wanted
     endpoints,
     ports,
   };
-}
-
-/** The service "kubernetes" has no pods: its slice lists where the API server can be reached. */
-export async function publishApiEndpoints(
-  context: Pick<Context, "client" | "signal">,
-  endpoints: readonly { readonly address: string; readonly port: number }[],
-): Promise<void> {
-  const first = endpoints.find((endpoint) => !endpoint.address.includes(":"));
-  if (!first) return;
-  const slice: EndpointSlice = {
-    metadata: {
-      name: "kubernetes",
-      namespace: "default",
-      labels: { [serviceNameLabel]: "kubernetes" },
-    },
-    addressType: "IPv4",
-    endpoints: endpoints
-      .filter((endpoint) => !endpoint.address.includes(":") && endpoint.port === first.port)
-      .map(({ address }) => ({ addresses: [address], conditions: { ready: true } })),
-    ports: [{ name: "https", protocol: "TCP", port: first.port }],
-  };
-  try {
-    await context.client.create(resources.endpointSlices, slice, { signal: context.signal });
-  } catch (error) {
-    if (!KubeError.isAlreadyExists(error)) throw error;
-    await context.client.replace(resources.endpointSlices, slice, { signal: context.signal });
-  }
 }

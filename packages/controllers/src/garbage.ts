@@ -13,14 +13,16 @@ import { resourceOf } from "./definition.ts";
 import { isOvertaken } from "./failures.ts";
 import { isTerminating } from "./objects.ts";
 
-/** Kept of a custom resource: who it is, and who owns it. */
-const metadataOnly = (object: KubeObject): KubeObject => ({
-  metadata: {
-    ...object.metadata,
-    labels: {},
-    annotations: {},
-  },
-});
+/** Kept of a custom resource: who it is, who owns it, and whether it goes. */
+function metadataOnly({ metadata }: KubeObject): KubeObject {
+  const { name, namespace, uid, resourceVersion, deletionTimestamp } = metadata;
+  const { ownerReferences, finalizers } = metadata;
+  const kept = { name, namespace, uid, resourceVersion, deletionTimestamp };
+  const present = Object.entries({ ...kept, ownerReferences, finalizers }).filter(
+    ([, value]) => value !== undefined,
+  );
+  return { metadata: Object.fromEntries(present) };
+}
 
 type Known = { readonly resource: Resource; readonly object: KubeObject };
 

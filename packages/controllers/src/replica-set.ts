@@ -3,6 +3,7 @@ import {
   apiVersionOf,
   objectKey,
   resources,
+  type KubeObject,
   type Pod,
   type PodTemplateSpec,
   type ReplicaSet,
@@ -98,7 +99,7 @@ export class ReplicaSetController extends Controller {
 }
 
 /** Until a ready pod has been ready for long enough; times of conditions are whole seconds. */
-function msUntilAvailable(pod: Pod, minReadySeconds: number): number {
+export function msUntilAvailable(pod: Pod, minReadySeconds: number): number {
   if (minReadySeconds === 0) return 0;
   const since = Date.parse(conditionOf(pod, "Ready")?.lastTransitionTime ?? "") || 0;
   return since + minReadySeconds * 1000 - Date.now();
@@ -107,7 +108,10 @@ function msUntilAvailable(pod: Pod, minReadySeconds: number): number {
 /** A pod as a template wants it, owned by what carries the template. */
 export function podFrom(
   template: PodTemplateSpec,
-  of: { readonly owner: ReplicaSet; readonly kind: "ReplicaSet" | "DaemonSet" },
+  of: {
+    readonly owner: KubeObject;
+    readonly kind: "ReplicaSet" | "DaemonSet" | "StatefulSet";
+  },
 ): Pod {
   const { owner, kind } = of;
   return {

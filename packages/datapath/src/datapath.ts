@@ -4,7 +4,8 @@ import { TypedMap } from "@tsilium/ebpf";
 import type { BpfMap } from "@tsilium/ebpf";
 import { Rtnl } from "@tsilium/netlink";
 import { Conntrack } from "./tables/conntrack.ts";
-import { ensureDevices, nodeAddresses } from "./node/devices.ts";
+import { ensureDevices, ensureSysctls, nodeAddresses, underlayDevices } from "./node/devices.ts";
+import { DatapathError } from "./errors.ts";
 import { Endpoints } from "./tables/endpoints.ts";
 import { EventRings } from "./tables/event-rings.ts";
 import { EventStream } from "./tables/event-stream.ts";
@@ -67,7 +68,7 @@ export class Datapath implements Disposable {
   readonly routes: NodeRoutes;
   /** Where the node's proxies are hooked; to be attached before the first one starts. */
   readonly proxies: ProxyHooks;
-  readonly #parts: Parts;
+  #parts: Parts;
   #running: Generation;
   readonly #runtime: RuntimeSwitch;
   readonly #rings: EventRings;
@@ -151,6 +152,33 @@ export class Datapath implements Disposable {
     this.services.moveTo(serviceTables(larger.maps));
     node.log.info({ mapMax: config.services.mapMax }, "services have larger tables");
     return true;
+  }
+
+  /**
+   * Is at these underlay devices from now on, and at no others, while everything runs: further ones are policed and
+   * masqueraded at, those that went or are not named are let go, and packets of the others lose nothing. A device that
+   * is to forward nothing before comes up after this call. Sizes of packets (`mtu`) stay as they were at the start.
+   * Answers whether there was anything to do.
+   * @throws DatapathError bad_config, device_missing, attach; all is as before then, and this can be repeated
+   */
+  useDevices(names: readonly string[]): boolean {
+    if (names.length === 0) throw new DatapathError("bad_config", "no device faces the underlay");
+    const { node, rtnl } = this.#parts;
+    const underlay = underlayDevices(rtnl, names);
+    if (areSame(underlay, node.devices.underlay)) return false;
+    const { config } = this.#running;
+    ensureSysctls({ ...config, devices: names });
+    const devices = { ...node.devices, underlay };
+    this.#running.useDevices(devices);
+    this.#parts = { node: { ...node, devices }, rtnl };
+    this.syncHostAddresses();
+    node.log.info({ devices: names }, "the datapath is at other devices");
+    return true;
+  }
+
+  /** Names of the underlay devices that the datapath is at. */
+  get devices(): readonly string[] {
+    return [...this.#parts.node.devices.underlay.keys()];
   }
 
   /**
@@ -241,4 +269,9 @@ export class Datapath implements Disposable {
     this.#running[Symbol.dispose]();
     this.#parts.rtnl[Symbol.dispose]();
   }
+}
+
+/** The same devices, none made anew, in whatever order. */
+function areSame(a: ReadonlyMap<string, number>, b: ReadonlyMap<string, number>): boolean {
+  return a.size === b.size && [...a].every(([name, index]) => b.get(name) === index);
 }

@@ -25,13 +25,12 @@ export type NodeParts = {
 };
 
 export class Generation implements Disposable {
-  /** As asked for, but for sizes that the node has outgrown. */
-  readonly config: DatapathConfig;
+  #config: DatapathConfig;
   readonly maps: MapSet;
   readonly programs: ProgramSet;
 
   private constructor(parts: Pick<Generation, "config" | "maps" | "programs">) {
-    this.config = parts.config;
+    this.#config = parts.config;
     this.maps = parts.maps;
     this.programs = parts.programs;
   }
@@ -52,6 +51,17 @@ export class Generation implements Disposable {
     maps.inherit();
     undo.move();
     return new Generation({ config, maps, programs });
+  }
+
+  /** As asked for, but for sizes that the node has outgrown. */
+  get config(): DatapathConfig {
+    return this.#config;
+  }
+
+  /** Is at these underlay devices, and at no others. @throws DatapathError attach: then nothing has changed */
+  useDevices(devices: NodeDevices): void {
+    this.programs.useDevices(devices);
+    this.#config = { ...this.#config, devices: [...devices.underlay.keys()] };
   }
 
   /** Puts every hook to these programs, pods' first, then brings over what the old ones wrote until then. Repeatable. */

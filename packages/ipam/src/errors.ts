@@ -2,15 +2,9 @@
 
 /**
  * pool_exhausted: no free address of a family. address_in_use: somebody has the address that was asked for.
- * not_in_pool: the address is in none of the node's pod CIDRs, or is one of those never handed out. unknown_pool: there is
- * no pool of the name that was asked for. not_here: in this mode somebody else hands out addresses.
+ * not_in_pool: the address is in none of the node's pod CIDRs, or is one of those never handed out.
  */
-export type IpamErrorCode =
-  | "pool_exhausted"
-  | "address_in_use"
-  | "not_in_pool"
-  | "unknown_pool"
-  | "not_here";
+export type IpamErrorCode = "pool_exhausted" | "address_in_use" | "not_in_pool";
 
 export class IpamError extends Error {
   override readonly name = "IpamError";

@@ -78,10 +78,10 @@ export type Ipam = Disposable & {
   /**
    * A free address of every enabled family, held until `confirm` makes it permanent or its time is over. All or
    * nothing. May wait a few seconds for addresses that have been asked for.
-   * @throws IpamError pool_exhausted (its message says what to do), unknown_pool; the signal's reason
+   * @throws IpamError pool_exhausted (its message says what to do); the signal's reason
    */
   allocate(owner: string, options?: AllocateOptions): Promise<ExpiringPair>;
-  /** This very address, permanently: the router's, health's. @throws IpamError address_in_use, not_in_pool, unknown_pool */
+  /** This very address, permanently: the router's, health's. @throws IpamError address_in_use, not_in_pool */
   allocateAddress(address: Address, owner: string): void;
   /**
    * The address of an endpoint that was here before the agent was. It is held even where it is in no pool (any more, or

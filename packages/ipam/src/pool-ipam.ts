@@ -354,7 +354,7 @@ export class PoolIpam implements Ipam {
   }
 
   #changed(): void {
-    for (const listener of [...this.#listeners]) listener();
+    for (const listener of new Set(this.#listeners)) listener();
   }
 }
 

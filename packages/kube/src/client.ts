@@ -34,12 +34,15 @@ export class KubeClient implements Disposable {
     this.#transport = new Transport(options);
   }
 
-  static fromKubeconfig(path: string, context?: string): KubeClient {
-    return new KubeClient(connectionFromKubeconfig(path, context));
+  static fromKubeconfig(
+    path: string,
+    options: Pick<ConnectionOptions, "userAgent"> = {},
+  ): KubeClient {
+    return new KubeClient({ ...connectionFromKubeconfig(path), ...options });
   }
 
-  static inCluster(): KubeClient {
-    return new KubeClient(connectionInCluster());
+  static inCluster(options: Pick<ConnectionOptions, "userAgent"> = {}): KubeClient {
+    return new KubeClient({ ...connectionInCluster(), ...options });
   }
 
   /** @throws KubeError "NotFound" */

@@ -15,6 +15,8 @@ export type ConnectionOptions = {
   readonly token?: string | (() => string);
   /** Name to verify the server's certificate against, when it is not the host of `server`. */
   readonly serverName?: string;
+  /** What the program calls itself (User-Agent): the manager of the fields that it writes. Default "tsilium". */
+  readonly userAgent?: string;
   /** Told what the server warns of in its answers (Warning headers), control characters taken out. */
   readonly onWarning?: (text: string) => void;
   /** Asked right before each request that may change something; what it throws, the request throws, and is not sent. */

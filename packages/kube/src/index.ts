@@ -3,6 +3,8 @@ export * from "./types/meta.ts";
 export * from "./types/pod.ts";
 export * from "./types/core.ts";
 export * from "./types/service.ts";
+export type * from "./types/endpoints.ts";
+export type * from "./types/revisioned.ts";
 export * from "./types/cilium.ts";
 export type * from "./types/eni.ts";
 export type * from "./types/policy.ts";

@@ -20,6 +20,7 @@ import type {
   Secret,
   ServiceAccount,
 } from "./types/core.ts";
+import type { Endpoints } from "./types/endpoints.ts";
 import type { KubeObject } from "./types/meta.ts";
 import type { Pod } from "./types/pod.ts";
 import type {
@@ -29,6 +30,7 @@ import type {
   ClusterNetworkPolicy,
   NetworkPolicy,
 } from "./types/policy.ts";
+import type { ControllerRevision, StatefulSet } from "./types/revisioned.ts";
 import type {
   CiliumLoadBalancerIPPool,
   CiliumLocalRedirectPolicy,
@@ -77,8 +79,15 @@ export const resources = {
   deployments: define<Deployment>("apps/v1", "deployments", "Deployment"),
   replicaSets: define<ReplicaSet>("apps/v1", "replicasets", "ReplicaSet"),
   daemonSets: define<DaemonSet>("apps/v1", "daemonsets", "DaemonSet"),
+  statefulSets: define<StatefulSet>("apps/v1", "statefulsets", "StatefulSet"),
+  controllerRevisions: define<ControllerRevision>(
+    "apps/v1",
+    "controllerrevisions",
+    "ControllerRevision",
+  ),
   jobs: define<Job>("batch/v1", "jobs", "Job"),
   endpointSlices: define<EndpointSlice>("discovery.k8s.io/v1", "endpointslices", "EndpointSlice"),
+  endpoints: define<Endpoints>("v1", "endpoints", "Endpoints"),
   leases: define<Lease>("coordination.k8s.io/v1", "leases", "Lease"),
   customResourceDefinitions: defineClusterWide<CustomResourceDefinition>(
     "apiextensions.k8s.io/v1",

@@ -164,11 +164,11 @@ export class Transport implements Disposable {
   }
 
   #headers(call: Call, payload: string | undefined): Record<string, string | number> {
-    const { token } = this.#options;
+    const { token, userAgent = "tsilium" } = this.#options;
     const bearer = typeof token === "function" ? token() : token;
     return {
       Accept: call.accept ?? "application/json",
-      "User-Agent": "tsilium",
+      "User-Agent": userAgent,
       ...(bearer ? { Authorization: `Bearer ${bearer}` } : {}),
       ...(payload === undefined
         ? {}

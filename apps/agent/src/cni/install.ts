@@ -1,7 +1,7 @@
 // Puts the CNI plugin where the runtime looks, once the agent serves it.
 import { join } from "node:path";
 import { projectRoot } from "@tsilium/syscall";
-import { installCni, keepCniInstalled } from "../../../cni/src/installer.ts";
+import { installCni, installPrograms, keepCniInstalled } from "../../../cni/src/installer.ts";
 import type { AgentConfig } from "../config/keys.ts";
 import type { PartHealth } from "@tsilium/runtime";
 
@@ -20,6 +20,14 @@ export function installPlugin(config: AgentConfig, signal: AbortSignal): Omit<Pa
     deleteQueue: join(config["run-dir"], "deleteQueue"),
     exclusive: config["cni-exclusive"],
   };
+  if (config["cni-chaining-mode"] !== "none" || config.ipam === "delegated-plugin") {
+    // Which plugin comes before ours, or hands out addresses, is the administrator's to say.
+    installPrograms(installation);
+    return {
+      state: "ok",
+      message: `the plugin is in ${binDir}; ${confDir} is the administrator's`,
+    };
+  }
   installCni(installation);
   keepCniInstalled(installation, signal);
   return { state: "ok", message: `installed in ${confDir}` };

@@ -34,7 +34,9 @@ test("what a node knew of itself is known again, to the node of that name alone"
 });
 
 test("facts serve only the families they have everything for", () => {
-  const ipam = { isComplete: ({ podCidrs }: { podCidrs: readonly unknown[] }) => podCidrs.length > 0 };
+  const ipam = {
+    isComplete: ({ podCidrs }: { podCidrs: readonly unknown[] }) => podCidrs.length > 0,
+  };
   assert.equal(areComplete(facts, [4], ipam), true);
   assert.equal(areComplete(facts, [4, 6], ipam), false);
   assert.equal(areComplete({ ...facts, podCidrs: [] }, [4], ipam), false);

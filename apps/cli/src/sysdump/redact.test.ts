@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { repeat } from "@tsilium/testkit";
 import { redactObject } from "./redact-object.ts";
 import { redactText } from "./redact-text.ts";
 
@@ -145,5 +146,42 @@ test("values that JSON has no word for are told, too", () => {
     address: "10.0.0.1",
     bytes: "01ff",
     none: null,
+  });
+});
+
+test("whatever is around it, a secret that is named as one does not get out, and nothing makes the search fail", () => {
+  const names = [
+    "password",
+    "apiKey",
+    "client_secret",
+    "x-auth-token",
+    "Authorization",
+    "access-key",
+  ];
+  const noise = [
+    "\u0000",
+    '"',
+    "\\",
+    "\n",
+    "=",
+    ":",
+    " ",
+    "-----BEGIN PRIVATE KEY",
+    "eyJ",
+    "ü",
+    "{",
+    "://",
+    "@",
+  ];
+  repeat({ runs: 300 }, (random) => {
+    const some = () => Array.from({ length: random.below(6) }, () => random.pick(noise)).join("");
+    const nest = (value: unknown): unknown => {
+      if (random.chance(0.3)) return value;
+      return nest(random.chance(0.5) ? [some(), value] : { [`k${some()}`]: value, other: some() });
+    };
+    const object = nest({ [random.pick(names)]: `${some()}CANARY${some()}` });
+    assert.ok(!JSON.stringify(redactObject(object)).includes("CANARY"));
+    const line = `${some()} ${random.pick(names)}${random.pick(["=", ": ", '":"', "="])}CANARY ${some()}`;
+    assert.ok(!redactText(line).includes("CANARY"), JSON.stringify(line));
   });
 });

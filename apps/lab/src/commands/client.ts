@@ -16,6 +16,7 @@ export async function labClient(name: string): Promise<LabClient> {
   const { lab } = runningLab(name);
   const client = new KubeClient({
     ...connectionFromKubeconfig(lab.kubeconfig),
+    userAgent: "tsilium-lab",
     onWarning: (text) => console.error(`warning: ${text}`),
   });
   const { signal } = new AbortController();

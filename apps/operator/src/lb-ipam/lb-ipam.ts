@@ -169,7 +169,7 @@ export class LbIpam {
 
   #onCiliumNode({ kind, row }: Change<CiliumNode>): void {
     const addresses = kind === "delete" ? [] : (row.spec?.addresses ?? []);
-    const podCidrs = kind === "delete" ? [] : (row.spec?.ipam?.podCIDRs ?? []);
+    const podCidrs = kind === "delete" ? [] : podRangesOf(row);
     const texts = addresses.map(({ ip }) => ip);
     this.#reserveNode(`CiliumNode ${row.metadata.name}`, texts, podCidrs);
   }
@@ -298,4 +298,14 @@ export class LbIpam {
     this.#states = new Map(this.#book.poolStates().map((state) => [state.pool.name, state]));
     this.#telling.fullSync();
   }
+}
+
+/** Whatever a node's pods may have addresses of: blocks, CIDRs of pools, single addresses. */
+function podRangesOf({ spec }: CiliumNode): string[] {
+  const { podCIDRs = [], pools, pool = {} } = spec?.ipam ?? {};
+  const allocated = (pools?.allocated ?? []).flatMap(({ cidrs = [] }) => cidrs);
+  const single = Object.keys(pool).map(
+    (address) => `${address}/${address.includes(":") ? 128 : 32}`,
+  );
+  return [...podCIDRs, ...allocated, ...single];
 }

@@ -55,7 +55,9 @@ export function takeSeat(config: OperatorConfig, log: Logger): Seat {
 }
 
 function connectionOf({ kubeconfig }: OperatorConfig): ConnectionOptions {
-  return kubeconfig === "" ? connectionInCluster() : connectionFromKubeconfig(kubeconfig);
+  const connection =
+    kubeconfig === "" ? connectionInCluster() : connectionFromKubeconfig(kubeconfig);
+  return { ...connection, userAgent: "tsilium-operator" };
 }
 
 /** The same trouble at every look, twice a second, tells nothing new. */

@@ -7,12 +7,22 @@ const containersOf = (spec: Fields): Fields[] =>
     Array.isArray(spec[list]) ? spec[list].filter(isRecord) : [],
   );
 
-/** Pull policies, and requests where only limits are given. */
+/** What a pod and a template have in common: pull policies, and the account's older name. */
 export function defaultPodSpec(spec: Fields): void {
-  for (const container of containersOf(spec)) {
+  for (const container of containersOf(spec))
     container["imagePullPolicy"] ??= isFloating(String(container["image"] ?? ""))
       ? "Always"
       : "IfNotPresent";
+  const account = spec["serviceAccountName"] || spec["serviceAccount"];
+  if (account) Object.assign(spec, { serviceAccountName: account, serviceAccount: account });
+}
+
+/** What only a pod is filled in with: its account, and requests where only limits are given. A template stays as it was sent. */
+export function completePodSpec(spec: Fields): void {
+  spec["enableServiceLinks"] ??= true;
+  spec["serviceAccountName"] ||= spec["serviceAccount"] || "default";
+  spec["serviceAccount"] = spec["serviceAccountName"];
+  for (const container of containersOf(spec)) {
     const { resources } = container;
     if (!isRecord(resources) || !isRecord(resources["limits"])) continue;
     const asked = isRecord(resources["requests"]) ? resources["requests"] : {};

@@ -6,7 +6,7 @@ import type { ApiObject, Fields } from "../objects/object.ts";
 import { ageColumn, textColumn } from "../table/columns.ts";
 import { podRow } from "../table/pod-columns.ts";
 import { builtin } from "./builtin.ts";
-import { defaultPodSpec, qosClass } from "./pod-defaults.ts";
+import { completePodSpec, defaultPodSpec, qosClass } from "./pod-defaults.ts";
 import type { Kind } from "./kind.ts";
 import { conditions, port, protocol, seconds, shape, stringMap } from "./shape.ts";
 
@@ -70,9 +70,10 @@ const podSpec = shape.object({
   hostname: shape.string(),
   subdomain: shape.string(),
   serviceAccountName: shape.string(),
+  serviceAccount: shape.string(),
   schedulerName: shape.string({ default: "default-scheduler" }),
   securityContext: { ...shape.anyObject, default: {} },
-  enableServiceLinks: shape.boolean({ default: true }),
+  enableServiceLinks: shape.boolean(),
   tolerations: shape.list(shape.anyObject),
 });
 
@@ -141,6 +142,8 @@ function changeCauses(object: ApiObject, before: ApiObject): Cause[] {
       containers: spec.containers.map(withoutImage),
       initContainers: spec.initContainers?.map(withoutImage),
       activeDeadlineSeconds: undefined,
+      // Another name of serviceAccountName.
+      serviceAccount: undefined,
       tolerations: undefined,
       terminationGracePeriodSeconds: undefined,
     };
@@ -192,8 +195,7 @@ export const pods: Kind = builtin({
     prepare(pod, before) {
       const spec = pod["spec"] as Fields;
       defaultPodSpec(spec);
-      if (spec["serviceAccountName"] === undefined || spec["serviceAccountName"] === "")
-        spec["serviceAccountName"] = "default";
+      completePodSpec(spec);
       if (before) return;
       pod["status"] = { phase: "Pending", qosClass: qosClass(spec) };
       if (specOf(pod).hostNetwork) {

@@ -6,6 +6,7 @@ import { kindFromDefinition, customResourceDefinitions } from "./crds.ts";
 import { resourceKey, type Admission, type Kind } from "./kind.ts";
 import { eventsV1 } from "./events-v1.ts";
 import { endpointSlices } from "./endpoint-slices.ts";
+import { endpoints } from "./endpoints.ts";
 import { namespaces } from "./namespaces.ts";
 import { networkPolicies } from "./network-policies.ts";
 import { pods } from "./pods.ts";
@@ -38,6 +39,7 @@ export class Registry {
       namespaces,
       services(options),
       endpointSlices,
+      endpoints,
       ...simpleKinds,
       eventsV1,
       deployments,

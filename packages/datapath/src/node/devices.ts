@@ -25,7 +25,7 @@ export type NodeDevices = DeviceIndexes & { readonly underlay: ReadonlyMap<strin
  * @throws DatapathError device_missing for an underlay device that does not exist; NetlinkError
  */
 export function ensureDevices(rtnl: Rtnl, config: DatapathConfig): NodeDevices {
-  const underlay = new Map(config.devices.map((name) => [name, underlayIndex(rtnl, name)]));
+  const underlay = underlayDevices(rtnl, config.devices);
   const mtu = deviceMtu(config);
   ensureHostPair(rtnl, mtu);
   ensureOverlay(rtnl, config, mtu);
@@ -42,6 +42,11 @@ export function ensureDevices(rtnl: Rtnl, config: DatapathConfig): NodeDevices {
 export function deleteDevices(rtnl: Rtnl): void {
   rtnl.links.delete(hostDevice);
   rtnl.links.delete(overlayDevice);
+}
+
+/** Their indexes, by name. @throws DatapathError device_missing */
+export function underlayDevices(rtnl: Rtnl, names: readonly string[]): ReadonlyMap<string, number> {
+  return new Map(names.map((name) => [name, underlayIndex(rtnl, name)]));
 }
 
 function underlayIndex(rtnl: Rtnl, name: string): number {
@@ -95,7 +100,8 @@ function ensureLink(rtnl: Rtnl, { name, kind, mtu, fits }: WantedLink): void {
   rtnl.links.add({ name, kind, mtu });
 }
 
-function ensureSysctls(config: DatapathConfig): void {
+/** The settings of our devices and of the underlay's. Idempotent. */
+export function ensureSysctls(config: DatapathConfig): void {
   const ownDevices = [
     hostDevice,
     peerDevice,

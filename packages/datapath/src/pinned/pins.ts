@@ -80,6 +80,11 @@ export class Pins {
     return namesIn(this.linksDirectory).sort();
   }
 
+  /** Paths of the links to the node's own devices, but for XDP. */
+  listDeviceLinks(): string[] {
+    return this.#linksLike(/_(ingress|egress)$/);
+  }
+
   /** Paths of the links to cgroups. */
   listSocketLinks(): string[] {
     return this.#linksLike(/^cgroup_[a-z_]+[46]$/);

@@ -12,6 +12,7 @@ import type { DatapathLog } from "../log.ts";
 import type { EndpointEntry, PartStatus, ServiceConfig } from "../model.ts";
 import { programName } from "./objects.ts";
 import type { AttachPoint, ObjectSet } from "./objects.ts";
+import { removeLink } from "./pinned-link.ts";
 import type { Pins } from "../pinned/pins.ts";
 import { hostDevice } from "../node/routes.ts";
 import type { HookFacts } from "./service-features.ts";
@@ -30,13 +31,16 @@ type Parts = {
   readonly log: DatapathLog;
 };
 
+/** What of these decides where programs go. */
+type Places = Pick<Parts, "devices" | "pins">;
+
 /** A hook point of the node itself (not of a pod) and the program that belongs there. */
 type NodeHook = { readonly point: AttachPoint; readonly device: string; readonly at: HookPoint };
 
 export class ProgramSet implements Disposable {
   readonly #parts: Parts;
   readonly #collections = new Map<AttachPoint, Collection>();
-  readonly #nodeHooks: readonly NodeHook[];
+  #nodeHooks: readonly NodeHook[];
   readonly #sockets: SocketHooks;
   readonly #xdp: XdpHooks;
 
@@ -67,20 +71,37 @@ export class ProgramSet implements Disposable {
 
   /**
    * Attaches to the node's own hooks, replacing in place; what is done at sockets and by XDP as far as it can be had.
+   * Devices that an earlier run was at, and this one is not, are let go.
    * @throws DatapathError attach
    */
   attachNode(): void {
-    for (const { point, device, at } of this.#nodeHooks) {
-      try {
-        this.#attach(point, at);
-      } catch (cause) {
-        throw new DatapathError("attach", `attaching ${point} to ${device} (${at.direction})`, {
-          cause,
-        });
-      }
-    }
+    for (const hook of this.#nodeHooks) this.#attachNodeHook(hook);
+    const pins = new Set(this.#nodeHooks.map(({ at }) => at.pin));
+    for (const pin of this.#parts.pins.listDeviceLinks()) if (!pins.has(pin)) removeLink(pin);
     this.#xdp.attach();
     this.#sockets.attach();
+  }
+
+  /**
+   * Goes to further underlay devices and lets go of those that are not named any more; hooks at the others are not
+   * touched. When one cannot be had, programs are where they were before.
+   * @throws DatapathError attach
+   */
+  useDevices(devices: NodeDevices): void {
+    const before = this.#nodeHooks;
+    const wanted = nodeHooks({ ...this.#parts, devices });
+    const fresh = wanted.filter((hook) => !before.some(({ at }) => isSamePoint(at, hook.at)));
+    try {
+      for (const hook of fresh) this.#attachNodeHook(hook);
+    } catch (error) {
+      for (const { at } of fresh.toReversed()) this.#parts.hook.detach(at);
+      throw error;
+    }
+    this.#nodeHooks = wanted;
+    const pins = new Set(wanted.map(({ at }) => at.pin));
+    // The way in last: what still comes is judged.
+    for (const { at } of before.toReversed()) if (!pins.has(at.pin)) this.#parts.hook.detach(at);
+    this.#xdp.useDevices(devices.underlay);
   }
 
   /** Attaches the pods' program to an endpoint's interface, or replaces it there. @throws BpfError ENODEV */
@@ -153,6 +174,16 @@ export class ProgramSet implements Disposable {
     for (const collection of this.#collections.values()) collection[Symbol.dispose]();
   }
 
+  #attachNodeHook({ point, device, at }: NodeHook): void {
+    try {
+      this.#attach(point, at);
+    } catch (cause) {
+      throw new DatapathError("attach", `attaching ${point} to ${device} (${at.direction})`, {
+        cause,
+      });
+    }
+  }
+
   /** The other kind of attachment goes only after this one is in place: two programs for a moment, never none. */
   #attach(point: AttachPoint, at: HookPoint): void {
     const { hook } = this.#parts;
@@ -180,7 +211,7 @@ export class ProgramSet implements Disposable {
 }
 
 /** Pods' way in first, the underlay last: what arrives before all are attached is then dropped, not misrouted. */
-function nodeHooks({ devices, pins }: Parts): NodeHook[] {
+function nodeHooks({ devices, pins }: Places): NodeHook[] {
   const hook = (point: AttachPoint, device: string, at: Omit<HookPoint, "pin">): NodeHook => ({
     point,
     device,
@@ -199,4 +230,9 @@ function nodeHooks({ devices, pins }: Parts): NodeHook[] {
     hooks.push(hook("to_netdev", device, { ifindex, direction: "egress" }));
   }
   return hooks;
+}
+
+/** A device that was made anew has another index under the same name. */
+function isSamePoint(a: HookPoint, b: HookPoint): boolean {
+  return a.pin === b.pin && a.ifindex === b.ifindex;
 }

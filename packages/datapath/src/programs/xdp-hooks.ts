@@ -24,13 +24,17 @@ export type XdpState = {
 };
 
 export class XdpHooks implements Disposable {
-  readonly #parts: Parts;
+  readonly #parts: Omit<Parts, "underlay">;
   readonly #mode: Mode | undefined;
+  #underlay: Parts["underlay"];
+  /** By device. */
   readonly #problems = new Map<string, string>();
   #loaded: Collection | undefined;
+  #loadProblem: string | undefined;
 
-  private constructor(parts: Parts) {
+  private constructor({ underlay, ...parts }: Parts) {
     this.#parts = parts;
+    this.#underlay = underlay;
     this.#mode = wantedMode(parts.services);
   }
 
@@ -38,6 +42,7 @@ export class XdpHooks implements Disposable {
   static load(parts: Parts): XdpHooks {
     const hooks = new XdpHooks(parts);
     const problem = hooks.#mode && whyNot(() => hooks.#load());
+    hooks.#loadProblem = problem;
     if (problem !== undefined)
       for (const device of parts.underlay.keys()) hooks.#fail(device, problem);
     return hooks;
@@ -55,6 +60,16 @@ export class XdpHooks implements Disposable {
     }
   }
 
+  /** Attaches at these devices, and at no others from now on. */
+  useDevices(underlay: Parts["underlay"]): void {
+    const fresh = [...underlay.keys()].filter((device) => !this.#underlay.has(device));
+    this.#underlay = underlay;
+    for (const device of this.#problems.keys())
+      if (!underlay.has(device)) this.#problems.delete(device);
+    if (this.#loadProblem === undefined) this.attach();
+    else for (const device of fresh) this.#fail(device, this.#loadProblem);
+  }
+
   detach(): void {
     for (const pin of this.#parts.pins.listXdpLinks()) removeLink(pin);
   }
@@ -63,7 +78,7 @@ export class XdpHooks implements Disposable {
   states(): XdpState[] {
     const mode = this.#mode;
     if (mode === undefined) return [];
-    return Array.from(this.#parts.underlay.keys(), (device) => ({
+    return Array.from(this.#underlay.keys(), (device) => ({
       device,
       mode,
       problem: this.#problems.get(device) ?? this.#fault(device),
@@ -117,7 +132,7 @@ export class XdpHooks implements Disposable {
   #places(): { readonly device: string; readonly place: LinkPlace }[] {
     const mode = this.#mode;
     if (mode === undefined || this.#loaded === undefined) return [];
-    return Array.from(this.#parts.underlay, ([device, index]) => ({
+    return Array.from(this.#underlay, ([device, index]) => ({
       device,
       place: {
         pin: this.#parts.pins.xdpLink(device, mode),

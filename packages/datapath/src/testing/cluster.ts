@@ -177,6 +177,30 @@ export class TestCluster implements AsyncDisposable {
     });
   }
 
+  /** A further wire from the fabric to a node, whose end of it (172.19.0.2) is down; the fabric's is 172.19.0.1. */
+  addWire(node: number, device: string): void {
+    const inside = this.#inside(`node-${node}`);
+    const fabric = this.#inside("fabric");
+    const port = `${device}n${node}`;
+    this.#topology.wire(
+      { netns: fabric, device: port, addresses: ["172.19.0.1/24"] },
+      { netns: inside, device, addresses: ["172.19.0.2/24"] },
+    );
+    inside.rtnl.links.set(device, { up: false });
+    const mac = inside.rtnl.links.get(device)?.mac ?? Mac.random();
+    fabric.rtnl.neighbours.replace({ device: port, address: Address.parse("172.19.0.2"), mac });
+  }
+
+  /** Pings that have reached a namespace. */
+  pingsHeard(netns: string): number {
+    const text = withNetns(netns, () => readFileSync("/proc/thread-self/net/snmp", "utf8"));
+    const [names = [], values = []] = text
+      .split("\n")
+      .filter((line) => line.startsWith("Icmp:"))
+      .map((line) => line.split(" "));
+    return Number(values[names.indexOf("InEchos")]);
+  }
+
   /** Reads a setting below net/, or writes it. */
   sysctl(netns: string, path: string, value?: string): string {
     const file = `/proc/sys/net/${path}`;

@@ -45,6 +45,7 @@ export type NodeCommands = {
   /** "tsi_lb_frontend 3 of 64" */
   serviceUsage(): string[];
   growServices(mapMax: number): boolean;
+  useDevices(names: string[]): boolean;
   /** "socket-lb ok on: all sockets, in /sys/fs/cgroup" */
   serviceFeatures(): string[];
   log(): string[];
@@ -137,6 +138,7 @@ const commands: { [K in keyof NodeCommands]: (...args: Parameters<NodeCommands[K
       .services.usage()
       .map(({ map, entries, maxEntries }) => `${map} ${entries} of ${maxEntries}`),
   growServices: (mapMax) => datapath().growServices(mapMax),
+  useDevices: (names) => datapath().useDevices(names),
   serviceFeatures: () =>
     datapath()
       .serviceFeatures()

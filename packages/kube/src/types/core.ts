@@ -170,6 +170,8 @@ export type DaemonSet = KubeObject & {
       readonly type?: "RollingUpdate" | "OnDelete";
       readonly rollingUpdate?: { readonly maxUnavailable?: number | string };
     };
+    readonly minReadySeconds?: number;
+    readonly revisionHistoryLimit?: number;
   };
   readonly status?: {
     readonly observedGeneration?: number;

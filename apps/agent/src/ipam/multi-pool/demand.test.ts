@@ -88,10 +88,6 @@ test("room is what can be handed out", () => {
   );
 });
 
-const annotated = (annotations: Record<string, string>) => ({
-  metadata: { name: "x", annotations },
-  spec: { containers: [] },
-});
 const rows: readonly (readonly [string, Record<string, string>, Record<string, string>, string])[] =
   [
     ["nothing", {}, {}, "main main"],
@@ -104,12 +100,16 @@ const rows: readonly (readonly [string, Record<string, string>, Record<string, s
   ];
 for (const [name, pod, namespace, expected] of rows)
   test(`pools named by ${name} are ${expected}`, () => {
-    const prefixed = (annotations: Record<string, string>) =>
-      annotated(
-        Object.fromEntries(
-          Object.entries(annotations).map(([key, value]) => [`ipam.cilium.io/${key}`, value]),
-        ),
+    const prefixed = (annotations: Record<string, string>) => {
+      const named = Object.entries(annotations).map(
+        ([key, value]) => [`ipam.cilium.io/${key}`, value] as const,
       );
-    const { ipv4, ipv6 } = choosePools(prefixed(pod), prefixed(namespace), "main");
+      return { metadata: { name: "x", annotations: Object.fromEntries(named) } };
+    };
+    const { ipv4, ipv6 } = choosePools(
+      { ...prefixed(pod), spec: { containers: [] } },
+      prefixed(namespace),
+      "main",
+    );
     assert.equal(`${ipv4} ${ipv6}`, expected);
   });
