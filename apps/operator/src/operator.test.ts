@@ -7,6 +7,7 @@ import { createInterface } from "node:readline";
 import { test } from "node:test";
 import { type CiliumNode, type Resource, resources } from "@tsilium/kube";
 import { clusterNetworkPolicy } from "./crds/cluster-network-policy.ts";
+import { schemaVersion } from "./crds/schema.ts";
 import type { PolicyObject } from "./policy-status/condition.ts";
 import { type Cluster, expectEventually, withCluster } from "./testing/cluster.ts";
 
@@ -71,8 +72,8 @@ test("definitions are installed, kept when they are ours, and replaced when they
         });
       for (const [before, after] of [
         ["9.0.0", "9.0.0"],
-        ["0.9.0", "1.0.0"],
-        [null, "1.0.0"],
+        ["0.9.0", schemaVersion],
+        [null, schemaVersion],
       ] as const) {
         await version(before);
         await (await operate()).stop();

@@ -68,7 +68,9 @@ export function apiServer(
 
 /** In the fabric's namespace, so that the ports of several labs' operators never meet. */
 export function operator(lab: LabLayout, kubeconfig: string, settings: Settings): ProcessSpec {
-  const known = Object.entries(settings).filter(([key]) => Object.hasOwn(operatorKeys, key));
+  // The lab's API server judges policies itself, and does not reach the fabric, where a webhook would listen.
+  const all = { "policy-webhook-serve-addr": "", ...settings };
+  const known = Object.entries(all).filter(([key]) => Object.hasOwn(operatorKeys, key));
   return {
     name: "operator",
     command: [

@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type CiliumNode, KubeError, resources } from "@tsilium/kube";
-import { startAccount, type TestAccount } from "../../../../packages/cloud/src/testing/account.ts";
-import type { SimInterface } from "../../../../packages/cloud/src/testing/world.ts";
+import { startAccount, type TestAccount } from "@tsilium/cloud/testing/account.ts";
+import type { SimInterface } from "@tsilium/cloud/testing/world.ts";
 import { type Cluster, expectEventually, withCluster } from "../testing/cluster.ts";
 
 type Eni = NonNullable<NonNullable<CiliumNode["spec"]>["eni"]>;

@@ -69,18 +69,6 @@ function ruleFor(group: string, version: string, plurals: readonly string[]): ob
   };
 }
 
-/** Whether the API server knows webhook configurations; a lab's does not. @throws KubeError */
-export async function knowsWebhooks(client: KubeClient, signal: AbortSignal): Promise<boolean> {
-  try {
-    const list = JSON.parse(await client.raw("/apis/admissionregistration.k8s.io/v1", { signal }));
-    const resources = (list as { resources?: readonly { name?: string }[] }).resources ?? [];
-    return resources.some(({ name }) => name === configurations.plural);
-  } catch (error) {
-    if (KubeError.isNotFound(error)) return false;
-    throw error;
-  }
-}
-
 /** Creates it, or puts it right. Answers what it did. @throws KubeError, the signal's reason */
 export async function ensureConfiguration(
   client: KubeClient,

@@ -5,22 +5,18 @@ import { request as httpsRequest } from "node:https";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { connect } from "node:tls";
-import { KubeError } from "@tsilium/kube";
+import { KubeError, resources } from "@tsilium/kube";
 import { createLog } from "@tsilium/runtime";
 import { startTestApi, type TestApi } from "@tsilium/testkit/api-server.ts";
 import { policyJudges } from "../policies/judge.ts";
-import {
-  configurations,
-  defineConfigurations,
-  type StoredConfiguration,
-} from "../testing/webhook-configurations.ts";
+import { configurations, type StoredConfiguration } from "../testing/webhook-configurations.ts";
 import { configurationName } from "./configuration.ts";
 import type { WebhookServerOptions } from "./server.ts";
 import { PolicyWebhook, type WebhookOptions } from "./webhook.ts";
 
 let api: TestApi;
 before(async () => {
-  api = await startTestApi({ definitions: false });
+  api = await startTestApi();
 });
 after(() => api[Symbol.asyncDispose]());
 
@@ -142,18 +138,7 @@ const review = (spec: object) =>
 const good = review({ endpointSelector: {}, ingress: [{}] });
 const bad = review({ endpointSelector: {}, ingress: [{ fromCIDR: ["10.0.0.0/33"] }] });
 
-test("where the API server knows no webhooks none is served, and nothing is wrong", () =>
-  withWebhook({}, async ({ webhook }) => {
-    await webhook.stopped;
-    assert.deepEqual(webhook.health(), {
-      name: "policy webhook",
-      state: "disabled",
-      message: "not known to the API server",
-    });
-  }));
-
 test("an API server finds the webhook by its configuration, and trusts it by that alone", async () => {
-  await defineConfigurations(api.client);
   await withWebhook({}, async (served) => {
     const to = reached(await configured(served));
     const { status, text } = await post(to, { body: bad });
@@ -169,6 +154,35 @@ test("an API server finds the webhook by its configuration, and trusts it by tha
     await assert.rejects(post({ ...to, ca: "" }, { body: good }), /certificate/);
   });
 });
+
+test("what does not parse is not stored, and says where", () =>
+  withWebhook({}, async (served) => {
+    await configured(served);
+    const create = (name: string, except: string) =>
+      api.client.create(
+        resources.ciliumNetworkPolicies,
+        {
+          metadata: { name, namespace: "default" },
+          spec: {
+            endpointSelector: {},
+            ingress: [{ fromCIDRSet: [{ cidr: "10.0.0.0/8", except: [except] }] }],
+          },
+        },
+        { signal: patience() },
+      );
+    await assert.rejects(
+      create("bad", "11.0.0.0/16"),
+      /policies\.tsilium\.io.*spec\.ingress\[0\]\.fromCIDRSet\[0\]/,
+    );
+    await create("good", "10.1.0.0/16");
+    const { items } = await api.client.list(resources.ciliumNetworkPolicies, {
+      signal: patience(),
+    });
+    assert.deepEqual(
+      items.map(({ metadata }) => metadata.name),
+      ["good"],
+    );
+  }));
 
 test("the configuration says what API servers are to send, and to go on without us", () =>
   withWebhook({}, async (served) => {
@@ -203,6 +217,7 @@ test("the configuration says what API servers are to send, and to go on without 
       admissionReviewVersions: ["v1"],
       timeoutSeconds: 2,
       namespaceSelector: {},
+      objectSelector: {},
     });
   }));
 

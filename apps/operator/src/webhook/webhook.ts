@@ -8,7 +8,6 @@ import { namesOfReach, reachOf } from "./address.ts";
 import {
   configurationFor,
   ensureConfiguration,
-  knowsWebhooks,
   removeConfiguration,
   type WebhookConfiguration,
 } from "./configuration.ts";
@@ -57,10 +56,6 @@ export class PolicyWebhook {
     const { client, address, log, signal, checkMs = 60_000 } = this.#options;
     while (!signal.aborted) {
       try {
-        if (!(await knowsWebhooks(client, signal))) {
-          log.info("the API server knows no validating webhooks: none is served");
-          return this.#set("disabled", "not known to the API server");
-        }
         if (address === "") {
           await removeConfiguration(client, signal);
           return this.#set("disabled", "switched off");

@@ -49,6 +49,7 @@ test("every option arrives under the constant's name", () => {
     "router_ipv6 fd000010024400000000000000000001",
     "enable_ipv4_masquerade true",
     "enable_ipv6_masquerade false",
+    "enable_ip_masq_agent false",
     "ipv4_native_routing_cidr 0af40000",
     "ipv4_native_routing_mask ffffc000",
     "ipv6_native_routing_cidr 00000000000000000000000000000000",
