@@ -25,7 +25,8 @@ const stages: Stage[] = [
     name: "unit tests",
     tests: {
       include: ["packages/**/*.test.ts", "apps/**/*.test.ts", "tools/**/*.test.ts"],
-      exclude: /\.root\.test\.ts$/,
+      // Those that need root, and those that start servers and processes: `npm test` runs them.
+      exclude: /\.(root|process)\.test\.ts$/,
     },
     shared: true,
   },

@@ -144,6 +144,8 @@ const slowestShown = 12;
 function printSlowest(times: readonly FileTime[]): void {
   const slowest = times.toSorted((a, b) => b.seconds - a.seconds).slice(0, slowestShown);
   if (slowest.length < slowestShown) return;
-  const shown = slowest.map(({ file, seconds }) => `${relative(root, file)} ${Math.round(seconds)} s`);
+  const shown = slowest.map(
+    ({ file, seconds }) => `${relative(root, file)} ${Math.round(seconds)} s`,
+  );
   console.log(`    slowest files: ${shown.join(", ")}`);
 }

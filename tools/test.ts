@@ -1,4 +1,4 @@
-// `npm test`: the check, then tests that need root (datapath tables, packages on the real kernel), then
+// `npm test`: the check, then tests that need root (datapath tables, packages on the real kernel) or start processes, then
 // end-to-end tests in labs. `--soak` runs the long forms: the same files with TSILIUM_SOAK=1, and tests/soak.
 //   node tools/test.ts [--soak] [PATTERN]     PATTERN: only test files whose path contains it
 import { run, type Stage } from "./stages.ts";
@@ -20,15 +20,17 @@ const endToEnd = ["tests/e2e/**/*.test.ts", "apps/ui/tests/*.e2e.ts"];
 const alone =
   /\/(churn|faults|policy-restart|hubble-load|policy-revocation|services-scale|upgrade|restart|l7-faults)\.test\.ts$|\/performance\.e2e\.ts$/;
 
-const kernelTests = ["bpf", "packages", "apps"].map((folder) => `${folder}/**/*.root.test.ts`);
+const kernelTests = ["bpf", "packages", "apps"].map(
+  (folder) => `${folder}/**/*.{root,process}.test.ts`,
+);
 /** What counts events a second, or measures: not beside others either. */
 const timed =
   /(tests\/events|fairness|pod-interface|relay\/processes|testkit\/src\/topology)\.root\.test\.ts$/;
 
 const all: Stage[] = [
   { name: "check", command: ["node", "tools/check.ts"], counted: true },
-  { name: "kernel tests", tests: { include: kernelTests, exclude: timed }, atOnce: 2 },
-  { name: "kernel tests, one at a time", tests: { include: kernelTests, only: timed } },
+  { name: "kernel and processes", tests: { include: kernelTests, exclude: timed }, atOnce: 2 },
+  { name: "kernel and processes, one at a time", tests: { include: kernelTests, only: timed } },
   {
     name: "end-to-end",
     tests: { include: [...endToEnd], exclude: alone },
