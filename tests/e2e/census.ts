@@ -64,8 +64,8 @@ const lists = {
 } as const;
 
 async function count(lab: Lab, node: string): Promise<Census> {
-  const [pid, listed, ipam, endpoints] = await Promise.all([
-    agentPid(lab, node),
+  const [pids, listed, ipam, endpoints] = await Promise.all([
+    pidsAt(lab, node),
     countListed(lab, node),
     lab.json<{ allocations: unknown[] }>("--node", node, "ipam", "list"),
     lab.json<unknown[]>("--node", node, "endpoint", "list"),
@@ -75,9 +75,24 @@ async function count(lab: Lab, node: string): Promise<Census> {
     pins: countFiles(`/var/run/tsilium/lab/${lab.name}/bpf/${node}`),
     endpoints: endpoints.length,
     allocations: ipam.allocations.length,
-    agentDescriptors: countDescriptors(pid),
-    agentKernelObjects: kernelObjects(pid),
+    agentDescriptors: countDescriptors(pids),
+    agentKernelObjects: kernelObjects(pids.agent),
   };
+}
+
+type Pids = { readonly agent: number; readonly relay: number | undefined };
+
+async function pidsAt(lab: Lab, node: string): Promise<Pids> {
+  const status = await lab.json<{ processes: { name: string; pid?: number }[] }>(
+    "lab",
+    "status",
+    "--name",
+    lab.name,
+  );
+  const pidOf = (name: string) => status.processes.find((each) => each.name === name)?.pid;
+  const agent = pidOf(`agent/${node}`);
+  assert.ok(agent, `no agent runs on ${node}`);
+  return { agent, relay: pidOf("relay") };
 }
 
 /** Lines that `ip` prints of each kind, all in one process on the node. */
@@ -91,10 +106,10 @@ async function countListed(lab: Lab, node: string): Promise<Record<keyof typeof 
   return { links, addresses, neighbours, routes };
 }
 
-function countDescriptors(pid: number): number {
-  const others = new Set([...apiServerSockets(pid), ...hubbleClientSockets(pid)]);
-  return readdirSync(`/proc/${pid}/fd`)
-    .map((fd) => target(`/proc/${pid}/fd/${fd}`))
+function countDescriptors({ agent, relay }: Pids): number {
+  const others = new Set([...apiServerSockets(agent), ...hubbleClientSockets(agent, relay)]);
+  return readdirSync(`/proc/${agent}/fd`)
+    .map((fd) => target(`/proc/${agent}/fd/${fd}`))
     .filter((path) => !others.has(path) && !/\/node-\d+\/hubble\//.test(path)).length;
 }
 
@@ -114,16 +129,21 @@ function apiServerSockets(pid: number): string[] {
     .map((row) => `socket:[${row[9]}]`);
 }
 
-/** The same of whoever watches flows, at 4244 and at hubble.sock: relay comes back some time after an agent does. */
-function hubbleClientSockets(pid: number): string[] {
+/**
+ * The same of whoever watches flows, at 4244 and at hubble.sock: relay comes back some time after an agent does. Both ends of
+ * a Unix socket's connection are in the list of the client's network namespace, by the name that it was bound to before it
+ * became hubble.sock.
+ */
+function hubbleClientSockets(agent: number, relay: number | undefined): string[] {
   const established = "01";
   const listens = "00010000";
   const overTcp = ["tcp", "tcp6"]
-    .flatMap((file) => linesOf(pid, file))
+    .flatMap((file) => linesOf(agent, file))
     .filter((row) => row[1]?.endsWith(hexPort(4244)) && row[3] === established)
     .map((row) => `socket:[${row[9]}]`);
-  const overUnix = linesOf(pid, "unix")
-    .filter((row) => row[7]?.endsWith("/hubble.sock") && row[3] !== listens)
+  const overUnix = [agent, relay ?? agent]
+    .flatMap((pid) => linesOf(pid, "unix"))
+    .filter((row) => /\/(hubble\.sock|\.h\w+\/s)$/.test(row[7] ?? "") && row[3] !== listens)
     .map((row) => `socket:[${row[6]}]`);
   return [...overTcp, ...overUnix];
 }

@@ -6,8 +6,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { LabAccount } from "../../packages/cloud/src/testing/main.ts";
-import type { SimInterface } from "../../packages/cloud/src/testing/world.ts";
+import type { LabAccount } from "@tsilium/cloud/testing/main.ts";
+import type { SimInterface } from "@tsilium/cloud/testing/world.ts";
 import { Lab, root } from "./harness.ts";
 
 const port = 4580;
@@ -15,7 +15,10 @@ const keys = { accessKeyId: "AKIDEXAMPLE", secretAccessKey: "wJalrXUtnFEMI/EXAMP
 
 export type EniLab = AsyncDisposable & { readonly lab: Lab; readonly account: EniAccount };
 
-/** A lab in ENI mode and its account. Pods are in 172.18.1.0/24, whose router is the fabric. */
+/**
+ * A lab in ENI mode and its account. The VPC has two ranges: nodes, and pods that have addresses of a first interface,
+ * are in 172.18.0.0/24, other pods in 100.64.1.0/24. The router of both is the fabric.
+ */
 export async function upEni(options: {
   readonly nodes: number;
   readonly type: string;
@@ -39,9 +42,8 @@ export async function upEni(options: {
       ipam: "eni",
       "routing-mode": "native",
       "enable-ipv6": "false",
-      "ipv4-native-routing-cidr": "172.18.0.0/16",
-      "eni-first-interface-index": "1",
       "eni-subnet-tags": "use=pods",
+      devices: "eth+",
       "ec2-api-endpoint": `http://127.0.0.1:${port}`,
       "aws-region": "eu-west-1",
       "aws-credentials-file": credentials,
@@ -102,7 +104,7 @@ export class EniAccount implements AsyncDisposable {
       region: "eu-west-1",
       port,
       setup: {
-        vpcs: [{ id: "vpc-1", cidrs: ["172.18.0.0/16"] }],
+        vpcs: [{ id: "vpc-1", cidrs: ["172.18.0.0/16", "100.64.0.0/16"] }],
         subnets: [
           {
             id: "subnet-nodes",
@@ -114,7 +116,7 @@ export class EniAccount implements AsyncDisposable {
           {
             id: "subnet-pods",
             vpcId: "vpc-1",
-            cidr: "172.18.1.0/24",
+            cidr: "100.64.1.0/24",
             zone: "eu-west-1a",
             tags: { use: "pods" },
           },
@@ -142,11 +144,11 @@ export class EniAccount implements AsyncDisposable {
     return account;
   }
 
-  /** Interfaces of a node but its first, by device index. */
+  /** Interfaces of a node, by device index. */
   interfacesOf(node: string): SimInterface[] {
-    return (this.#interfaces.get(instanceOf(node)) ?? [])
-      .filter(({ attachment }) => (attachment?.index ?? 0) > 0)
-      .toSorted((a, b) => (a.attachment?.index ?? 0) - (b.attachment?.index ?? 0));
+    return (this.#interfaces.get(instanceOf(node)) ?? []).toSorted(
+      (a, b) => (a.attachment?.index ?? 0) - (b.attachment?.index ?? 0),
+    );
   }
 
   /** Addresses of these for pods. */
@@ -166,7 +168,7 @@ export class EniAccount implements AsyncDisposable {
     if (this.#child.exitCode !== null) return;
     const ended = new Promise((resolve) => this.#child.once("exit", resolve));
     this.#child.stdin?.end();
-    await Promise.race([ended, sleep(5_000)]);
+    await Promise.race([ended, sleep(5_000, undefined, { ref: false })]);
     if (this.#child.exitCode === null) this.#child.kill("SIGKILL");
   }
 

@@ -2,8 +2,8 @@
 //
 // Two ends send each other a small packet at a steady pace, and each notes which of the other's arrive.
 //
-//   pulse [-i MICROSECONDS] [-p PORT] client udp|tcp ADDRESS PORT   opens a flow (-p: from this port)
-//   pulse [-i MICROSECONDS] server udp|tcp PORT                     the other end of the first that comes
+//   pulse [-g] [-i MICROSECONDS] [-p PORT] client udp|tcp ADDRESS PORT   opens a flow (-p: from this port)
+//   pulse [-g] [-i MICROSECONDS] server udp|tcp PORT                     the other end of the first that comes
 //   pulse [-i MICROSECONDS] knock ADDRESS PORT                      UDP, every packet from another port
 //   pulse sink PORT                                                 UDP from whatever port, unanswered
 //
@@ -13,7 +13,11 @@
 //
 //   run FIRST_NS LAST_NS COUNT
 //
-// and after SIGINT "sent N arrived N lost N": lost are the numbers missing between the first and the last arrival.
+// and after SIGINT "sent N arrived N lost N": lost are the numbers missing between the first and the last arrival. With -g
+// also, at once, which ones: the numbers, and when those before and after them were sent; and who came after all, late:
+//
+//   gap FIRST LAST AFTER_NS BEFORE_NS
+//   late NUMBER
 //
 // TCP: a connection of the kernel's stays idle, and segments of its 4-tuple are sent and received past it. What a
 // kernel sends again later would say nothing about when it was sent. Their checksum is wrong, so that it is not heard.
@@ -65,6 +69,7 @@ struct flow {
 
 static const char magic[8] = "tsipulse";
 static volatile sig_atomic_t interrupted;
+static bool tell_gaps;
 static uint64_t sent, first_number, last_number, arrived;
 static struct {
 	int64_t first_ns, last_ns;
@@ -251,18 +256,37 @@ static void end_run(void)
 	run.count = 0;
 }
 
+static void say_gap(const struct pulse *pulse)
+{
+	char line[120];
+
+	if (pulse->number < last_number)
+		snprintf(line, sizeof(line), "late %llu", (unsigned long long)pulse->number);
+	else if (pulse->number > last_number + 1)
+		snprintf(line, sizeof(line), "gap %llu %llu %lld %lld",
+			(unsigned long long)last_number + 1, (unsigned long long)pulse->number - 1,
+			(long long)run.last_ns, (long long)pulse->sent_ns);
+	else
+		return;
+	say(line);
+}
+
 static void note(const struct pulse *pulse)
 {
 	if (arrived++ == 0) {
 		say("connected");
 		first_number = pulse->number;
+	} else if (tell_gaps) {
+		say_gap(pulse);
 	}
 	if (pulse->sent_ns - run.last_ns > RUN_GAP_NS)
 		end_run();
 	if (run.count++ == 0)
 		run.first_ns = pulse->sent_ns;
 	run.last_ns = pulse->sent_ns;
-	last_number = pulse->number;
+	// Who comes late does not become the last one.
+	if (pulse->number > last_number)
+		last_number = pulse->number;
 }
 
 static void note_pulse_in(const char *bytes, ssize_t length)
@@ -324,6 +348,15 @@ static void sleep_until(const struct flow *flow, int64_t moment_ns)
 		ppoll(&readable, 1, &left, NULL);
 }
 
+// Whatever arrives.
+static void sleep_through(int64_t moment_ns)
+{
+	struct timespec moment = {
+		.tv_sec = moment_ns / SECOND_NS, .tv_nsec = moment_ns % SECOND_NS};
+
+	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &moment, NULL);
+}
+
 // Whoever comes late does not hurry afterwards.
 static int64_t following(int64_t tick_ns, int64_t interval_ns)
 {
@@ -362,8 +395,8 @@ static void knock(const char *address, int port, int64_t interval_ns)
 		struct flow flow = open_flow(false, address, port, 0);
 
 		send_pulse(&flow);
+		sleep_through(tick_ns + interval_ns);
 		close(flow.fd);
-		sleep_until(&flow, tick_ns);
 	}
 }
 
@@ -382,7 +415,7 @@ static void listen_on(int port)
 
 static int usage(void)
 {
-	fputs("usage: pulse [-i MICROSECONDS] [-p PORT] client udp|tcp ADDRESS PORT | server "
+	fputs("usage: pulse [-g] [-i MICROSECONDS] [-p PORT] client udp|tcp ADDRESS PORT | server "
 	      "udp|tcp PORT | knock "
 	      "ADDRESS PORT | sink PORT\n",
 		stderr);
@@ -395,8 +428,10 @@ int main(int argc, char **argv)
 	int64_t interval_ns = 100000;
 	int local_port = 0, option;
 
-	while ((option = getopt(argc, argv, "i:p:")) != -1) {
-		if (option == 'i')
+	while ((option = getopt(argc, argv, "gi:p:")) != -1) {
+		if (option == 'g')
+			tell_gaps = true;
+		else if (option == 'i')
 			interval_ns = atoll(optarg) * 1000;
 		else if (option == 'p')
 			local_port = atoi(optarg);

@@ -111,3 +111,29 @@ test("a collection is deleted by its labels, each object as it is by itself", as
   );
   assert.deepEqual(names, ["b", "c"]);
 });
+
+/** path, object, kind of the answer once it is gone: as Kubernetes' own stores have it */
+const answers: readonly (readonly [string, object, string])[] = [
+  [pods, pod("answered"), "Pod"],
+  [
+    "/api/v1/namespaces/default/services",
+    { metadata: { name: "answered" }, spec: { ports: [{ port: 80 }] } },
+    "Service",
+  ],
+  [
+    "/api/v1/namespaces/default/serviceaccounts",
+    { metadata: { name: "answered" } },
+    "ServiceAccount",
+  ],
+  [configMaps, configMap("answered"), "Status"],
+];
+for (const [path, object, kind] of answers) {
+  test(`who deletes at ${path} is answered a ${kind}`, async () => {
+    const made = await api.create(path, object);
+    const { status, body } = await remove(`${path}/answered`, { gracePeriodSeconds: 0 });
+    assert.deepEqual([status, body["kind"]], [200, kind]);
+    const uid = kind === "Status" ? body["details"].uid : body["metadata"].uid;
+    assert.equal(uid, made["metadata"].uid);
+    assert.equal((await api.send("GET", `${path}/answered`)).status, 404);
+  });
+}

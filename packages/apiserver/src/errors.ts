@@ -70,6 +70,11 @@ function details(subject: Subject, name: string): ErrorDetails {
   };
 }
 
+/** A path that nothing is served at. With details, if empty ones: kubectl looks into them without asking. */
+export function notServed(): ApiError {
+  return new ApiError(404, "NotFound", "the server could not find the requested resource", {});
+}
+
 export function notFound(subject: Subject, name: string): ApiError {
   return new ApiError(
     404,

@@ -1,116 +1,34 @@
-// The controllers against the real API server, with the smallest kubelet that could be: what is bound to a
-// node runs and is ready at once, what is deleted ends.
+// The controllers against the real API server.
 import { strict as assert } from "node:assert";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
-import { ApiServer, createPki } from "@tsilium/apiserver";
 import {
-  KubeClient,
+  type KubeClient,
   KubeError,
-  reflect,
   resources,
   type Deployment,
   type EndpointSlice,
   type KubeObject,
-  type Node,
   type Pod,
   type Resource,
 } from "@tsilium/kube";
-import { Controllers } from "./controllers.ts";
+import { eventually, nodeNamed, startCluster, type TestCluster } from "./testing/cluster.ts";
 
-const stopper = new AbortController();
-const { signal } = stopper;
-const folder = mkdtempSync(join(tmpdir(), "tsilium-controllers-"));
-let server: ApiServer;
+let cluster: TestCluster;
 let client: KubeClient;
-let controllers: Controllers;
+let signal: AbortSignal;
 
 before(async () => {
-  const pki = await createPki(join(folder, "pki"));
-  server = await ApiServer.start({
-    dataDir: folder,
-    pki,
-    listeners: [{ address: "127.0.0.1", port: 0 }],
-    tokens: [{ token: "admin", name: "admin", groups: ["system:masters"] }],
-  });
-  client = new KubeClient({
-    server: `https://127.0.0.1:${server.port}`,
-    ca: pki.ca,
-    token: "admin",
-  });
-  controllers = Controllers.start({
-    client,
-    log: { info: () => undefined, warn: () => undefined },
+  cluster = await startCluster({
+    nodes: ["node-1", "node-2"],
     apiEndpoints: [{ address: "172.18.0.1", port: 6443 }],
     node: { gracePeriodMs: 300, checkEveryMs: 50 },
   });
-  await controllers.ready;
-  for (const name of ["node-1", "node-2"])
-    await client.create(resources.nodes, readyNode(name), { signal });
-  void runKubelet();
+  ({ client, signal } = cluster);
 });
 
 after(async () => {
-  stopper.abort();
-  await controllers.stop();
-  client[Symbol.dispose]();
-  await server[Symbol.asyncDispose]();
-  rmSync(folder, { recursive: true });
+  await cluster[Symbol.asyncDispose]();
 });
-
-function readyNode(name: string): Node {
-  return { metadata: { name, labels: { "kubernetes.io/hostname": name } } };
-}
-
-/** Nodes are made ready by their status; pods by theirs, with addresses in the order of their binding. */
-async function runKubelet(): Promise<void> {
-  let count = 0;
-  const ready = { type: "Ready", status: "True" } as const;
-  void reflect(client, resources.nodes, {
-    signal,
-    handlers: {
-      upsert: (node) => {
-        if (node.status?.conditions) return;
-        void client.patchStatus(resources.nodes, node.metadata.name ?? "", {
-          status: { conditions: [ready] },
-          signal,
-        });
-      },
-      delete: () => undefined,
-    },
-  });
-  await reflect(client, resources.pods, {
-    signal,
-    handlers: {
-      upsert: (pod) => {
-        const { name = "", namespace, deletionTimestamp } = pod.metadata;
-        if (deletionTimestamp) {
-          void client.delete(resources.pods, name, { namespace, gracePeriodSeconds: 0, signal });
-        } else if (pod.spec.nodeName && pod.status?.phase === "Pending") {
-          count += 1;
-          const podIPs = [{ ip: `10.244.0.${count}` }, { ip: `fd00:10:244::${count}` }];
-          const status = { phase: "Running", podIP: podIPs[0]?.ip, podIPs, conditions: [ready] };
-          void client
-            .patchStatus(resources.pods, name, { namespace, status, signal })
-            .catch(() => undefined);
-        }
-      },
-      delete: () => undefined,
-    },
-  });
-}
-
-/** The first answer of `look` that is not undefined, within five seconds. */
-async function eventually<T>(look: () => Promise<T | undefined>): Promise<T> {
-  for (const deadline = performance.now() + 5000; performance.now() < deadline; await sleep(20)) {
-    const found = await look();
-    if (found !== undefined) return found;
-  }
-  throw new Error("it did not come to be");
-}
 
 async function all<T extends KubeObject>(
   resource: Resource<T>,
@@ -464,7 +382,7 @@ test("a daemon set runs on every node, also on one that comes later, and goes wi
       .sort()
       .join();
   await eventually(async () => ((await nodesOf()) === "node-1,node-2" ? true : undefined));
-  await client.create(resources.nodes, readyNode("node-3"), { signal });
+  await client.create(resources.nodes, nodeNamed("node-3"), { signal });
   await eventually(async () => ((await nodesOf()) === "node-1,node-2,node-3" ? true : undefined));
   await client.delete(resources.nodes, "node-3", { signal });
   await eventually(async () => ((await nodesOf()) === "node-1,node-2" ? true : undefined));
@@ -558,7 +476,7 @@ test("a definition that is deleted takes the objects of its kind along", async (
 });
 
 test("a node whose lease is not renewed is not ready, and neither are its pods", async () => {
-  await client.create(resources.nodes, readyNode("silent"), { signal });
+  await client.create(resources.nodes, nodeNamed("silent"), { signal });
   const beat = () => ({
     holderIdentity: "silent",
     renewTime: new Date().toISOString().replace("Z", "000Z"),

@@ -69,10 +69,10 @@ export class DaemonSetController extends Controller {
     await this.#remove(plan.remove);
     await this.#create(set, plan.create, hash);
     await this.#writeStatus(set, plan.wanted, hash);
-    const hashes = new Set(active.map((pod) => pod.metadata.labels?.[hashLabel]));
+    const hashes = active.map((pod) => pod.metadata.labels?.[hashLabel]);
     const inUse = this.#history
       .of(set)
-      .filter((each) => each === revision || hashes.has(hashOf(each)));
+      .filter((each) => hashOf(each) === hash || hashes.includes(hashOf(each)));
     await this.#history.forget(set, new Set(inUse.map(({ metadata }) => metadata.name)));
   }
 

@@ -11,8 +11,6 @@ export type StatefulPlan = {
   readonly againInMs: number;
 };
 
-type Hashes = { readonly currentHash: string; readonly updateHash: string };
-
 /** A pod's number; undefined for a name that is none of the set's. */
 export function ordinalOf(set: StatefulSet, pod: Pod): number | undefined {
   const prefix = `${set.metadata.name}-`;
@@ -21,7 +19,11 @@ export function ordinalOf(set: StatefulSet, pod: Pod): number | undefined {
 }
 
 /** Repeated as pods become available and end, it leads to the wanted pods, of the newest template above the partition. */
-export function planFor(set: StatefulSet, pods: readonly Pod[], hashes: Hashes): StatefulPlan {
+export function planFor(
+  set: StatefulSet,
+  pods: readonly Pod[],
+  updateRevision: string,
+): StatefulPlan {
   const { replicas = 1, podManagementPolicy, updateStrategy, ordinals } = set.spec;
   const start = ordinals?.start ?? 0;
   const partition =
@@ -53,7 +55,7 @@ export function planFor(set: StatefulSet, pods: readonly Pod[], hashes: Hashes):
   if (updateStrategy?.type === "OnDelete" || step.create.length > 0) return step.plan();
   for (let ordinal = start + replicas - 1; ordinal >= start + partition; ordinal--) {
     const pod = byOrdinal.get(ordinal);
-    const isOld = pod !== undefined && pod.metadata.labels?.[hashLabel] !== hashes.updateHash;
+    const isOld = pod !== undefined && pod.metadata.labels?.[hashLabel] !== updateRevision;
     if (isOld && !isTerminating(pod) && !step.remove.includes(pod)) step.remove.push(pod);
     if (isOld || !step.isAvailable(pod)) break;
   }

@@ -54,10 +54,7 @@ export class StatefulSetController extends Controller {
   async #follow(set: StatefulSet): Promise<void> {
     const update = await this.#history.current(set);
     const current = this.#currentOf(set, update);
-    const plan = planFor(set, this.#podsOf(set), {
-      currentHash: current.metadata.name ?? "",
-      updateHash: update.metadata.name ?? "",
-    });
+    const plan = planFor(set, this.#podsOf(set), update.metadata.name ?? "");
     await this.#carryOut(set, plan, { current, update });
     const done = await this.#writeStatus(set, { current, update });
     const used = this.#podsOf(set).map((pod) => pod.metadata.labels?.[hashLabel]);

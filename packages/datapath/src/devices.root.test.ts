@@ -12,7 +12,7 @@ let cluster: TestCluster;
 const use = (...names: string[]) => cluster.node(1).call("useDevices", names);
 
 function linkPins(): string[] {
-  return readdirSync(join(cluster.bpffs(1), "links")).filter((name) => /^eth/.test(name));
+  return readdirSync(join(cluster.bpffs(1), "links")).filter((name) => name.startsWith("eth"));
 }
 
 async function bad(): Promise<string[]> {

@@ -4,6 +4,7 @@ import { Address } from "@tsilium/net";
 import {
   carriedOver,
   connectivity,
+  nextProbeMs,
   nodeConnectivity,
   probeIntervalMs,
   reachableText,
@@ -32,6 +33,18 @@ test("probes become rarer as the cluster grows, but nowhere near as much as it g
     Math.round(probeIntervalMs(60_000, nodes) / 1000),
   );
   assert.deepEqual(seconds, [42, 42, 66, 144, 277, 415, 511]);
+});
+
+test("a node that is new and silent is asked again soon, twice; this node once", () => {
+  const next = (local: boolean, host: readonly PathHealth[], intervalMs = 66_000) =>
+    [1, 2, 3].map((asked) =>
+      nextProbeMs({ name: "n", local, host, endpoint: [] }, asked, intervalMs),
+    );
+  const silent = [good, path("::1", silence, answer)];
+  assert.deepEqual(next(false, [good]), [66_000, 66_000, 66_000]);
+  assert.deepEqual(next(false, silent), [5_000, 15_000, 66_000]);
+  assert.deepEqual(next(true, silent), [5_000, 66_000, 66_000]);
+  assert.deepEqual(next(false, silent, 1_000), [1_000, 1_000, 1_000]);
 });
 
 const cases: readonly [string, readonly PathHealth[], string][] = [

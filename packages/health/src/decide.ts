@@ -9,6 +9,19 @@ export function probeIntervalMs(baseMs: number, nodes: number): number {
   return Math.round(baseMs * Math.log1p(Math.max(1, nodes)));
 }
 
+/** A node that is new and did not answer is asked again after these times: most are just starting. */
+const earlyMs: readonly number[] = [5_000, 15_000];
+
+/**
+ * Time until a node is asked again, without jitter. `asked`: how often it was since it was new or got new addresses. This
+ * node itself is hurried once only, since its silence has its health endpoint made anew.
+ */
+export function nextProbeMs(node: NodeHealth, asked: number, intervalMs: number): number {
+  const early = nodeConnectivity(node) === "reachable" ? undefined : earlyMs[asked - 1];
+  if (early === undefined || (node.local && asked > 1)) return intervalMs;
+  return Math.min(early, intervalMs);
+}
+
 /** An address is reachable when it answered each protocol the last time it was asked. */
 export function pathConnectivity({ icmp, http }: PathHealth): Connectivity {
   const results = [icmp, http];

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { createServer, type Socket } from "node:net";
+import { once } from "node:events";
+import { connect, createServer, type Socket } from "node:net";
 import { test } from "node:test";
 import { Address } from "@tsilium/net";
 import { hello, HelloServer } from "./hello.ts";
@@ -42,6 +43,20 @@ test("a server answers probes, and nothing else", async () => {
     ],
     [200, 404, 404, 405],
   );
+});
+
+test("nobody keeps probes away by staying connected", async () => {
+  await using server = new HelloServer(8);
+  const port = await server.listen(loopback, 0);
+  const idle = Array.from({ length: 12 }, () => connect(port, "127.0.0.1"));
+  try {
+    for (const socket of idle) socket.on("error", () => undefined);
+    await Promise.all(idle.map((socket) => once(socket, "connect")));
+    const result = await hello(loopback, { port, timeoutMs: 5_000, signal });
+    assert.ok(isAnswer(result), JSON.stringify(result));
+  } finally {
+    for (const socket of idle) socket.destroy();
+  }
 });
 
 test("an address that somebody else listens at cannot be had", async () => {

@@ -1,6 +1,7 @@
 // The HTTP side of probes: GET /hello, answered by every agent and every health endpoint. Nothing is kept alive between
 // two probes: a connection that is open already would say nothing about the next one.
 import { createServer, request, type Server } from "node:http";
+import type { Socket } from "node:net";
 import type { Address } from "@tsilium/net";
 import type { ProbeResult } from "./model.ts";
 
@@ -61,6 +62,12 @@ export function hello(
 /** Answers probes at an agent's own addresses. Says nothing about the agent but that it is there. */
 export class HelloServer implements AsyncDisposable {
   readonly #servers: Server[] = [];
+  readonly #mostConnections: number;
+
+  /** @param mostConnections at once, of each address that it listens on */
+  constructor(mostConnections = 1_024) {
+    this.#mostConnections = mostConnections;
+  }
 
   /** Listens on this address too. @throws Error when it cannot be had */
   async listen(address: Address, port: number): Promise<number> {
@@ -73,7 +80,7 @@ export class HelloServer implements AsyncDisposable {
           .end(status === 200 ? "OK\n" : "");
       },
     );
-    server.maxConnections = 1_024;
+    boundByAge(server, this.#mostConnections);
     await new Promise<void>((resolve, reject) => {
       server.once("error", reject);
       server.listen({ host: address.toString(), port, ipv6Only: true }, () => {
@@ -97,4 +104,18 @@ export class HelloServer implements AsyncDisposable {
       ),
     );
   }
+}
+
+/**
+ * One more than the most pushes out the oldest: a probe needs its connection for a moment, so that nobody can keep probes
+ * away by staying, as they could if newcomers were turned away (`maxConnections`).
+ */
+function boundByAge(server: Server, mostConnections: number): void {
+  const open = new Set<Socket>();
+  server.on("connection", (socket: Socket) => {
+    open.add(socket);
+    socket.once("close", () => open.delete(socket));
+    const [oldest] = open;
+    if (open.size > mostConnections) oldest?.destroy();
+  });
 }

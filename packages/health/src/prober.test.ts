@@ -96,3 +96,23 @@ test("a node that went away is forgotten, also while it is being asked", async (
   await asked;
   assert.deepEqual(prober.nodes, []);
 });
+
+test("a node that gets other addresses while it is being asked is asked there soon, not an interval later", async () => {
+  const asked = Promise.withResolvers<void>();
+  const probe: Probe = async (address) => {
+    if (address.toString() === "10.0.0.2") asked.resolve();
+    else prober.set(node("node-2", ["10.0.0.2"]));
+    await new Promise<void>((resolve) => setTimeout(resolve, 1));
+    return { at: new Date(0), latencyMs: 1 };
+  };
+  using prober = new HealthProber({ probes: { icmp: probe, http: probe }, baseIntervalMs });
+  prober.set(node("node-2", ["10.0.0.1"]));
+  // The prober's own timers keep nobody from ending.
+  using _awake = keepAwake();
+  await asked.promise;
+});
+
+function keepAwake(): Disposable {
+  const timer = setInterval(() => undefined, 1_000);
+  return { [Symbol.dispose]: () => clearInterval(timer) };
+}

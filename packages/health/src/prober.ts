@@ -2,7 +2,8 @@
 // itself, since each is asked first at another moment.
 //
 //   targets --set--> per node: wait --> icmp + http of every address --> results --> wait (interval by cluster size)
-import { carriedOver, probeIntervalMs, sameTarget } from "./decide.ts";
+// A node that is new and silent is asked again sooner, twice.
+import { carriedOver, nextProbeMs, probeIntervalMs, sameTarget } from "./decide.ts";
 import type { HealthTarget, NodeHealth, PathHealth, ProbeResult, Protocol } from "./model.ts";
 import type { Address } from "@tsilium/net";
 
@@ -16,7 +17,13 @@ export type ProberOptions = {
   readonly onProbed?: (node: NodeHealth) => void;
 };
 
-type Entry = { target: HealthTarget; health: NodeHealth; timer: NodeJS.Timeout | undefined };
+type Entry = {
+  target: HealthTarget;
+  health: NodeHealth;
+  timer: NodeJS.Timeout | undefined;
+  /** How often, since it was new or got new addresses. */
+  asked: number;
+};
 
 /** Nodes that are asked at the same time, at most. */
 const atOnce = 16;
@@ -62,9 +69,10 @@ export class HealthProber implements Disposable {
     if (entry) {
       entry.target = target;
       entry.health = health;
+      entry.asked = 0;
       this.#schedule(entry, this.#firstDelay());
     } else {
-      const added: Entry = { target, health, timer: undefined };
+      const added: Entry = { target, health, timer: undefined, asked: 0 };
       this.#entries.set(target.name, added);
       this.#schedule(added, this.#firstDelay());
     }
@@ -96,9 +104,12 @@ export class HealthProber implements Disposable {
     if (this.#ending.signal.aborted) return;
     clearTimeout(entry.timer);
     entry.timer = setTimeout(() => {
+      const { target } = entry;
       void this.#probe(entry, this.#ending.signal).finally(() => {
-        if (this.#entries.get(entry.target.name) !== entry) return;
-        this.#schedule(entry, this.intervalMs * (1 + jitter * (2 * Math.random() - 1)));
+        // With new addresses meanwhile it is to be asked soon already.
+        if (this.#entries.get(target.name) !== entry || entry.target !== target) return;
+        const delayMs = nextProbeMs(entry.health, ++entry.asked, this.intervalMs);
+        this.#schedule(entry, delayMs * (1 + jitter * (2 * Math.random() - 1)));
       });
     }, delayMs).unref();
   }

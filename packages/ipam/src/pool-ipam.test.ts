@@ -243,6 +243,19 @@ test("a pod gets its addresses from the pools it names, family by family", async
   assert.equal(node.dump().length, 2);
 });
 
+test("a pool that there is not is in demand while a pod waits for it, and forgotten afterwards", async () => {
+  using node = pool(["10.0.0.0/24"], { patienceMs: 5_000 });
+  const stop = new AbortController();
+  const blue = { pool: { ipv4: "blue" }, signal: stop.signal };
+  const waiting = [node.allocate("a", blue), node.allocate("b", blue)];
+  assert.deepEqual(node.demand(), [{ pool: "blue", family: 4, used: 0, waiting: 2 }]);
+  node.setRanges("blue", []);
+  stop.abort(new Error("deleted"));
+  for (const each of waiting) await assert.rejects(each, { message: "deleted" });
+  assert.deepEqual(node.demand(), []);
+  assert.deepEqual(node.pools(), ["default"]);
+});
+
 test("a restored address is nobody else's, whichever pool it turns out to be of", () => {
   using node = new Node({ mode: "multi-pool", families: [4] });
   node.restore(Address.parse("10.9.0.1"), "ns/old");

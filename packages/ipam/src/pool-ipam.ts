@@ -83,7 +83,10 @@ export class PoolIpam implements Ipam {
   setRanges(pool: string, prefixes: readonly Prefix[]): void {
     for (const family of this.#options.families) {
       const one = { pool, family };
-      this.#pool(one).setRanges(prefixes.filter((prefix) => prefix.family === family));
+      const ranges = prefixes.filter((prefix) => prefix.family === family);
+      // A pool that is only asked for leaves nothing behind: pods may name any, and as many as they like.
+      if (ranges.length === 0 && !this.#pools.has(keyOf(one))) continue;
+      this.#pool(one).setRanges(ranges);
       this.#claimStrays(one);
     }
     this.#changed();
@@ -188,12 +191,17 @@ export class PoolIpam implements Ipam {
 
   /** Per pool and family that pods have addresses of, or wait for. */
   demand(): PoolDemand[] {
-    const waiting = [...this.#waiting].flat();
-    return [...this.#pools].flatMap(([key, pool]) => {
-      const { pool: name, family, used } = pool.usage();
-      const count = waiting.filter((one) => keyOf(one) === key).length;
-      return used === 0 && count === 0 ? [] : [{ pool: name, family, used, waiting: count }];
+    const waiting = new Map<string, PoolDemand>();
+    for (const one of [...this.#waiting].flat()) {
+      const before = waiting.get(keyOf(one))?.waiting ?? 0;
+      waiting.set(keyOf(one), { ...one, used: 0, waiting: before + 1 });
+    }
+    const known = [...this.#pools].flatMap(([key, each]) => {
+      const { pool, family, used } = each.usage();
+      const count = waiting.get(key)?.waiting ?? 0;
+      return used === 0 && count === 0 ? [] : [{ pool, family, used, waiting: count }];
     });
+    return [...known, ...[...waiting].flatMap(([key, one]) => (this.#pools.has(key) ? [] : [one]))];
   }
 
   problem(): IpamProblem | undefined {
@@ -235,7 +243,7 @@ export class PoolIpam implements Ipam {
   #take(owner: string, wanted: readonly PoolFamily[]): ExpiringPair | undefined {
     const taken: Address[] = [];
     for (const one of wanted) {
-      const address = this.#pool(one).allocateNext(owner, Date.now());
+      const address = this.#pools.get(keyOf(one))?.allocateNext(owner, Date.now());
       if (!address) {
         for (const back of taken) this.#free(back);
         return undefined;
@@ -298,7 +306,7 @@ export class PoolIpam implements Ipam {
 
   #exhaustion(exhausted: PoolFamily): IpamError {
     const { pool, family } = exhausted;
-    const { podCidrs, used } = this.#pool(exhausted).usage();
+    const { podCidrs = [], used = 0 } = this.#pools.get(keyOf(exhausted))?.usage() ?? {};
     const named = pool === this.#defaultPool ? "" : ` of pool ${pool}`;
     const where =
       podCidrs.length === 0

@@ -41,9 +41,10 @@ function delegatedRouters(config: AgentConfig): string[] {
   });
 }
 
-/** Only cluster-pool says by itself which addresses are the cluster's. */
+/** Only cluster-pool says by itself which addresses are the cluster's, and a cloud which ones are its network's. */
 function nativeRouting(config: AgentConfig): string[] {
-  if (config["routing-mode"] !== "native" || config.ipam === "cluster-pool") return [];
+  const knows = config.ipam === "cluster-pool" || config.ipam === "eni";
+  if (config["routing-mode"] !== "native" || knows) return [];
   return ([4, 6] as const).flatMap((family) => {
     const key = `ipv${family}-native-routing-cidr` as const;
     const masquerades = config[`enable-ipv${family}`] && config[`enable-ipv${family}-masquerade`];

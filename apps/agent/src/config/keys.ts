@@ -75,7 +75,9 @@ export const keys = {
   "enable-ipv6-masquerade": flag(true, "pods reach the world with the node's IPv6 address"),
   "enable-bpf-masquerade": flag(true, "masquerade in eBPF; there is no other way"),
   ...masqueradeKeys,
-  devices: words("underlay devices; empty: those that carry the node's addresses"),
+  devices: words(
+    "underlay devices, eth+ for all that begin so; empty: those with the node's addresses",
+  ),
   mtu: wholeNumber(0, [0, 65535], "underlay MTU in bytes; 0: the device's own"),
   "node-port-range": portRange(
     [30000, 32767],

@@ -100,7 +100,7 @@ test("multi-pool: CIDRs come as pods do, from the pool that is named, and go bac
   const adding = runtime.node.cni("ADD", red.id, red.options);
   await eventually(
     async () => (await node(runtime)).status?.ipam?.["operator-status"]?.error,
-    "there is no CiliumPodIPPool red; there is no CiliumPodIPPool red",
+    "there is no CiliumPodIPPool red",
   );
   const family = (range: string, maskSize: number) => ({ cidrs: [range], maskSize });
   const spec = { ipv4: family("10.30.0.0/24", 28), ipv6: family("fd00:30::/112", 124) };

@@ -1,7 +1,7 @@
 // What each IPAM mode gives the agent: where it learns what this node is, and who hands out its pods' addresses.
 import type { Ipam, IpamError, IpamMode, PoolChoice, PoolFamily } from "@tsilium/ipam";
 import type { KubeClient, Namespace, Pod } from "@tsilium/kube";
-import type { Address, Family } from "@tsilium/net";
+import type { Address, Family, Prefix } from "@tsilium/net";
 import type { NodeDiscovery } from "@tsilium/node";
 import type { Logger } from "@tsilium/runtime";
 import type { AgentConfig } from "../config/keys.ts";
@@ -28,8 +28,23 @@ export type IpamSource = {
   open(ranges: NodeRanges, hooks: IpamHooks): Ipam;
   /** Further devices that the datapath must be at, beside the configured ones. Asked once, before it starts. */
   devices?(): readonly string[];
+  /**
+   * Where pods are known by their own addresses and need not be masqueraded, the most important range first, when no
+   * native-routing-cidr says so. Asked once, before the datapath starts; absent: it is for the configuration to say.
+   */
+  podRanges?(): readonly Prefix[];
+  /** The datapath runs, at `devices()` and with `podRanges()`. */
+  onDatapath?(datapath: DatapathOfPool): void;
   /** Which pools a pod's addresses are to come from; undefined in modes without pools. */
   poolOf?(pod: Pod | undefined, namespace: Namespace | undefined): PoolChoice;
+};
+
+/** What a mode may ask of the datapath while it runs. */
+export type DatapathOfPool = {
+  /** Its further devices are these from now on. @throws DatapathError */
+  useDevices(names: readonly string[]): void;
+  /** @throws BpfError */
+  usePodRanges(ranges: readonly Prefix[]): void;
 };
 
 /** What a mode is made of. */

@@ -5,18 +5,21 @@ import { type Address, Prefix } from "@tsilium/net";
 import type { AgentConfig } from "../config/keys.ts";
 import { eventConfig } from "../hubble/event-config.ts";
 import { serviceConfig } from "../services/datapath-config.ts";
+import { chooseDevices } from "./device-choice.ts";
 import type { NodeFacts } from "./facts.ts";
 
-/** The devices that carry the node's addresses, and the smallest of their MTUs in bytes. */
+/** The devices that face the underlay, and the smallest of their MTUs in bytes. */
 export type Underlay = { readonly devices: readonly string[]; readonly mtu: number };
 
 /** Masquerading uses ports above the NodePort range, as Cilium does. */
 const lastPort = 65535;
 
+/** @param podRanges where pods are known by their own addresses, the first one first; absent: as the configuration says */
 export function datapathConfig(
   config: AgentConfig,
   facts: NodeFacts,
   underlay: Underlay,
+  podRanges?: readonly Prefix[],
 ): DatapathConfig {
   const enableIpv4 = config["enable-ipv4"];
   const enableIpv6 = config["enable-ipv6"];
@@ -35,9 +38,12 @@ export function datapathConfig(
     podCidrs: facts.podCidrs,
     enableIpv4Masquerade: enableIpv4 && config["enable-ipv4-masquerade"],
     enableIpv6Masquerade: enableIpv6 && config["enable-ipv6-masquerade"],
-    ipMasqAgent: config["enable-ip-masq-agent"],
+    // Ranges beside the first one are named while programs run.
+    ipMasqAgent: config["enable-ip-masq-agent"] || podRanges !== undefined,
     ipv4NativeRoutingCidr:
-      config["ipv4-native-routing-cidr"] ?? clusterRange(4, config["cluster-pool-ipv4-cidr"]),
+      config["ipv4-native-routing-cidr"] ??
+      podRanges?.[0] ??
+      clusterRange(4, config["cluster-pool-ipv4-cidr"]),
     ipv6NativeRoutingCidr:
       config["ipv6-native-routing-cidr"] ?? clusterRange(6, config["cluster-pool-ipv6-cidr"]),
     mtu: config.mtu === 0 ? underlay.mtu : config.mtu,
@@ -61,8 +67,8 @@ function clusterRange(family: 4 | 6, ranges: readonly string[]): Prefix {
 }
 
 /**
- * Looks at the node's interfaces, in the agent's network namespace.
- * @throws Error when no device carries the node's addresses, or a configured one is missing.
+ * Looks at the node's interfaces, in the agent's network namespace. Of configured ones some may not be there yet.
+ * @throws Error when no device carries the node's addresses, or no configured one is there.
  */
 export function underlay(
   configured: readonly string[],
@@ -70,23 +76,21 @@ export function underlay(
   more: readonly string[] = [],
 ): Underlay {
   using rtnl = Rtnl.open();
-  const found = configured.length > 0 ? configured : carriers(rtnl, addresses);
-  const devices = [...new Set([...found, ...more])];
+  const links = rtnl.links.list();
+  const facts = { links, addresses: rtnl.addresses.list() };
+  const found = chooseDevices(facts, { patterns: configured, nodeAddresses: addresses });
   if (found.length === 0) {
-    throw new Error(`no interface carries ${addresses.join(" or ")}: set devices`);
+    const wanted = configured.filter((pattern) => !pattern.startsWith("!"));
+    throw new Error(
+      wanted.length > 0
+        ? `devices: there is no interface ${wanted.join(", ")}`
+        : `no interface carries ${addresses.join(" or ")}: set devices`,
+    );
   }
-  const mtus = devices.map((device) => {
-    const link = rtnl.links.get(device);
-    if (!link) throw new Error(`devices: there is no interface ${device}`);
-    return link.mtu;
-  });
-  return { devices, mtu: Math.min(...mtus) };
-}
-
-function carriers(rtnl: Rtnl, addresses: readonly Address[]): string[] {
-  const indexes = rtnl.addresses
-    .list()
-    .filter(({ address }) => addresses.some((wanted) => wanted.equals(address)))
-    .map(({ device }) => device);
-  return [...new Set(indexes)].flatMap((index) => rtnl.links.get(index)?.name ?? []);
+  const names = new Set([...found, ...more]);
+  const used = links.filter(({ name }) => names.has(name));
+  return {
+    devices: used.map(({ name }) => name),
+    mtu: Math.min(...used.map(({ mtu }) => mtu)),
+  };
 }

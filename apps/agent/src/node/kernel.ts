@@ -2,10 +2,12 @@
 import { join } from "node:path";
 import { Datapath, deviceMtu, mtuProblem, routeMtu } from "@tsilium/datapath";
 import { PodInterfaces } from "@tsilium/endpoint";
+import type { Prefix } from "@tsilium/net";
 import { projectRoot } from "@tsilium/syscall";
 import type { AgentConfig } from "../config/keys.ts";
 import type { Logger } from "@tsilium/runtime";
 import { datapathConfig, underlay } from "./datapath-config.ts";
+import { DeviceKeeper } from "./device-keeper.ts";
 import type { NodeFacts } from "./facts.ts";
 
 /** How often the node's own addresses are read again: a new one is the host's from then on. */
@@ -14,8 +16,8 @@ const hostAddressesMs = 5_000;
 export class Kernel implements Disposable {
   readonly datapath: Datapath;
   readonly interfaces: PodInterfaces;
-  /** Underlay devices. */
-  readonly devices: readonly string[];
+  /** Where the datapath is, of the underlay. */
+  readonly devices: DeviceKeeper;
   readonly #timer: NodeJS.Timeout;
 
   private constructor(parts: Pick<Kernel, "datapath" | "interfaces" | "devices">, log: Logger) {
@@ -35,11 +37,14 @@ export class Kernel implements Disposable {
     facts: NodeFacts;
     /** Beside those that the configuration names, or that carry the node's addresses. */
     moreDevices?: readonly string[];
+    /** Where pods are known by their own addresses, when the IPAM mode knows it. */
+    podRanges?: readonly Prefix[] | undefined;
     log: Logger;
   }): Promise<Kernel> {
-    const { config, facts, moreDevices = [], log } = options;
+    const { config, facts, moreDevices = [], podRanges, log } = options;
     const addresses = [facts.ipv4, facts.ipv6].filter((address) => address !== undefined);
-    const settings = datapathConfig(config, facts, underlay(config.devices, addresses, moreDevices));
+    const found = underlay(config.devices, addresses, moreDevices);
+    const settings = datapathConfig(config, facts, found, podRanges);
     const problem = mtuProblem(settings);
     if (problem !== undefined) throw new Error(problem);
     const datapath = await Datapath.start({
@@ -54,11 +59,20 @@ export class Kernel implements Disposable {
       deviceMtu: deviceMtu(settings),
       routeMtu: routeMtu(settings),
     });
-    return new Kernel({ datapath, interfaces, devices: settings.devices }, log);
+    const devices = DeviceKeeper.follow({
+      patterns: config.devices,
+      nodeAddresses: addresses,
+      more: moreDevices,
+      datapath,
+      mtu: settings.mtu,
+      log: log.child({ part: "devices" }),
+    });
+    return new Kernel({ datapath, interfaces, devices }, log);
   }
 
   [Symbol.dispose](): void {
     clearInterval(this.#timer);
+    this.devices[Symbol.dispose]();
     this.interfaces[Symbol.dispose]();
     this.datapath[Symbol.dispose]();
   }

@@ -57,6 +57,7 @@ import { Kernel } from "./kernel.ts";
 import { checkFacts, knowNode } from "./know.ts";
 import type { LocalNode } from "./local.ts";
 import { Reconcilers } from "./reconcilers.ts";
+import { Unmasqueraded } from "./unmasqueraded.ts";
 import {
   endpointSliceTable,
   followCiliumEndpoints,
@@ -191,13 +192,26 @@ export async function startNode(options: NodeOptions): Promise<AgentNode> {
 
   // What makes it so
   startup.step("starting the datapath");
+  const podRanges = ipamSource.podRanges?.();
   const { datapath, interfaces, devices } = parts.use(
-    await Kernel.start({ config, facts, moreDevices: ipamSource.devices?.() ?? [], log }),
+    await Kernel.start({
+      config,
+      facts,
+      moreDevices: ipamSource.devices?.() ?? [],
+      podRanges,
+      log,
+    }),
   );
+  health.register("devices", () => devices.health());
+  const unmasqueraded = new Unmasqueraded(datapath.masquerade, podRanges ?? []);
+  ipamSource.onDatapath?.({
+    useDevices: (names) => devices.useMore(names),
+    usePodRanges: (ranges) => unmasqueraded.setPodRanges(ranges),
+  });
   parts.use(
     startExemptions({
       config,
-      table: datapath.masquerade,
+      table: unmasqueraded,
       health,
       log: log.child({ part: "ip-masq-agent" }),
     }),
@@ -209,7 +223,7 @@ export async function startNode(options: NodeOptions): Promise<AgentNode> {
       config,
       nodeName,
       datapath,
-      devices: [[...devices, ...localAddresses].join(" ")],
+      devices: () => [[...datapath.devices, ...localAddresses].join(" ")],
       watches,
       services,
       slices,
@@ -260,6 +274,7 @@ export async function startNode(options: NodeOptions): Promise<AgentNode> {
         },
         ownNode: localNode.table,
         devices: nodeDevices,
+        onDevices: (listener) => devices.onChange(listener),
         nodes: discovery.table,
         identities: identities.table,
         ipcache: ipcache.table,

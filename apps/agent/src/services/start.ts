@@ -34,7 +34,7 @@ export type ServicesOptions = {
   readonly nodeName: string;
   readonly datapath: Datapath;
   /** Underlay devices, and the node's addresses on them, for people. */
-  readonly devices: readonly string[];
+  readonly devices: () => readonly string[];
   readonly watches: Watches;
   readonly services: Table<Service>;
   /** Indexed by "service". */
@@ -204,7 +204,7 @@ function registerHealth(options: ServicesOptions, state: () => ServicesState): v
   const { config, health, datapath, devices, log } = options;
   health.register("services", () => servicesHealth(state()));
   health.register("service features", () =>
-    serviceFeatures({ config, devices, datapath: datapath.serviceFeatures() }),
+    serviceFeatures({ config, devices: devices(), datapath: datapath.serviceFeatures() }),
   );
   if (!config["enable-node-port"] || !config["enable-auto-protect-node-port-range"]) return;
   try {

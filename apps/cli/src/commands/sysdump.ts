@@ -20,7 +20,7 @@ export function registerSysdump(program: Command): void {
       .command("sysdump")
       .description("write all that helps to find a fault into one archive, without secrets"),
   )
-    .option("--output-filename <name>", "archive to write, without .tar.gz")
+    .option("--output-filename <name>", "archive to write, with or without .tar.gz")
     .option("--node-list <names>", "only these nodes of the lab, separated by commas")
     .option("--quick", "without connections, translations, policy tables and flows")
     .option("--logs-limit-bytes <number>", "of each log, its end", "4194304")

@@ -37,6 +37,12 @@ const rules: readonly Rule[] = [
     /\b((?:proxy-)?authorization|(?:set-)?cookie|x-[\w-]{0,40}(?:key|token|auth|secret)[\w-]{0,40})(\\?["']?\s{0,4}[:=]\s{0,4}\\?["']?)[^\r\n"'\\]+/gi,
     `$1$2${redacted}`,
   ],
+  // What was run in a pod, in an audit log: its program, as of a container, and none of its arguments.
+  [
+    /(\/exec\?[^\s"'<>]{0,200}?command=[^\s"'<>&\\]*)([^\s"'<>]*)/g,
+    (_whole, program = "", rest = "") =>
+      program + rest.replaceAll(/(\bcommand=)[^&\\]+/g, `$1${redacted}`),
+  ],
   // name=value, name: value, "name":"value"
   [
     new RegExp(

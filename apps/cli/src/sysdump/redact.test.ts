@@ -15,6 +15,10 @@ const texts: readonly (readonly [string, string])[] = [
   ["Set-Cookie: session=CANARY; Path=/", "Set-Cookie: <redacted>"],
   ["http://user:CANARY@host/x", "http://<redacted>@host/x"],
   ["GET /login?user=a&password=CANARY&x=1", "GET /login?user=a&password=<redacted>&x=1"],
+  [
+    '"requestURI":"/api/v1/namespaces/a/pods/b/exec?container=c&command=mysql&command=-pCANARY&command=x&stdout=true"',
+    '"requestURI":"/api/v1/namespaces/a/pods/b/exec?container=c&command=mysql&command=<redacted>&command=<redacted>&stdout=true"',
+  ],
   ["db_password=CANARY host=a", "db_password=<redacted> host=a"],
   ['"clientSecret": "CANARY", "a": 1', '"clientSecret": "<redacted>", "a": 1'],
   ['msg=\\"api-key: CANARY\\"', 'msg=\\"api-key: <redacted>\\"'],
@@ -46,6 +50,7 @@ test("a text takes time in proportion to its length, whatever is in it", () => {
   const parts = [
     "a",
     "token",
+    "/exec?command=",
     "x-",
     "http://",
     "eyJ",

@@ -16,7 +16,7 @@ import { findPlaces, type NodePlace, type Places } from "./places.ts";
 
 export type SysdumpOptions = {
   readonly command: Command;
-  /** Without .tar.gz; undefined: of the moment, here. */
+  /** With or without .tar.gz; undefined: of the moment, here. */
   readonly path: string | undefined;
   readonly nodes: readonly string[] | undefined;
   readonly quick: boolean;
@@ -50,7 +50,7 @@ export async function sysdump(options: SysdumpOptions): Promise<SysdumpSummary> 
   const places = await findPlaces(options.command);
   const nodes = chosen(places.nodes, options.nodes);
   const root = `tsilium-sysdump-${startedAt.toISOString().replaceAll(/[-:]|\..*/g, "")}`;
-  const path = `${resolve(options.path ?? root)}.tar.gz`;
+  const path = archivePath(options.path ?? root);
   using archive = openArchive(path, root);
   using client = clientOf(places);
   const tasks = await tasksOf({ ...places, nodes }, client, options);
@@ -74,16 +74,28 @@ export async function sysdump(options: SysdumpOptions): Promise<SysdumpSummary> 
   return { ...summary, bytes: archive.finish() };
 }
 
+/** Whoever writes .tar.gz behind the name means the same. */
+function archivePath(name: string): string {
+  return `${resolve(name.replace(/\.tar\.gz$/, ""))}.tar.gz`;
+}
+
 function openArchive(path: string, root: string): Archive {
   try {
     return new Archive(path, root);
   } catch (error) {
-    throw new CommandError(
-      `cannot write ${path}: ${(error as Error).message}`,
-      `Is there room in ${dirname(path)}, and no other dump being written?`,
-      { cause: error },
-    );
+    const { message, code } = error as NodeJS.ErrnoException;
+    throw new CommandError(`cannot write ${path}: ${message}`, howToWrite(path, code), {
+      cause: error,
+    });
   }
+}
+
+function howToWrite(path: string, code: string | undefined): string {
+  if (code === "ENOENT") return `Make the folder ${dirname(path)} first.`;
+  if (code === "EEXIST")
+    return `Another dump is being written there, or was ended: then remove ${path}.partial.`;
+  if (code === undefined) return "Choose another --output-filename, or remove the file.";
+  return `May you write in ${dirname(path)}, and is there room?`;
 }
 
 function chosen(nodes: readonly NodePlace[], names: readonly string[] | undefined) {

@@ -78,6 +78,24 @@ test("a pool that is not there, or lacks the family, is said to be", () => {
   );
 });
 
+test("what is wrong is told once for both families, and of many pools about the first few", () => {
+  const { error } = decidePools(
+    {
+      ...node("node-1", {}),
+      requested: Array.from({ length: 20 }, (_, number) => ({
+        pool: `p${number}`,
+        needed: { "ipv4-addrs": 1, "ipv6-addrs": 1 },
+      })),
+    },
+    [],
+    { pools: new Map(), families: [4, 6] },
+  );
+  assert.match(
+    error ?? "",
+    /^there is no CiliumPodIPPool p0; there is no CiliumPodIPPool p1; .*p7; and 12 more$/,
+  );
+});
+
 test("of two nodes with the same CIDR the younger is told, and gets nothing more till then", () => {
   const older = node("node-1", {}, { default: ["10.0.0.0/29"] });
   const younger = node("node-2", { default: 20 }, { default: ["10.0.0.0/30"] });

@@ -32,6 +32,8 @@ export type PoolOptions = {
   readonly avoided?: readonly Prefix[];
 };
 
+const mostErrors = 8;
+
 /**
  * The CIDRs that `node` should have, given all nodes. What it has it keeps (it gives back by itself); for what it asks
  * beyond that it gets the first free CIDRs of the pool.
@@ -65,7 +67,15 @@ export function decidePools(
     }
     if (mine.length > 0) allocated.set(name, mine);
   }
-  return { allocated, error: errors.length > 0 ? errors.join("; ") : undefined };
+  return { allocated, error: errors.length > 0 ? told(errors) : undefined };
+}
+
+/** Each once, and not all of hundreds: pods may name any pool, and every pod that is refused is told this. */
+function told(errors: readonly string[]): string {
+  const different = [...new Set(errors)];
+  const more = different.length - mostErrors;
+  const shown = different.slice(0, mostErrors).join("; ");
+  return more > 0 ? `${shown}; and ${more} more` : shown;
 }
 
 /** How many pods' addresses CIDRs have room for: neither the first nor IPv4's last of each. */

@@ -18,6 +18,8 @@ export type ObjectReference = {
   readonly subresource?: string;
 };
 
+export type AuditedUser = { readonly username?: string; readonly groups?: readonly string[] };
+
 export type AuditEvent = {
   readonly kind: "Event";
   readonly apiVersion: "audit.k8s.io/v1";
@@ -26,7 +28,9 @@ export type AuditEvent = {
   readonly stage: AuditStage;
   readonly requestURI: string;
   readonly verb: string;
-  readonly user: { readonly username?: string; readonly groups?: readonly string[] };
+  readonly user: AuditedUser;
+  /** As whom the user acted. */
+  readonly impersonatedUser?: AuditedUser;
   readonly sourceIPs: readonly string[];
   readonly userAgent?: string;
   readonly objectRef?: ObjectReference;
@@ -54,6 +58,7 @@ export class AuditedRequest {
   readonly #receivedAt = microTime();
   readonly #sourceIp: string | undefined;
   #user: User | undefined;
+  #actingAs: User | undefined;
   #verb: string;
   #target: Target | undefined;
   #name: string | undefined;
@@ -71,6 +76,10 @@ export class AuditedRequest {
 
   identified(user: User): void {
     this.#user = user;
+  }
+
+  impersonating(user: User): void {
+    this.#actingAs = user;
   }
 
   aimedAt(target: Target, verb: Verb): void {
@@ -103,7 +112,8 @@ export class AuditedRequest {
       stage,
       requestURI: url,
       verb: this.#verb,
-      user: this.#user ? { username: this.#user.name, groups: this.#user.groups } : {},
+      user: audited(this.#user),
+      ...(this.#actingAs ? { impersonatedUser: audited(this.#actingAs) } : {}),
       sourceIPs: this.#sourceIp === undefined ? [] : [this.#sourceIp],
       ...(agent === undefined ? {} : { userAgent: agent }),
       ...(objectRef ? { objectRef } : {}),
@@ -148,6 +158,10 @@ export class AuditedRequest {
       ...(error.code ? { reason: error.code } : {}),
     };
   }
+}
+
+function audited(user: User | undefined): AuditedUser {
+  return user ? { username: user.name, groups: user.groups } : {};
 }
 
 /** metav1.MicroTime; the clock that we have tells milliseconds, the counter beside it the rest. */

@@ -51,7 +51,7 @@ function groupOf(
     version,
   }));
   if (name === "" || versions.length === 0) {
-    throw new ApiError(404, "NotFound", "the server could not find the requested resource");
+    throw notServed();
   }
   return { name, versions, preferredVersion: versions[0] };
 }
@@ -82,7 +82,7 @@ export function resourceList(group: string, version: string, registry: Registry)
       (kind) => kind.group === group && kind.versions.some((served) => served.name === version),
     );
   if (kinds.length === 0) {
-    throw new ApiError(404, "NotFound", "the server could not find the requested resource");
+    throw notServed();
   }
   return {
     kind: "APIResourceList",

@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { AuditedRequest, type AuditEvent } from "../audit/event.ts";
+import { impersonated } from "../auth/impersonation.ts";
 import { isAllowed, type Verb } from "../auth/roles.ts";
 import { Authenticator, type TokenUser, type User } from "../auth/user.ts";
 import { ApiError, forbidden, qualified } from "../errors.ts";
@@ -73,12 +74,14 @@ export class Handler {
       const identified = this.#authenticator.identify(request);
       user = identified.name;
       audited.identified(identified);
+      const acting = impersonated(request, identified);
+      if (acting) audited.impersonating(acting);
       const destination = route(path, this.#options.registry);
       await this.#go(destination, {
         request,
         response,
         query: new URLSearchParams(search),
-        user: identified,
+        user: acting ?? identified,
         audited,
       });
     } catch (error) {

@@ -56,7 +56,7 @@ export class OpenApi {
   v3(path: string, accept: string | undefined): Document {
     const document = this.#v3(path);
     if (!document)
-      throw new ApiError(404, "NotFound", "the server could not find the requested resource");
+      throw notServed();
     if (!accepts(accept, json)) throw notAcceptable();
     return document;
   }

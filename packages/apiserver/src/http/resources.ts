@@ -260,9 +260,9 @@ export class Resources {
   async #delete(target: Target, exchange: Exchange): Promise<void> {
     const deletion = await this.#readDeletion(exchange);
     const { object, gone } = await this.#remove(target, exchange, deletion);
-    // Kubernetes answers the object, and for most kinds a Status once it is gone; clients take either.
-    if (!gone) return this.#sendObject(target, exchange, { status: 200, stored: object });
     const { kind } = target;
+    if (!gone || kind.strategy.answersDeleted)
+      return this.#sendObject(target, exchange, { status: 200, stored: object });
     const uid = (JSON.parse(object.json) as { metadata: { uid?: string } }).metadata.uid;
     sendJson(exchange.response, 200, {
       kind: "Status",

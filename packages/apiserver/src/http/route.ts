@@ -98,5 +98,5 @@ function decode(part: string): string {
 }
 
 function unknownPath(): ApiError {
-  return new ApiError(404, "NotFound", "the server could not find the requested resource");
+  return notServed();
 }

@@ -54,6 +54,8 @@ export type Strategy = {
   gracePeriodSeconds?(object: ApiObject, asked: number | undefined): number;
   /** On the change that marks an object for deletion. */
   markDeleted?(object: ApiObject): void;
+  /** Who deletes an object of this kind is answered the object also once it is gone; else a Status. */
+  readonly answersDeleted?: true;
   /** Why this object must not be deleted, or undefined. */
   undeletable?(object: ApiObject): string | undefined;
 };

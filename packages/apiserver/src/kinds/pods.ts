@@ -209,6 +209,7 @@ export const pods: Kind = builtin({
       const causes = podSpecCauses(specOf(pod), "spec");
       return before ? [...causes, ...changeCauses(pod, before)] : causes;
     },
+    answersDeleted: true,
     gracePeriodSeconds(pod, asked) {
       // Nobody would end a pod that no kubelet runs.
       const phase = statusOf(pod)["phase"];

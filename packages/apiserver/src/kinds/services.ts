@@ -88,6 +88,7 @@ export function services({
       textColumn("Selector", (service) => selectorText(specOf(service).selector), 1),
     ],
     strategy: {
+      answersDeleted: true,
       prepare,
       validate: serviceCauses,
       claims: (service) => [...addressClaims(service), ...nodePortClaims(service)],

@@ -182,6 +182,7 @@ const serviceAccounts: Kind = builtin({
     ),
     ageColumn,
   ],
+  strategy: { answersDeleted: true },
 });
 
 const events: Kind = builtin({

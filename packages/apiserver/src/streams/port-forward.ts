@@ -8,6 +8,10 @@ export const portForwardProtocol = "portforward.k8s.io";
 /** The same within a WebSocket (kubectl 1.31 and later). */
 export const tunnelProtocol = `SPDY/3.1+${portForwardProtocol}`;
 
+/** Connections at once, and how long their names may be: a client's own, kept until the connection ends. */
+const maxPairs = 1000;
+const maxIdLength = 64;
+
 type Pair = { error?: SpdyStream; data?: SpdyStream; target: Promise<Duplex | undefined> };
 
 /**
@@ -37,6 +41,7 @@ export async function forwardPorts(
     const id = stream.headers.get("requestid") ?? "";
     const port = portOf(stream.headers.get("port"));
     if (port === undefined || (type !== "error" && type !== "data")) return undefined;
+    if (id.length > maxIdLength || (!pairs.has(id) && pairs.size >= maxPairs)) return undefined;
     const pair: Pair = pairs.get(id) ?? { target: Promise.resolve(undefined) };
     if (pair[type]) return undefined;
     pair[type] = stream;

@@ -77,6 +77,7 @@ export function upgradeToSpdy(offer: Offer, protocols: readonly string[]): Duple
 }
 
 const maxMessageBytes = 1 << 20;
+const maxPendingPongBytes = 64 * 1024;
 
 /** Makes the socket a WebSocket. @throws ApiError BadRequest when the client speaks no protocol of ours */
 export async function upgradeToWebSocket(
@@ -98,12 +99,19 @@ export async function upgradeToWebSocket(
     noServer: true,
     clientTracking: false,
     perMessageDeflate: false,
+    autoPong: false,
     maxPayload: maxMessageBytes,
     handleProtocols: () => protocol,
   });
   const { promise, resolve, reject } = Promise.withResolvers<WebSocket>();
   socket.once("close", () => reject(badRequest("the client left before it was answered")));
-  server.handleUpgrade(request, socket, Buffer.alloc(0), resolve);
+  server.handleUpgrade(request, socket, Buffer.alloc(0), (made) => {
+    // Who asks and does not read the answers is not answered: they would pile up.
+    made.on("ping", (data) => {
+      if (made.bufferedAmount < maxPendingPongBytes) made.pong(data);
+    });
+    resolve(made);
+  });
   return promise;
 }
 

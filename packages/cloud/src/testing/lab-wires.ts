@@ -4,7 +4,11 @@
 // path filter).
 //
 //   fabric: br0 172.18.0.1/24 --------------------------------- node-1 eth0
-//           vpc1 172.18.1.1, routes to each of its addresses === node-1 ens6
+//           vpc1 100.64.1.1, routes to each of its addresses === node-1 ens6
+//
+// The first interface is the lab's own wire, on one network with other instances': that they too find its further addresses
+// without anybody answering for them is what the VPC does, here entries of theirs for neighbours. These name the router, so
+// that its checks are not gone around.
 import { closeSync, openSync, writeFileSync } from "node:fs";
 import { Address, Mac, Prefix } from "@tsilium/net";
 import { Rtnl } from "@tsilium/netlink";
@@ -23,6 +27,8 @@ export class LabWires implements Disposable {
     this.#world = world;
     this.#netnsOf = netnsOf;
     checkSources("br0");
+    // A VPC's router does not tell of shorter ways.
+    for (const device of ["all", "br0"]) setOf(device, "send_redirects", "0");
     world.onChange = (change) => this.#change(change);
   }
 
@@ -34,8 +40,8 @@ export class LabWires implements Disposable {
   #change({ instanceId, before, after }: WorldChange): void {
     const eni = after ?? before;
     const index = (after?.attachment ?? before?.attachment)?.index ?? 0;
-    // The instance's first interface is the lab's own wire.
-    if (!eni || index === 0) return;
+    if (!eni) return;
+    if (index === 0) return this.#tellNeighbours(before, after);
     if (!after?.attachment) return this.#unplug(eni.id);
     const port = this.#ports.get(after.id) ?? this.#plug(after, { instanceId, index });
     if (port !== undefined) this.#route(port, before, after);
@@ -70,16 +76,33 @@ export class LabWires implements Disposable {
     this.#ports.delete(id);
   }
 
+  #tellNeighbours(before: SimInterface | undefined, after: SimInterface | undefined): void {
+    const was = before ? further(before) : [];
+    const is = after ? further(after) : [];
+    const { gone, present } = differenceOf(was, is);
+    const self = (after ?? before)?.attachment?.instanceId;
+    const others = [...this.#world.instances.keys()].filter((id) => id !== self);
+    const tell = (rtnl: Rtnl, device: string, mac: Mac | undefined): void => {
+      for (const address of gone) rtnl.neighbours.delete({ device, address });
+      if (mac) for (const address of present) rtnl.neighbours.replace({ device, address, mac });
+    };
+    tell(this.#rtnl, "br0", after && Mac.parse(after.mac));
+    const router = this.#rtnl.links.get("br0")?.mac;
+    for (const netns of others.flatMap((id) => this.#netnsOf(id) ?? [])) {
+      using rtnl = Rtnl.open({ netns });
+      tell(rtnl, "eth0", router);
+    }
+  }
+
   #route(port: string, before: SimInterface | undefined, after: SimInterface): void {
     const was = before?.attachment ? held(before) : [];
     const is = held(after);
-    for (const address of was
-      .filter((each) => !is.includes(each))
-      .map((text) => Address.parse(text))) {
+    const { gone, present } = differenceOf(was, is);
+    for (const address of gone) {
       this.#rtnl.routes.delete({ destination: Prefix.host(address), device: port });
       this.#rtnl.neighbours.delete({ device: port, address });
     }
-    for (const address of is.map((text) => Address.parse(text))) {
+    for (const address of present) {
       this.#rtnl.neighbours.replace({ device: port, address, mac: Mac.parse(after.mac) });
       this.#rtnl.routes.replace({ destination: Prefix.host(address), device: port });
     }
@@ -87,10 +110,23 @@ export class LabWires implements Disposable {
 }
 
 function checkSources(device: string): void {
-  writeFileSync(`/proc/sys/net/ipv4/conf/${device}/rp_filter`, "1");
+  setOf(device, "rp_filter", "1");
 }
 
-function held({ primary, secondary, prefixes }: SimInterface): string[] {
-  const blocks = prefixes.flatMap((prefix) => addresses(Prefix.parse(prefix)));
-  return [primary, ...secondary, ...blocks];
+function setOf(device: string, name: string, value: string): void {
+  writeFileSync(`/proc/sys/net/ipv4/conf/${device}/${name}`, value);
+}
+
+function differenceOf(was: readonly string[], is: readonly string[]) {
+  const gone = was.filter((each) => !is.includes(each)).map((text) => Address.parse(text));
+  return { gone, present: is.map((text) => Address.parse(text)) };
+}
+
+function held(eni: SimInterface): string[] {
+  return [eni.primary, ...further(eni)];
+}
+
+/** Addresses beside an interface's own. */
+function further({ secondary, prefixes }: SimInterface): string[] {
+  return [...secondary, ...prefixes.flatMap((prefix) => addresses(Prefix.parse(prefix)))];
 }

@@ -85,7 +85,10 @@ export class TestNames implements Disposable {
       name: "services",
       key: ({ metadata }) => `${metadata.namespace}/${metadata.name}`,
     });
-    const cluster = new ClusterAddresses({ ...this, podCidrs: () => [Prefix.parse("10.244.0.0/24")] });
+    const cluster = new ClusterAddresses({
+      ...this,
+      podCidrs: () => [Prefix.parse("10.244.0.0/24")],
+    });
     this.book = new NameBook({
       limits: { ...defaultLimits, ...limits },
       refuse: (address) => refusalOf(address, (inner) => cluster.reasonFor(inner)),

@@ -36,10 +36,16 @@ const endpoint: Endpoint = {
 };
 
 function world() {
+  const devices = [{ index: 2, name: "eth0" }];
+  const listeners = new Set<() => void>();
   const tables = {
     self: { nodeName: "node-1", clusterName: "default", netnsCookie: 1n, dualStack: true },
     ownNode: new Table<KubeNode>({ name: "own-node", key: objectKey }),
-    devices: () => [{ index: 2, name: "eth0" }],
+    devices: () => devices,
+    onDevices: (listener: () => void) => {
+      listeners.add(listener);
+      return { [Symbol.dispose]: () => void listeners.delete(listener) };
+    },
     nodes: new Table<Node>({ name: "nodes", key: ({ name }) => name }),
     identities: new Table<Identity>({ name: "identities", key: ({ id }) => String(id) }),
     ipcache: new Table<IpcacheRow>({ name: "ipcache", key: ({ prefix }) => String(prefix) }),
@@ -61,11 +67,24 @@ function world() {
     following.use(source.follow((item) => void said.push(structuredClone(item))));
   return {
     tables,
+    addDevice: (index: number, name: string) => {
+      devices.push({ index, name });
+      for (const listener of listeners) listener();
+    },
     take: () => said.splice(0),
     state: () => sources.flatMap((source) => [...source.items()]),
     [Symbol.dispose]: () => following[Symbol.dispose](),
   };
 }
+
+test("a device that the underlay gets later is told of", () => {
+  using it = world();
+  it.addDevice(9, "ens6");
+  assert.deepEqual(it.take(), [
+    { kind: "interface", index: 2, name: "eth0" },
+    { kind: "interface", index: 9, name: "ens6" },
+  ]);
+});
 
 test("all there is is told in an order in which each thing stands on what came before", () => {
   using it = world();

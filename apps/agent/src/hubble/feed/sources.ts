@@ -20,6 +20,8 @@ export type NodeTables = {
   readonly ownNode: Table<KubeNode>;
   /** Name and index of each device when asked. */
   readonly devices: () => readonly { readonly index: number; readonly name: string }[];
+  /** Calls back when the underlay has others. */
+  readonly onDevices: (listener: () => void) => Disposable;
   readonly nodes: Table<Node>;
   readonly identities: Table<Identity>;
   readonly ipcache: Table<IpcacheRow>;
@@ -35,7 +37,7 @@ export function feedSources(tables: NodeTables): FeedSource[] {
   const { nodes, identities, ipcache, frontends } = tables;
   return [
     selfSource(tables),
-    deviceSource(tables.devices),
+    deviceSource(tables),
     tableSource(nodes, {
       present: ({ name, local, ipv4, ipv6 }) => ({
         kind: "node",
@@ -80,11 +82,16 @@ function selfSource({ self, ownNode }: NodeTables): FeedSource {
   };
 }
 
-/** Pods' devices are told with their endpoints; others hardly change. */
-function deviceSource(devices: NodeTables["devices"]): FeedSource {
+/** Pods' devices are told with their endpoints; of others the underlay's change. */
+function deviceSource({ devices, onDevices }: NodeTables): FeedSource {
+  const items = (): FeedItem[] =>
+    devices().map(({ index, name }) => ({ kind: "interface", index, name }));
   return {
-    items: () => devices().map(({ index, name }) => ({ kind: "interface", index, name })),
-    follow: () => ({ [Symbol.dispose]: () => undefined }),
+    items,
+    follow: (say) =>
+      onDevices(() => {
+        for (const item of items()) say(item);
+      }),
   };
 }
 

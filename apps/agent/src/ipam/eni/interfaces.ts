@@ -11,7 +11,7 @@ export type EniInterface = {
   readonly subnet: Prefix;
   /** The subnet's router, which is the way to everywhere. */
   readonly gateway: Address;
-  /** IPv4 ranges of the VPC. */
+  /** IPv4 ranges of the VPC, the primary one first. */
   readonly vpcCidrs: readonly Prefix[];
 };
 
@@ -32,7 +32,8 @@ export function interfacesOf(node: CiliumNode): EniInterface[] {
       const isNumbered = Number.isInteger(number) && (number ?? -1) >= 0;
       if (!subnet || subnet.length > 29 || primary?.family !== 4 || !mac || !isNumbered) return [];
       if ((number as number) > highestNumber) return [];
-      const cidrs = (eni.vpc?.cidrs ?? []).flatMap((text) => Prefix.tryParse(text) ?? []);
+      const ranges = new Set([eni.vpc?.["primary-cidr"] ?? "", ...(eni.vpc?.cidrs ?? [])]);
+      const cidrs = [...ranges].flatMap((text) => Prefix.tryParse(text) ?? []);
       return [
         {
           id,

@@ -11,6 +11,11 @@ export class RuleKeeper {
     this.#rtnl = rtnl;
   }
 
+  /** What is in the kernel may be otherwise by now: the next `set` looks. */
+  forget(): void {
+    this.#present = undefined;
+  }
+
   /** Has these rules and no others. New ones first: a change of interface leaves no moment without. @throws NetlinkError */
   set(wanted: readonly RuleSpec[]): void {
     const present = (this.#present ??= this.#read());

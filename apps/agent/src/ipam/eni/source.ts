@@ -7,11 +7,12 @@ import { join } from "node:path";
 import { defaultPool, PoolIpam } from "@tsilium/ipam";
 import type { CiliumNode } from "@tsilium/kube";
 import { type Address, Prefix } from "@tsilium/net";
-import { monitor, Rtnl } from "@tsilium/netlink";
+import { type Link, monitor, Rtnl, type RtnlEvent } from "@tsilium/netlink";
 import { RetryTimer } from "../../retry-timer.ts";
 import { usedPatch } from "../crd.ts";
 import { OwnCiliumNode } from "../own-cilium-node.ts";
 import {
+  type DatapathOfPool,
   type IpamHooks,
   type IpamParts,
   type IpamSource,
@@ -20,16 +21,18 @@ import {
 } from "../source.ts";
 import { Writer } from "../writer.ts";
 import { type InstanceMetadata, readInstanceMetadata } from "./instance-metadata.ts";
-import { addressesOf } from "./interfaces.ts";
+import { addressesOf, type EniInterface } from "./interfaces.ts";
 import { EniFile, type KnownEni, knownOf } from "./known.ts";
 import { specPatch } from "./node-spec.ts";
 import { answerReleases } from "./release.ts";
 import { RuleKeeper } from "./rule-keeper.ts";
-import { deviceOf, ensureInterface, rulesOf } from "./wires.ts";
+import { deviceOf, eniProtocol, prepareInterface, raiseInterface, rulesOf } from "./wires.ts";
 
 /** Pods wait this long for addresses that the operator may be getting. */
 const patienceMs = 10_000;
 const gatherMs = 100;
+/** How often all that is in the kernel is looked at again, whatever was or was not announced. */
+const lookAgainMs = 5_000;
 
 export class EniSource implements IpamSource {
   readonly mode = "eni";
@@ -41,10 +44,13 @@ export class EniSource implements IpamSource {
   readonly #retry: RetryTimer;
   #known: KnownEni;
   #leaving: ReadonlySet<string> = new Set();
-  /** Interfaces whose device carries packets, by id. */
-  #carrying: ReadonlyMap<string, string> = new Map();
-  /** Devices that the datapath was started with; undefined: it was not yet. */
-  #attached: ReadonlySet<string> | undefined;
+  /** Interfaces for pods whose device is there. */
+  #present: readonly PresentEni[] = [];
+  /** Ids of those that carry packets; of all that are there, until the datapath runs. */
+  #carrying: ReadonlySet<string> = new Set();
+  /** Those that are as they should be, as text; one that is down never is. */
+  readonly #right = new Set<string>();
+  #datapath: DatapathOfPool | undefined;
   #rtnl: Rtnl | undefined;
   #rules: RuleKeeper | undefined;
   #ipam: PoolIpam | undefined;
@@ -99,8 +105,18 @@ export class EniSource implements IpamSource {
   /** Devices of the instance's interfaces that are for pods: the datapath must be at all of them. */
   devices(): readonly string[] {
     this.#look();
-    this.#attached = new Set(this.#carrying.values());
-    return [...this.#attached];
+    return this.#present.map(({ link }) => link.name);
+  }
+
+  /** Where the VPC drops what comes by an interface with another's address, which is what masquerading makes of it. */
+  podRanges(): readonly Prefix[] {
+    return (this.#known.interfaces[0]?.vpcCidrs ?? []).filter(({ family }) => family === 4);
+  }
+
+  onDatapath(datapath: DatapathOfPool): void {
+    this.#datapath = datapath;
+    this.#right.clear();
+    this.#look();
   }
 
   open(_: NodeRanges, hooks: IpamHooks): PoolIpam {
@@ -128,7 +144,15 @@ export class EniSource implements IpamSource {
       stop,
       write: (signal) => this.#write(signal),
     });
-    stop.addEventListener("abort", () => this.#retry[Symbol.dispose](), { once: true });
+    const timer = setInterval(() => this.#lookAgain(), lookAgainMs).unref();
+    stop.addEventListener(
+      "abort",
+      () => {
+        clearInterval(timer);
+        this.#retry[Symbol.dispose]();
+      },
+      { once: true },
+    );
     this.#look();
     ipam.onChange(() => {
       this.#routePods();
@@ -162,7 +186,8 @@ export class EniSource implements IpamSource {
 
   async #followLinks(signal: AbortSignal): Promise<void> {
     try {
-      for await (const _ of monitor({ signal, kinds: ["link"] })) this.#look();
+      for await (const events of monitor({ signal, kinds: ["link", "route"] }))
+        this.#hearKernel(events);
     } catch (error) {
       if (!signal.aborted) this.#parts.log.error({ error }, "links are not followed any more");
     }
@@ -202,10 +227,30 @@ export class EniSource implements IpamSource {
     return new Set(this.#ipam?.dump().map(({ address }) => address.toString()));
   }
 
+  /** Pods' interfaces and routes come and go all the time: they are not looked at. */
+  #hearKernel(events: readonly RtnlEvent[]): void {
+    const concerns = (event: RtnlEvent): boolean => {
+      if (event.kind === "lost") return true;
+      if (event.kind === "route")
+        return event.event === "delete" && event.row.protocol === eniProtocol;
+      return (
+        event.kind === "link" &&
+        this.#known.interfaces.some(({ mac }) => event.row.mac?.equals(mac))
+      );
+    };
+    if (events.some(concerns)) this.#lookAgain();
+  }
+
+  /** Somebody may have changed what was right. */
+  #lookAgain(): void {
+    this.#right.clear();
+    this.#rules?.forget();
+    this.#look();
+  }
+
   /** Makes interfaces carry packets, their addresses available, and rules true. Again later when the kernel will not yet. */
   #look(): void {
     const areCarrying = this.#attempt("an interface cannot be configured yet", () => this.#carry());
-    this.#startAnewForNew();
     // In any case: what is on its way back must not be handed out.
     this.#offer();
     const areRouted = this.#routePods();
@@ -240,32 +285,32 @@ export class EniSource implements IpamSource {
     );
   }
 
+  /** An interface is at rest until the datapath is at it: what it let in before would be policed by nobody. */
   #carry(): void {
     const rtnl = (this.#rtnl ??= Rtnl.open());
     const links = rtnl.links.list();
-    const forPods = new Set(this.#known.addresses.map(({ interfaceId }) => interfaceId));
+    this.#present = this.#find(links);
     const pods = new Set(this.#known.addresses.map(({ address }) => address.toString()));
     const first = this.#known.interfaces.find(({ number }) => number === 0);
     const mtu = first && deviceOf(links, first)?.mtu;
-    const carrying = new Map<string, string>();
-    for (const eni of this.#known.interfaces) {
-      const link = deviceOf(links, eni);
-      if (!link || !forPods.has(eni.id)) continue;
-      if (this.#carrying.get(eni.id) !== link.name || !link.up)
-        ensureInterface(rtnl, eni, { link, mtu, hasOwn: !pods.has(eni.primary.toString()) });
-      carrying.set(eni.id, link.name);
+    const wrong = this.#present.filter((each) => !this.#right.has(textOf(each)));
+    for (const { eni, link } of wrong)
+      prepareInterface(rtnl, eni, { link, mtu, hasOwn: !pods.has(eni.primary.toString()) });
+    if (this.#datapath) {
+      this.#datapath.useDevices(this.#present.map(({ link }) => link.name));
+      this.#datapath.usePodRanges(this.podRanges());
+      for (const { eni, link } of wrong) raiseInterface(rtnl, eni, link);
     }
-    this.#carrying = carrying;
+    for (const each of wrong) if (each.link.up) this.#right.add(textOf(each));
+    this.#carrying = new Set(this.#present.map(({ eni }) => eni.id));
   }
 
-  /** The datapath is started with its devices, and learns of another one by a start of the agent: pods' packets go on. */
-  #startAnewForNew(): void {
-    const attached = this.#attached;
-    if (!attached) return;
-    const fresh = [...this.#carrying.values()].filter((device) => !attached.has(device));
-    if (fresh.length === 0) return;
-    this.#parts.log.warn({ devices: fresh }, "the node has a new interface: starting anew");
-    process.exit(1);
+  #find(links: readonly Link[]): PresentEni[] {
+    const forPods = new Set(this.#known.addresses.map(({ interfaceId }) => interfaceId));
+    return this.#known.interfaces.flatMap((eni) => {
+      const link = forPods.has(eni.id) ? deviceOf(links, eni) : undefined;
+      return link ? [{ eni, link }] : [];
+    });
   }
 
   /** Addresses that can be handed out: not on their way back, on an interface that carries packets. */
@@ -313,4 +358,10 @@ export class EniSource implements IpamSource {
       ? `the operator says: ${error}`
       : `the operator is asked for more: is it running? (docs/ipam-eni.md)`;
   }
+}
+
+type PresentEni = { readonly eni: EniInterface; readonly link: Link };
+
+function textOf({ eni, link }: PresentEni): string {
+  return `${eni.id} ${link.index} ${link.name} ${link.up}`;
 }

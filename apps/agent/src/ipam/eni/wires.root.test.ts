@@ -1,12 +1,12 @@
 // Interfaces and rules in a network namespace of the test's own.
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { Address, Mac, Prefix } from "@tsilium/net";
+import { mainTable } from "@tsilium/netlink";
 import { Netns } from "@tsilium/testkit";
 import type { EniInterface } from "./interfaces.ts";
 import { RuleKeeper } from "./rule-keeper.ts";
-import { deviceOf, ensureInterface, rulesOf } from "./wires.ts";
+import { deviceOf, prepareInterface, raiseInterface, rulesOf } from "./wires.ts";
 
 const mac = Mac.parse("06:00:00:00:00:01");
 
@@ -26,7 +26,7 @@ function withNode(body: (node: Netns) => void): void {
   body(node);
 }
 
-test("an interface is found by its MAC, goes up with its own address, and has a table of its own", () => {
+test("an interface is found by its MAC, has its own address before it goes up, and a table of its own", () => {
   withNode((node) => {
     const { rtnl } = node;
     const find = () => deviceOf(rtnl.links.list(), eni);
@@ -35,9 +35,11 @@ test("an interface is found by its MAC, goes up with its own address, and has a 
     for (let again = 0; again < 2; again++) {
       const link = find();
       assert.ok(link);
-      node.run(() => ensureInterface(rtnl, eni, { link, hasOwn: true, mtu: 9001 }));
+      prepareInterface(rtnl, eni, { link, hasOwn: true, mtu: 9001 });
+      assert.deepEqual([find()?.up, find()?.mtu], [again === 1, 9001]);
+      raiseInterface(rtnl, eni, link);
     }
-    assert.deepEqual([find()?.up, find()?.mtu], [true, 9001]);
+    assert.equal(find()?.up, true);
     const addresses = rtnl.addresses
       .list({ device: "ens6" })
       .filter(({ address }) => address.family === 4);
@@ -45,13 +47,19 @@ test("an interface is found by its MAC, goes up with its own address, and has a 
       addresses.map(({ address, length }) => `${address}/${length}`),
       ["100.64.1.4/32"],
     );
-    const routes = rtnl.routes.list({ family: 4, table: 11 });
-    assert.deepEqual(
-      routes.map(({ destination, gateway }) => `${destination} ${gateway ?? "link"}`).toSorted(),
-      ["0.0.0.0/0 100.64.1.1", "100.64.1.1/32 link"],
-    );
-    const filter = node.run(() => readFileSync("/proc/sys/net/ipv4/conf/ens6/rp_filter", "utf8"));
-    assert.equal(filter.trim(), "2");
+    const routes = () =>
+      rtnl.routes
+        .list({ family: 4, table: 11 })
+        .map(({ destination, gateway }) => `${destination} ${gateway ?? "link"}`)
+        .toSorted();
+    const both = ["0.0.0.0/0 100.64.1.1", "100.64.1.1/32 link"];
+    assert.deepEqual(routes(), both);
+    // The kernel takes the other with it, or does not.
+    rtnl.routes.delete({ destination: Prefix.parse("100.64.1.1/32"), table: 11 });
+    const link = find();
+    assert.ok(link);
+    raiseInterface(rtnl, eni, link);
+    assert.deepEqual(routes(), both);
   });
 });
 
@@ -59,7 +67,8 @@ test("an interface whose own address is a pod's does not have it", () => {
   withNode((node) => {
     const link = deviceOf(node.rtnl.links.list(), eni);
     assert.ok(link);
-    node.run(() => ensureInterface(node.rtnl, eni, { link, hasOwn: false }));
+    prepareInterface(node.rtnl, eni, { link, hasOwn: false });
+    raiseInterface(node.rtnl, eni, link);
     const own = node.rtnl.addresses.list({ device: "ens6" });
     assert.ok(!own.some(({ address }) => address.equals(eni.primary)));
   });
@@ -93,6 +102,16 @@ test("rules are those of addresses in use, also after another agent; others' rul
       "100.64.1.99/32 all",
       "all 100.64.1.10/32",
     ]);
+    // By hand, behind its back.
+    rtnl.rules.delete({
+      family: 4,
+      priority: 20,
+      destination: Prefix.parse("100.64.1.10/32"),
+      table: mainTable,
+    });
+    next.forget();
+    next.set(pods[1] ?? []);
+    assert.equal(own().length, 4);
     next.set([]);
     assert.deepEqual(own(), ["100.64.1.99/32 all"]);
   });

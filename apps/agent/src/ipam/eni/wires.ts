@@ -5,9 +5,16 @@
 //   priority 111   from <pod> to <each VPC range>   -> 10+number: default by the interface's subnet router
 //
 // Numbers are Cilium's. What leaves the VPC is not in any of its ranges, goes by the first interface, masqueraded.
-import { writeFileSync } from "node:fs";
 import { type Address, Prefix } from "@tsilium/net";
-import { type Link, mainTable, NetlinkError, type RuleSpec, type Rtnl } from "@tsilium/netlink";
+import {
+  type Link,
+  mainTable,
+  NetlinkError,
+  type Route,
+  type RouteSpec,
+  type RuleSpec,
+  type Rtnl,
+} from "@tsilium/netlink";
 import type { EniInterface } from "./interfaces.ts";
 
 export const ingressPriority = 20;
@@ -34,23 +41,39 @@ export function deviceOf(
 }
 
 /**
- * Makes an interface carry pods' packets. Idempotent.
+ * What an interface needs before the datapath is at it; the first one is the node's own, and configured by whoever made
+ * the node. Idempotent. Packets to pods come in here from senders whose way back is by another interface: the datapath
+ * switches the reverse path filter off.
  * @throws NetlinkError ENODEV when it went meanwhile
  */
-export function ensureInterface(rtnl: Rtnl, eni: EniInterface, wanted: WantedLink): void {
+export function prepareInterface(rtnl: Rtnl, eni: EniInterface, wanted: WantedLink): void {
   const { link, hasOwn, mtu } = wanted;
-  // The first one is the node's own, and configured by whoever made the node.
-  if (eni.number !== 0) {
-    if (mtu !== undefined && mtu !== link.mtu) setMtu(rtnl, link, mtu);
-    if (!link.up) rtnl.links.set(link.index, { up: true });
-    if (hasOwn) addOwn(rtnl, eni, link);
-    // Packets to pods come in here from senders whose way back is by another interface.
-    setReversePathFilter(link.name, "2");
-  }
+  if (eni.number === 0) return;
+  if (mtu !== undefined && mtu !== link.mtu) setMtu(rtnl, link, mtu);
+  if (hasOwn) addOwn(rtnl, eni, link);
+}
+
+/** Makes an interface that the datapath is at carry pods' packets. Idempotent. @throws NetlinkError as above */
+export function raiseInterface(rtnl: Rtnl, eni: EniInterface, link: Link): void {
+  if (eni.number !== 0 && !link.up) rtnl.links.set(link.index, { up: true });
   const table = tableOf(eni);
+  const present = rtnl.routes.list({ family: 4, table });
   const common = { device: link.index, table, protocol: eniProtocol } as const;
-  rtnl.routes.replace({ ...common, destination: Prefix.host(eni.gateway), scope: "link" });
-  rtnl.routes.replace({ ...common, destination: everywhere, gateway: eni.gateway, onlink: true });
+  // The way to the router first: the other leads by it.
+  const wanted: RouteSpec[] = [
+    { ...common, destination: Prefix.host(eni.gateway), scope: "link" },
+    { ...common, destination: everywhere, gateway: eni.gateway, onlink: true },
+  ];
+  for (const route of wanted)
+    if (!present.some((row) => isThere(row, route))) rtnl.routes.replace(route);
+}
+
+function isThere(row: Route, { destination, gateway, device }: RouteSpec): boolean {
+  return (
+    row.destination.toString() === destination.toString() &&
+    row.device === device &&
+    String(row.gateway) === String(gateway)
+  );
 }
 
 type WantedLink = {
@@ -104,10 +127,4 @@ export function rulesOf(address: Address, eni: EniInterface, masquerade: boolean
           .map((destination) => ({ ...egress, destination }))
       : [egress]),
   ];
-}
-
-function setReversePathFilter(device: string, value: string): void {
-  // Names of devices are the kernel's, but a "/" or ".." must never make a path of one.
-  if (!/^[\w.@-]+$/.test(device) || device.includes("..")) return;
-  writeFileSync(`/proc/sys/net/ipv4/conf/${device}/rp_filter`, value);
 }

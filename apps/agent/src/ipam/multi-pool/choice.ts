@@ -1,4 +1,7 @@
 // Which pool a pod's addresses come from: its own annotations, then its namespace's, then the default.
+//
+// Annotations are anybody's text, and the name goes into this node's CiliumNode: one that no pool can have goes nowhere.
+import { CniError, cniCode } from "@tsilium/endpoint";
 import type { PoolChoice } from "@tsilium/ipam";
 import type { KubeObject, Namespace, Pod } from "@tsilium/kube";
 
@@ -7,7 +10,11 @@ const annotations = {
   ipv4: "ipam.cilium.io/ipv4-pool",
   ipv6: "ipam.cilium.io/ipv6-pool",
 } as const;
+/** Names of objects (RFC 1123). */
+const subdomain = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
+const longestName = 253;
 
+/** @throws CniError for an annotation that names what cannot be a pool */
 export function choosePools(
   pod: Pod | undefined,
   namespace: Namespace | undefined,
@@ -20,5 +27,12 @@ export function choosePools(
 
 function named(object: KubeObject | undefined, family: "ipv4" | "ipv6"): string | undefined {
   const given = object?.metadata.annotations ?? {};
-  return given[annotations[family]] || given[annotations.both] || undefined;
+  const key = given[annotations[family]] ? annotations[family] : annotations.both;
+  const name = given[key];
+  if (!name) return undefined;
+  if (name.length <= longestName && subdomain.test(name)) return name;
+  const shown = name.length > 64 ? `${name.slice(0, 64)}...` : name;
+  throw new CniError(cniCode.poolExhausted, "there can be no such pool", {
+    details: `annotation ${key} of ${object?.metadata.name ?? "the pod"}: ${JSON.stringify(shown)} is no name of a CiliumPodIPPool`,
+  });
 }

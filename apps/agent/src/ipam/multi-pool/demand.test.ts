@@ -113,3 +113,17 @@ for (const [name, pod, namespace, expected] of rows)
     );
     assert.equal(`${ipv4} ${ipv6}`, expected);
   });
+
+test("an annotation that cannot name a pool is refused in words, and shortened", () => {
+  for (const name of ["../../etc", " main", "main,blue", "__proto__", "Blue", "x".repeat(254)]) {
+    const metadata = { name: "x", annotations: { "ipam.cilium.io/ip-pool": name } };
+    assert.throws(
+      () => choosePools({ metadata, spec: { containers: [] } }, undefined, "main"),
+      ({ code, details }: { code?: number; details?: string }) =>
+        code === 103 &&
+        details !== undefined &&
+        details.length < 200 &&
+        details.includes("ipam.cilium.io/ip-pool of x"),
+    );
+  }
+});

@@ -87,7 +87,7 @@ export class SpdyConnection {
   ): Promise<void> {
     if (frame.kind === "data") {
       const stream = this.#streams.get(frame.stream);
-      if (frame.payload.length > 0) await stream?.reader?.data(frame.payload);
+      if (frame.payload.length > 0) await stream?.received(frame.payload);
       if (frame.flags & flags.fin) await stream?.ended();
       return;
     }
@@ -165,6 +165,11 @@ export class SpdyStream {
   async write(bytes: Uint8Array): Promise<void> {
     for (let at = 0; at < bytes.length && !this.#outputEnded; at += chunkBytes)
       await writeTo(this.#socket, encodeData(this.#id, bytes.subarray(at, at + chunkBytes)));
+  }
+
+  /** Passes on what comes; nothing comes after the end. */
+  async received(bytes: Buffer): Promise<void> {
+    if (!this.#inputEnded) await this.reader?.data(bytes);
   }
 
   /** Half-closes our side. */

@@ -49,10 +49,18 @@ export type Frame =
 /** Cuts a byte stream, however it is chunked, into frames. */
 export class FrameReader {
   #rest: Buffer = Buffer.alloc(0);
+  /** What came since, and how much of it is needed before there is anything to look at. */
+  #waiting: Buffer[] = [];
+  #missing = 0;
 
   /** @throws SpdyError for another version, or a length beyond reason. */
   *push(chunk: Buffer): Generator<Frame> {
-    this.#rest = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
+    // Put together once and not with every chunk: a long frame that comes byte by byte would cost its length squared.
+    this.#waiting.push(chunk);
+    this.#missing -= chunk.length;
+    if (this.#missing > 0) return;
+    this.#rest = this.#rest.length === 0 && this.#waiting.length === 1 ? chunk : Buffer.concat([this.#rest, ...this.#waiting]);
+    this.#waiting = [];
     while (this.#rest.length >= headBytes) {
       const first = this.#rest.readUInt32BE(0);
       const frameFlags = this.#rest.readUInt8(4);
@@ -62,7 +70,10 @@ export class FrameReader {
         throw new SpdyError(`SPDY version ${(first >>> 16) & 0x7fff}`);
       if (length > (isControl ? maxControlBytes : maxDataBytes))
         throw new SpdyError(`a frame of ${length} bytes`);
-      if (this.#rest.length < headBytes + length) return;
+      if (this.#rest.length < headBytes + length) {
+        this.#missing = headBytes + length - this.#rest.length;
+        return;
+      }
       const payload = this.#rest.subarray(headBytes, headBytes + length);
       this.#rest = this.#rest.subarray(headBytes + length);
       yield isControl

@@ -1,0 +1,175 @@
+// The run itself: everything starts, everything goes wrong for a while, everything is taken away, and what was measured on
+// the way is the outcome.
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { isDeepStrictEqual } from "node:util";
+import { type Random, seeded } from "@tsilium/testkit";
+import { type Census, census } from "../e2e/census.ts";
+import { contradictions, programCounts, tableCounts } from "./books.ts";
+import { Cast } from "./cast.ts";
+import { Churn } from "./churn.ts";
+import { Cluster } from "./cluster.ts";
+import { type Fault, Faults } from "./faults.ts";
+import { type LogFindings, readLogs } from "./log-lines.ts";
+import { buildOlderObjectsBeside } from "./older-objects.ts";
+import type { Plan } from "./plan.ts";
+import { type ProcessSample, Samples, type TableSample } from "./samples.ts";
+import { Traffic, type TrafficResult } from "./traffic.ts";
+
+/** What a node holds, and what programs run in the lab. */
+export type Inventory = {
+  readonly census: Readonly<Record<string, Census>>;
+  readonly tables: Readonly<Record<string, Readonly<Record<string, number>>>>;
+  readonly programs: Readonly<Record<string, number>>;
+};
+
+export type Outcome = {
+  readonly plan: Plan;
+  readonly begunNs: bigint;
+  readonly churn: Readonly<Record<string, number>>;
+  readonly faults: readonly Fault[];
+  readonly traffic: TrafficResult;
+  readonly processes: readonly ProcessSample[];
+  readonly tables: readonly TableSample[];
+  readonly restarts: Readonly<Record<string, number>>;
+  /** Until every kernel had it, once everything that came had been taken away. */
+  readonly lastConvergenceMs: number;
+  readonly before: Inventory;
+  readonly after: Inventory;
+  readonly contradictions: readonly string[];
+  readonly logs: LogFindings;
+};
+
+/** For what is removed some time after its use ended: identities, kernel objects, files. */
+const settleMs = 90_000;
+
+/** @param say told of what goes on, a line at a time */
+export async function endure(plan: Plan, say: (line: string) => void): Promise<Outcome> {
+  const folder = mkdtempSync(join(tmpdir(), "tsit-soak-"));
+  try {
+    const starting = startCluster(plan);
+    const building = buildOlderObjectsBeside(folder);
+    const [cluster, objects] = await Promise.allSettled([starting, building]);
+    if (cluster.status === "rejected") throw cluster.reason;
+    await using running = cluster.value;
+    if (objects.status === "rejected") throw objects.reason;
+    return await run(plan, { cluster: running, otherObjects: objects.value, say });
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function startCluster({ nodes, identityTimeoutMs, lease }: Plan): Promise<Cluster> {
+  return Cluster.up({
+    name: `t${process.pid}soak`,
+    nodes,
+    set: {
+      // Minutes in production: here what is unused is to be gone by the end.
+      "identity-heartbeat-timeout": `${identityTimeoutMs}ms`,
+      "identity-gc-interval": `${identityTimeoutMs / 2}ms`,
+      "identity-change-grace-period": "500ms",
+      "leader-election-lease-duration": `${lease.seconds}s`,
+      "leader-election-renew-deadline": `${lease.renewSeconds}s`,
+    },
+  });
+}
+
+type Stage = {
+  readonly cluster: Cluster;
+  readonly otherObjects: string;
+  readonly say: (line: string) => void;
+};
+
+async function run(plan: Plan, { cluster, otherObjects, say }: Stage): Promise<Outcome> {
+  const random = seeded(plan.seed);
+  const cast = await Cast.enter(cluster);
+  const churn = new Churn(cluster, seeded(random.below(2 ** 31)), plan.limits);
+  await churn.warmUp();
+  await churn.removeAll();
+  await settled(cluster);
+  const before = await inventory(cluster);
+  say("pods that stay are there, and one of everything has come and gone");
+
+  using samples = new Samples(cluster, plan.sampleMs);
+  const begunNs = process.hrtime.bigint();
+  await using traffic = await Traffic.start(cluster, cast, plan.packetIntervalUs);
+  say("all traffic flows");
+  const faults = new Faults({
+    cluster,
+    random: seeded(random.below(2 ** 31)),
+    nodes: cluster.nodes.slice(0, plan.faultyNodes),
+    otherObjects,
+  });
+  const pace = seeded(random.below(2 ** 31));
+  const calm = performance.now() + plan.faultsMs;
+  const end = calm + plan.calmMs;
+  await Promise.all([
+    repeatUntil(end, { pace, between: plan.betweenStepsMs }, () => churn.step()),
+    repeatUntil(calm, { pace, between: plan.betweenFaultsMs }, async () => {
+      const { kind, processes, relaidOut, fromNs, toNs } = await faults.next();
+      const took = `${(toNs - fromNs) / 1_000_000n} ms`;
+      say(`${kind} (${[...processes, ...relaidOut]}): all converged after ${took}`);
+    }),
+  ]);
+  await churn.removeAll();
+  const lastConvergenceMs = await cluster.converge();
+  say("all that came is taken away");
+  const result = await traffic.end();
+  samples.take();
+  const wrong = await settled(cluster, before);
+  const after = await inventory(cluster);
+  return {
+    plan,
+    begunNs,
+    churn: churn.counts,
+    faults: faults.done,
+    traffic: result,
+    processes: samples.processes,
+    tables: samples.tables,
+    restarts: Object.fromEntries(cluster.processes().map(({ name, restarts }) => [name, restarts])),
+    lastConvergenceMs,
+    before,
+    after,
+    contradictions: wrong,
+    logs: readLogs(cluster, faults.done),
+  };
+}
+
+type Pace = {
+  readonly pace: Random;
+  readonly between: { readonly least: number; readonly more: number };
+};
+
+/** Again and again until a moment (of performance.now()); what has begun then ends. */
+async function repeatUntil(moment: number, { pace, between }: Pace, action: () => Promise<void>) {
+  while (performance.now() < moment) {
+    await action();
+    const pauseMs = between.least + pace.below(between.more + 1);
+    await sleep(Math.max(0, Math.min(pauseMs, moment - performance.now())));
+  }
+}
+
+/** Waits until all books agree, and what is there is what was there. Answers what still contradicts in the end. */
+async function settled(cluster: Cluster, expected?: Inventory): Promise<string[]> {
+  await cluster.converge();
+  for (const deadline = performance.now() + settleMs; ; await sleep(500)) {
+    const wrong = await contradictions(cluster);
+    const isSame = !expected || isDeepStrictEqual(await inventory(cluster), expected);
+    if ((wrong.length === 0 && isSame) || performance.now() > deadline) return wrong;
+  }
+}
+
+async function inventory(cluster: Cluster): Promise<Inventory> {
+  const each = async <T>(count: (node: string) => T | Promise<T>) => {
+    const counted: [string, T][] = [];
+    for (const node of cluster.nodes) counted.push([node, await count(node)]);
+    return Object.fromEntries(counted);
+  };
+  return {
+    census: await each((node) => census(cluster.lab, node)),
+    tables: await each((node) => tableCounts(cluster, node)),
+    programs: programCounts(cluster),
+  };
+}

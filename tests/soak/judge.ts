@@ -1,0 +1,161 @@
+// What may be lost, and what may not. Pure: measurements in, complaints out.
+import type { HeldResult, TrafficResult } from "./traffic.ts";
+import type { Gap } from "./flow.ts";
+import type { Fault } from "./faults.ts";
+import type { ProcessSample, TableSample } from "./samples.ts";
+
+/** Packets that were lost, and what happened at that time. */
+export type Loss = {
+  readonly who: string;
+  readonly count: number;
+  /** Of the first, after the beginning. */
+  readonly atMs: number;
+  readonly during: string;
+  /** A node on their way had its tables replaced by others that are laid out differently, and they were not TCP's. */
+  readonly isExcused: boolean;
+};
+
+type Times = { readonly begunNs: bigint; readonly faults: readonly Fault[] };
+
+/** Every packet of the flows and of what policy allows that did not arrive. */
+export function losses({ flows, allowedKnocks }: TrafficResult, times: Times): Loss[] {
+  const found = flows.flatMap(({ who, protocol, nodes, gaps }) =>
+    gaps.map((gap) => lossOf(gap, { who, nodes, isTcp: protocol === "tcp" }, times)),
+  );
+  for (const { who, nodes, gaps, sent, arrived } of allowedKnocks) {
+    const told = gaps.reduce((sum, { count }) => sum + count, 0);
+    found.push(...gaps.map((gap) => lossOf(gap, { who, nodes, isTcp: false }, times)));
+    // Before the first that arrived, or after the last.
+    const others = sent - arrived - told;
+    if (others !== 0)
+      found.push({ who, count: others, atMs: 0, during: "first or last", isExcused: false });
+  }
+  return found;
+}
+
+type Way = { readonly who: string; readonly nodes: readonly string[]; readonly isTcp: boolean };
+
+function lossOf({ count, afterNs, beforeNs }: Gap, { who, nodes, isTcp }: Way, times: Times): Loss {
+  const during = times.faults.filter(({ fromNs, toNs }) => fromNs <= beforeNs && toNs >= afterNs);
+  const isExcused =
+    !isTcp && during.some(({ relaidOut }) => relaidOut.some((node) => nodes.includes(node)));
+  return {
+    who,
+    count,
+    atMs: Number((afterNs - times.begunNs) / 1_000_000n),
+    during: during.map(({ kind, processes }) => `${kind} (${processes})`).join(", ") || "no fault",
+    isExcused,
+  };
+}
+
+/** Connections through services that broke or moved, and answers that did not come. */
+export function heldComplaints(held: readonly HeldResult[]): string[] {
+  return held.flatMap(({ who, flows }) =>
+    flows.flatMap((flow, at) => {
+      const { broken, reason, moves, reopened, requests, answers, longestMs } = flow;
+      // The last request's answer may be on its way.
+      const isWhole = !broken && moves === 0 && reopened === 0 && requests - answers <= 1;
+      return isWhole
+        ? []
+        : [
+            `${who} #${at}: ${JSON.stringify({ broken, reason, moves, reopened, requests, answers, longestMs })}`,
+          ];
+    }),
+  );
+}
+
+/** Growth of a process's memory from the first to the last part of a time in which it was not restarted. */
+export type Growth = {
+  readonly process: string;
+  readonly fromMs: number;
+  readonly toMs: number;
+  readonly firstKiB: number;
+  readonly lastKiB: number;
+  readonly firstDescriptors: number;
+  readonly lastDescriptors: number;
+  readonly samples: number;
+};
+
+/** Less says nothing: a heap takes minutes to find its size. */
+const leastObservedMs = 180_000;
+/** Garbage that is not collected yet, pages that the allocator keeps. */
+const memoryBound = { factor: 1.1, extraKiB: 12 * 1024 };
+/** Connections to each other are pools that breathe. */
+const descriptorSlack = 24;
+/** Whatever the time. */
+const mostKiB = 400 * 1024;
+
+/** Of each process's last life, without its first `warmUpMs`: medians of its first and of its last third. */
+export function growths(samples: readonly ProcessSample[], warmUpMs: number): Growth[] {
+  const names = new Set(samples.map(({ process }) => process));
+  return [...names].flatMap((name) => {
+    const own = samples.filter(({ process }) => process === name);
+    const life = own.filter(({ pid, ageMs }) => pid === own.at(-1)?.pid && ageMs >= warmUpMs);
+    const third = Math.floor(life.length / 3);
+    if (third === 0) return [];
+    return {
+      process: name,
+      fromMs: life[0]?.atMs ?? 0,
+      toMs: life.at(-1)?.atMs ?? 0,
+      firstKiB: median(life.slice(0, third).map(({ rssKiB }) => rssKiB)),
+      lastKiB: median(life.slice(-third).map(({ rssKiB }) => rssKiB)),
+      firstDescriptors: median(life.slice(0, third).map(({ descriptors }) => descriptors)),
+      lastDescriptors: median(life.slice(-third).map(({ descriptors }) => descriptors)),
+      samples: life.length,
+    };
+  });
+}
+
+/** Processes that take more and more. */
+export function growthComplaints(growths: readonly Growth[]): string[] {
+  return growths.flatMap((growth) => {
+    const { process, firstKiB, lastKiB, firstDescriptors, lastDescriptors } = growth;
+    const observed = growth.toMs - growth.fromMs >= leastObservedMs;
+    const bound = observed ? firstKiB * memoryBound.factor + memoryBound.extraKiB : mostKiB;
+    return [
+      ...(lastKiB > Math.min(bound, mostKiB) ? [`${process}: ${firstKiB} -> ${lastKiB} KiB`] : []),
+      ...(observed && lastDescriptors > firstDescriptors + descriptorSlack
+        ? [`${process}: ${firstDescriptors} -> ${lastDescriptors} descriptors`]
+        : []),
+    ];
+  });
+}
+
+/** The most entries in the second and in the last third of the time. */
+export function tableGrowths(samples: readonly TableSample[]) {
+  const nodes = [...new Set(samples.map(({ node }) => node))];
+  return nodes.map((node) => {
+    const own = samples.filter((each) => each.node === node);
+    const third = Math.floor(own.length / 3);
+    const most = (part: readonly TableSample[], what: "connections" | "translations") =>
+      Math.max(0, ...part.map((each) => each[what]));
+    const [middle, last] = [own.slice(third, 2 * third), own.slice(-third)];
+    return {
+      node,
+      connections: [most(middle, "connections"), most(last, "connections")] as const,
+      translations: [most(middle, "translations"), most(last, "translations")] as const,
+    };
+  });
+}
+
+type TableGrowth = ReturnType<typeof tableGrowths>[number];
+
+/** What comes and goes at a steady pace may vary by so much. */
+const tableBound = { factor: 1.5, extra: 2_000 };
+
+/** Tables of connections that fill up. */
+export function tableComplaints(growths: readonly TableGrowth[]): string[] {
+  return growths.flatMap((growth) =>
+    (["connections", "translations"] as const).flatMap((what) => {
+      const [middle, last] = growth[what];
+      return last > middle * tableBound.factor + tableBound.extra
+        ? [`${growth.node}: ${middle} -> ${last} ${what}`]
+        : [];
+    }),
+  );
+}
+
+export function median(numbers: readonly number[]): number {
+  const sorted = numbers.toSorted((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)] ?? 0;
+}
