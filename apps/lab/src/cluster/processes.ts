@@ -120,10 +120,11 @@ export function agentFlags(node: NodeLayout): Record<string, string> {
   };
 }
 
-/** Writes the settings, which it starts with, into the node's folder. */
+/** Writes the settings, which it starts with, into the node's folder; beside a config-dir of the user's they are flags. */
 export function agent(lab: LabLayout, node: NodeLayout, settings: Settings): ProcessSpec {
-  const configDir = writeSettings(join(node.folder, "config"), agentSettings(lab, node, settings));
-  const flags = Object.entries(agentFlags(node));
+  const { "config-dir": theirs, ...all } = agentSettings(lab, node, settings);
+  const configDir = theirs ?? writeSettings(join(node.folder, "config"), all);
+  const flags = Object.entries({ ...(theirs === undefined ? {} : all), ...agentFlags(node) });
   return {
     name: `agent/${node.name}`,
     command: [
