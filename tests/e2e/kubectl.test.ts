@@ -45,6 +45,30 @@ spec:
     - { name: a, image: sh, command: [sh, -c, "echo first; sleep 0.1; echo second >&2; sleep 0.1; echo third; sleep 1000"] }
     - { name: b, image: sh, command: [sh, -c, "echo run; [ -e /tmp/$HOSTNAME.$POD ] || { touch /tmp/$HOSTNAME.$POD; exit 3; }; rm /tmp/$HOSTNAME.$POD; sleep 1000"], env: [{ name: POD, valueFrom: { fieldRef: { fieldPath: metadata.uid } } }] }
 `;
+const daemon = `
+apiVersion: v1
+kind: List
+items:
+  - apiVersion: apps/v1
+    kind: DaemonSet
+    metadata: { name: daemon }
+    spec:
+      selector: { matchLabels: { app: daemon } }
+      template:
+        metadata: { labels: { app: daemon } }
+        spec: { terminationGracePeriodSeconds: 0, containers: [{ name: c, image: tsilium.io/echo }] }
+  - apiVersion: apps/v1
+    kind: StatefulSet
+    metadata: { name: named }
+    spec:
+      replicas: 2
+      serviceName: named
+      selector: { matchLabels: { app: named } }
+      template:
+        metadata: { labels: { app: named } }
+        spec: { terminationGracePeriodSeconds: 0, containers: [{ name: c, image: tsilium.io/echo }] }
+  - { apiVersion: v1, kind: Service, metadata: { name: named }, spec: { selector: { app: named }, ports: [{ port: 80, targetPort: 8080 }] } }
+`;
 const sum = `
 apiVersion: batch/v1
 kind: Job
@@ -66,6 +90,7 @@ before(async () => {
     "web-server-side.yaml": web("tsilium.io/echo", 1),
     "talker.yaml": talker,
     "sum.yaml": sum,
+    "sets.yaml": daemon,
   }))
     writeFileSync(join(folder, name), text);
   lab = await Lab.up({ nodes: 1, set: { "enable-hubble": "false" } });
@@ -86,6 +111,7 @@ describe("kubectl sessions", { concurrency: true }, () => {
         t.test("rollouts", () => rollouts(kubectl, apply)),
         t.test("logs and commands", () => streams(kubectl, apply)),
         t.test("objects", () => objects(kubectl, apply)),
+        t.test("sets", () => sets(kubectl, apply)),
       ]);
       await t.test("questions", () => questions(kubectl));
       await kubectl.prints(
@@ -276,6 +302,58 @@ async function objects(kubectl: Kubectl, apply: readonly string[]): Promise<void
     /^Error from server \(NotFound\): configmaps "settings" not found\n$/,
   );
   await kubectl.prints(["delete", "job", "sum"], 'job.batch "sum" deleted');
+}
+
+/** Sets with a history, the Endpoints behind a service, a List, and a kustomization. */
+async function sets(kubectl: Kubectl, apply: readonly string[]): Promise<void> {
+  const status = (name: string) => ["rollout", "status", name, "--timeout=20s"];
+  await kubectl.prints(
+    ["apply", ...apply, "-f", "sets.yaml"],
+    "daemonset.apps/daemon created\nstatefulset.apps/named created\nservice/named created\n",
+  );
+  await kubectl.prints(status("ds/daemon"), /daemon set "daemon" successfully rolled out\n$/);
+  await kubectl.prints(["set", "image", "ds/daemon", "c=tsilium.io/echo:2"], /image updated\n$/);
+  await kubectl.prints(status("ds/daemon"), /successfully rolled out\n$/);
+  const history = (revisions: string) =>
+    `daemonset.apps/daemon \nREVISION  CHANGE-CAUSE\n${revisions}`;
+  await kubectl.prints(
+    ["rollout", "history", "ds/daemon"],
+    history("1         <none>\n2         <none>\n"),
+  );
+  await kubectl.prints(["rollout", "undo", "ds/daemon"], "daemonset.apps/daemon rolled back");
+  await kubectl.prints(
+    ["get", "ds", "daemon", "-o", "jsonpath={.spec.template.spec.containers[0].image}"],
+    "tsilium.io/echo",
+  );
+  await kubectl.prints(status("ds/daemon"), /successfully rolled out\n$/);
+  await kubectl.prints(
+    ["rollout", "history", "ds/daemon"],
+    history("2         <none>\n3         <none>\n"),
+  );
+  await kubectl.prints(
+    status("sts/named"),
+    /partitioned roll out complete: 2 new pods have been updated...\n$/,
+  );
+  await kubectl.prints(
+    ["get", "pods", "-l", "app=named", "-o", "name"],
+    "pod/named-0\npod/named-1\n",
+  );
+  const listed = kubectl.watch(["get", "endpoints", "named", "-w", "--no-headers"]);
+  await listed.until(/^named +10\.244\.\d+\.\d+:8080,10\.244\.\d+\.\d+:8080 /m);
+  await listed.stop();
+  assert.match(
+    await kubectl.ok(["describe", "service", "named"]),
+    /^Endpoints: +10\.244\.\d+\.\d+:8080,10\.244\.\d+\.\d+:8080$/m,
+  );
+  await kubectl.fails(
+    ["get", "pods", "--as=somebody"],
+    /User "somebody" cannot list resource "pods"/,
+  );
+  await kubectl.fails(["get", "--raw", "/metrics"], /the server could not find the requested/);
+  await kubectl.prints(
+    ["delete", "-f", "sets.yaml"],
+    /^daemonset\.apps "daemon" deleted.*\nstatefulset\.apps "named" deleted.*\nservice "named" deleted.*\n$/,
+  );
 }
 
 /** Two managers of one field: the second is told, unless it insists. */

@@ -13,6 +13,8 @@ const byKind = Object.values(resources);
 /** What the API server may be away for, with all that is killed around it. */
 const patienceMs = 90_000;
 const callMs = 10_000;
+/** An agent starts in seconds, or in a minute where a dozen others want the same two processors. */
+const convergenceMs = 180_000;
 
 type Options = {
   readonly name: string;
@@ -25,6 +27,7 @@ export class Cluster implements AsyncDisposable {
   readonly layout: LabLayout;
   readonly nodes: readonly string[];
   readonly client: KubeClient;
+  #isOver = false;
 
   private constructor(lab: Lab, nodes: number) {
     this.lab = lab;
@@ -43,7 +46,7 @@ export class Cluster implements AsyncDisposable {
       try {
         return await call(AbortSignal.timeout(callMs));
       } catch (error) {
-        if (!mayPass(error) || performance.now() > deadline) throw error;
+        if (this.#isOver || !mayPass(error) || performance.now() > deadline) throw error;
         await sleep(200);
       }
     }
@@ -102,7 +105,8 @@ export class Cluster implements AsyncDisposable {
         await wait(this.lab.name, { for: "policy", timeout: 15_000 });
         return Math.round(performance.now() - begun);
       } catch (error) {
-        if (performance.now() > deadline) throw error;
+        if (this.#isOver || performance.now() > deadline) throw error;
+        lags?.((error as Error).message);
         await sleep(100);
       }
     }
@@ -119,6 +123,7 @@ export class Cluster implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#isOver = true;
     this.client[Symbol.dispose]();
     await this.lab[Symbol.asyncDispose]();
   }

@@ -49,8 +49,8 @@ test("connections through a service and to the world live on, and new ones are a
 });
 
 test("everything happened that was to happen", () => {
-  const [first, ...others] = outcome.faults;
-  assert.ok(first?.relaidOut.length === 1 && others.length > 0, `${outcome.faults.length} faults`);
+  assert.equal(outcome.faults[0]?.relaidOut.length, 1);
+  assert.ok(outcome.faults.length >= plan.leastFaults);
   assert.ok(Object.keys(outcome.churn).length >= 10, Object.keys(outcome.churn).join());
 });
 

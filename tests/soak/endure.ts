@@ -102,17 +102,7 @@ async function run(plan: Plan, { cluster, otherObjects, say }: Stage): Promise<O
     nodes: cluster.nodes.slice(0, plan.faultyNodes),
     otherObjects,
   });
-  const pace = seeded(random.below(2 ** 31));
-  const calm = performance.now() + plan.faultsMs;
-  const end = calm + plan.calmMs;
-  await Promise.all([
-    repeatUntil(end, { pace, between: plan.betweenStepsMs }, () => churn.step()),
-    repeatUntil(calm, { pace, between: plan.betweenFaultsMs }, async () => {
-      const { kind, processes, relaidOut, fromNs, toNs } = await faults.next();
-      const took = `${(toNs - fromNs) / 1_000_000n} ms`;
-      say(`${kind} (${[...processes, ...relaidOut]}): all converged after ${took}`);
-    }),
-  ]);
+  await disturb(plan, { churn, faults, pace: seeded(random.below(2 ** 31)), say });
   await churn.removeAll();
   const lastConvergenceMs = await cluster.converge();
   say("all that came is taken away");
@@ -137,17 +127,43 @@ async function run(plan: Plan, { cluster, otherObjects, say }: Stage): Promise<O
   };
 }
 
-type Pace = {
+type Disturbance = {
+  readonly churn: Churn;
+  readonly faults: Faults;
   readonly pace: Random;
-  readonly between: { readonly least: number; readonly more: number };
+  readonly say: (line: string) => void;
 };
 
-/** Again and again until a moment (of performance.now()); what has begun then ends. */
-async function repeatUntil(moment: number, { pace, between }: Pace, action: () => Promise<void>) {
-  while (performance.now() < moment) {
+/** Events all the time; faults beside them for a while, and as many as there must be however slow the machine is. */
+async function disturb(plan: Plan, { churn, faults, pace, say }: Disturbance): Promise<void> {
+  const calmMs = performance.now() + plan.faultsMs;
+  let endMs = Infinity;
+  const faultsGoOn = () => performance.now() < calmMs || faults.done.length < plan.leastFaults;
+  await Promise.all([
+    repeatWhile(
+      () => performance.now() < endMs,
+      plan.betweenStepsMs,
+      pace,
+      () => churn.step(),
+    ),
+    repeatWhile(faultsGoOn, plan.betweenFaultsMs, pace, async () => {
+      const { kind, processes, relaidOut, fromNs, toNs } = await faults.next();
+      const took = `${(toNs - fromNs) / 1_000_000n} ms`;
+      say(`${kind} (${[...processes, ...relaidOut]}): all converged after ${took}`);
+    }).finally(() => (endMs = performance.now() + plan.calmMs)),
+  ]);
+}
+
+/** With pauses at random in between. */
+async function repeatWhile(
+  goesOn: () => boolean,
+  pauses: { readonly least: number; readonly more: number },
+  pace: Random,
+  action: () => Promise<void>,
+): Promise<void> {
+  while (goesOn()) {
     await action();
-    const pauseMs = between.least + pace.below(between.more + 1);
-    await sleep(Math.max(0, Math.min(pauseMs, moment - performance.now())));
+    await sleep(pauses.least + pace.below(pauses.more + 1));
   }
 }
 

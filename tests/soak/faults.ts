@@ -19,6 +19,8 @@ export type Fault = {
   readonly fromNs: bigint;
   /** When every kernel had everything again. */
   readonly toNs: bigint;
+  /** What was last said to be missing, where it took long. */
+  readonly lagged?: string;
 };
 
 type Kind = { readonly name: string; readonly run: () => Promise<Partial<Fault>> };
@@ -78,10 +80,12 @@ export class Faults {
     const from = new Date();
     const fromNs = process.hrtime.bigint();
     const facts = await kind.run();
-    await this.#options.cluster.converge();
+    let lagged: string | undefined;
+    await this.#options.cluster.converge((what) => (lagged = what));
     const toNs = process.hrtime.bigint();
     const nothing = { processes: [], relaidOut: [] };
-    const fault = { kind: kind.name, ...nothing, ...facts, from, fromNs, toNs };
+    const late = lagged === undefined ? {} : { lagged };
+    const fault = { kind: kind.name, ...nothing, ...facts, from, fromNs, toNs, ...late };
     this.done.push(fault);
     return fault;
   }

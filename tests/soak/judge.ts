@@ -67,6 +67,8 @@ export function heldComplaints(held: readonly HeldResult[]): string[] {
 /** Growth of a process's memory from the first to the last part of a time in which it was not restarted. */
 export type Growth = {
   readonly process: string;
+  /** How old it was at first. */
+  readonly ageMs: number;
   readonly fromMs: number;
   readonly toMs: number;
   readonly firstKiB: number;
@@ -77,6 +79,7 @@ export type Growth = {
 };
 
 /** Less says nothing: a heap takes minutes to find its size. */
+const leastAgeMs = 60_000;
 const leastObservedMs = 180_000;
 /** Garbage that is not collected yet, pages that the allocator keeps. */
 const memoryBound = { factor: 1.1, extraKiB: 12 * 1024 };
@@ -95,6 +98,7 @@ export function growths(samples: readonly ProcessSample[], warmUpMs: number): Gr
     if (third === 0) return [];
     return {
       process: name,
+      ageMs: life[0]?.ageMs ?? 0,
       fromMs: life[0]?.atMs ?? 0,
       toMs: life.at(-1)?.atMs ?? 0,
       firstKiB: median(life.slice(0, third).map(({ rssKiB }) => rssKiB)),
@@ -110,7 +114,7 @@ export function growths(samples: readonly ProcessSample[], warmUpMs: number): Gr
 export function growthComplaints(growths: readonly Growth[]): string[] {
   return growths.flatMap((growth) => {
     const { process, firstKiB, lastKiB, firstDescriptors, lastDescriptors } = growth;
-    const observed = growth.toMs - growth.fromMs >= leastObservedMs;
+    const observed = growth.ageMs >= leastAgeMs && growth.toMs - growth.fromMs >= leastObservedMs;
     const bound = observed ? firstKiB * memoryBound.factor + memoryBound.extraKiB : mostKiB;
     return [
       ...(lastKiB > Math.min(bound, mostKiB) ? [`${process}: ${firstKiB} -> ${lastKiB} KiB`] : []),

@@ -7,8 +7,9 @@ export type Plan = {
   readonly nodes: number;
   /** Nodes whose agents are killed. In the long form one is not: its memory tells of the whole time. */
   readonly faultyNodes: number;
-  /** Churn and faults. */
+  /** Churn and faults; longer, if there have been less than `leastFaults`. */
   readonly faultsMs: number;
+  readonly leastFaults: number;
   /** Churn alone, so that memory can be compared. */
   readonly calmMs: number;
   readonly betweenStepsMs: { readonly least: number; readonly more: number };
@@ -39,7 +40,8 @@ export function planOf(environment: Readonly<Record<string, string | undefined>>
 const short: Omit<Plan, "seed"> = {
   nodes: 2,
   faultyNodes: 2,
-  faultsMs: 14_000,
+  faultsMs: 12_000,
+  leastFaults: 3,
   calmMs: 3_000,
   betweenStepsMs: { least: 50, more: 250 },
   betweenFaultsMs: { least: 100, more: 500 },
@@ -56,6 +58,7 @@ function long(durationMs: number): Omit<Plan, "seed"> {
     nodes: 3,
     faultyNodes: 2,
     faultsMs: Math.round(durationMs * (1 - calmShare)),
+    leastFaults: 3,
     calmMs: Math.round(durationMs * calmShare),
     betweenStepsMs: { least: 200, more: 1_000 },
     betweenFaultsMs: { least: 2_000, more: 10_000 },

@@ -14,12 +14,13 @@ export function reportOf(outcome: Outcome) {
     faultsSeconds: plan.faultsMs / 1000,
     calmSeconds: plan.calmMs / 1000,
     events: { ...outcome.churn, ...countsOf(faults.map(({ kind }) => kind)) },
-    faults: faults.map(({ kind, processes: names, relaidOut, fromNs, toNs }) => ({
+    faults: faults.map(({ kind, processes: names, relaidOut, fromNs, toNs, lagged }) => ({
       kind,
       processes: names,
       relaidOut,
       atMs: inMs(fromNs - begunNs),
       convergedAfterMs: inMs(toNs - fromNs),
+      ...(lagged === undefined ? {} : { lagged }),
     })),
     restarts: outcome.restarts,
     convergence: {
@@ -113,6 +114,9 @@ export function textOf(report: Report): string[] {
     `through services and to the world: ${answers} of ${requests} requests answered, longest ${Math.max(...connections.held.map(({ longestMs }) => longestMs))} ms`,
     `new connections to the service: ${fresh.reduce((sum, each) => sum + each.answered, 0)} of ${fresh.reduce((sum, each) => sum + each.asked, 0)} answered`,
     `convergence after a fault: median ${convergence.medianMs} ms, slowest ${convergence.slowestMs} ms; after everything went: ${convergence.lastMs} ms`,
+    ...report.faults
+      .filter(({ lagged }) => lagged !== undefined)
+      .map(({ kind, convergedAfterMs, lagged }) => `  ${kind}, ${convergedAfterMs} ms: ${lagged}`),
     ...memory.growth.map(
       ({ process, firstKiB, lastKiB, fromMs, toMs, samples }) =>
         `memory of ${process}: median ${mib(firstKiB)} -> ${mib(lastKiB)} MiB (${samples} samples from ${Math.round(fromMs / 1000)} to ${Math.round(toMs / 1000)} s)`,

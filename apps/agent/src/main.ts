@@ -8,7 +8,6 @@
 //                                        datapath (kernel)
 //
 // This file makes what can exist before the node is known; node/parts.ts makes the rest.
-import "./heap.ts";
 import { mkdirSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";

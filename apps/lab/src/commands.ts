@@ -83,6 +83,7 @@ function registerObjects(lab: Command): void {
     .argument("[name]")
     .option("-A, --all-namespaces", "of every namespace")
     .option("-l, --selector <labels>", "only objects with these labels")
+    .option("--show-managed-fields", "with who set which field, in json and yaml")
     .action(async (kind: string, name: string | undefined, options, command: Command) => {
       const { get } = await import("./commands/get.ts");
       await get(labName(command), { ...options, kind, name });

@@ -25,6 +25,7 @@ import {
 } from "./cluster/settings.ts";
 import { startWorldDns } from "./dns/world.ts";
 import { LabError } from "./error.ts";
+import { withNodesReasons } from "./cluster/nodes-reasons.ts";
 import { Kubelet } from "./kubelet/kubelet.ts";
 import {
   apiServerPort,
@@ -118,7 +119,10 @@ export class Lab {
     this.#kubelet.start();
     const dns = await installDns(client, join(this.#layout.folder, "dns.kubeconfig"), signal);
     this.#kubelet.clusterDnsIs(dns.filter((address) => this.#hasFamilyOf(address)));
-    await this.#until(signal, "the nodes", () => this.#readyNodes.size === this.#nodes.length);
+    const allReady = () => this.#readyNodes.size === this.#nodes.length;
+    await this.#until(signal, "the nodes", allReady).catch(async (error: unknown) => {
+      throw await withNodesReasons(error, client, signal);
+    });
     if (this.#options.wait) {
       await this.#until(signal, "cluster DNS", () => isDnsReady(client, signal));
       this.#say("cluster DNS is ready");

@@ -137,3 +137,22 @@ for (const [path, object, kind] of answers) {
     assert.equal((await api.send("GET", `${path}/answered`)).status, 404);
   });
 }
+
+test("an eviction deletes its pod, a rehearsed one does not, and one of another name is refused", async () => {
+  await api.create(pods, pod("evicted"));
+  const path = `${pods}/evicted/eviction`;
+  const eviction = (name: string, deleteOptions?: object) => ({
+    body: { apiVersion: "policy/v1", kind: "Eviction", metadata: { name }, deleteOptions },
+  });
+  assert.equal((await api.send("POST", path, eviction("other"))).status, 400);
+  assert.equal((await api.send("GET", path)).status, 405);
+  const { status } = await api.send("POST", path, { ...eviction("evicted"), token: "node-token" });
+  assert.equal(status, 403);
+  const rehearsed = await api.send("POST", path, eviction("evicted", { dryRun: ["All"] }));
+  assert.equal(rehearsed.status, 201, rehearsed.text);
+  assert.equal((await api.send("GET", `${pods}/evicted`)).status, 200);
+  const done = await api.send("POST", path, eviction("evicted"));
+  assert.deepEqual([done.status, done.body["status"]], [201, "Success"]);
+  assert.equal((await api.send("GET", `${pods}/evicted`)).status, 404);
+  assert.equal((await api.send("POST", path, eviction("evicted"))).status, 404);
+});

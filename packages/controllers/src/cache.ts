@@ -16,14 +16,6 @@ export type CacheOptions<T> = Pick<ReflectOptions<T>, "signal" | "trim"> & {
   readonly onError: (error: unknown) => void;
 };
 
-/** Nothing here asks who owns which field, and the account of it is as large as the object. */
-function withoutManagedFields<T extends KubeObject>(object: T): T {
-  const { managedFields: _, ...metadata } = object.metadata as T["metadata"] & {
-    readonly managedFields?: unknown;
-  };
-  return { ...object, metadata };
-}
-
 /** Every cache files its objects by controlling owner and by namespace. */
 const commonIndexes = {
   controller: (object: KubeObject) => {
@@ -42,7 +34,6 @@ export class Cache<T extends KubeObject> {
   constructor(client: KubeClient, resource: Resource<T>, options: CacheOptions<T>) {
     this.resource = resource;
     this.#reflected = reflectTable(client, resource, {
-      trim: withoutManagedFields,
       ...options,
       indexes: { ...commonIndexes, ...options.indexes },
       progress: (resourceVersion) => {

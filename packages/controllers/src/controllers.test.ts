@@ -11,6 +11,7 @@ import {
   type Pod,
   type Resource,
 } from "@tsilium/kube";
+import { Cache } from "./cache.ts";
 import { eventually, nodeNamed, startCluster, type TestCluster } from "./testing/cluster.ts";
 
 let cluster: TestCluster;
@@ -504,4 +505,29 @@ test("a node whose lease is not renewed is not ready, and neither are its pods",
     const ready = pod.status?.conditions?.find((condition) => condition.type === "Ready");
     return ready?.status === "False" ? true : undefined;
   });
+});
+
+test("caches keep no account of who owns which field, and a write from one does not lose it", async () => {
+  const stop = new AbortController();
+  const cache = new Cache(client, resources.configMaps, {
+    signal: AbortSignal.any([signal, stop.signal]),
+    onError: (error) => assert.fail(String(error)),
+  });
+  await cache.synced;
+  const metadata = { name: "kept", namespace: "default" };
+  await cache.seen([await client.create(resources.configMaps, { metadata, data: {} }, { signal })]);
+  const cached = cache.get("default/kept");
+  assert.ok(cached);
+  assert.equal("managedFields" in cached.metadata, false);
+  await client.replace(resources.configMaps, { ...cached, data: { a: "b" } }, { signal });
+  const { metadata: stored } = (await client.get(resources.configMaps, "kept", {
+    namespace: "default",
+    signal,
+  })) as { metadata: { managedFields?: readonly { readonly manager: string }[] } };
+  assert.deepEqual(
+    stored.managedFields?.map(({ manager }) => manager),
+    ["tsilium"],
+  );
+  stop.abort();
+  await cache.done;
 });

@@ -17,6 +17,7 @@ import type { HookKind } from "./programs/hooks.ts";
 import { syncHostAddresses } from "./tables/host-addresses.ts";
 import type { DatapathLog } from "./log.ts";
 import { mapMaxOf } from "./pinned/fitting.ts";
+import { EntryCounts } from "./pinned/entry-counts.ts";
 import { mapStatus } from "./pinned/map-status.ts";
 import { Metrics } from "./tables/metrics.ts";
 import type {
@@ -73,6 +74,7 @@ export class Datapath implements Disposable {
   readonly #runtime: RuntimeSwitch;
   readonly #rings: EventRings;
   readonly #stream: EventStream;
+  readonly #counts = new EntryCounts();
 
   private constructor(parts: Parts, running: Generation) {
     const { maps, config } = running;
@@ -227,13 +229,15 @@ export class Datapath implements Disposable {
     );
   }
 
-  /** Health of programs, links and maps, these with how full they are. */
+  /** Health of programs, links and maps, these with how full they are, or were a moment ago. */
   status(): PartStatus[] {
     const { programs, maps } = this.#running;
     const known = new Map(this.services.usage().map(({ map, entries }) => [map, entries]));
     return [
       ...programs.status(),
-      ...Array.from(maps.all, ([name, map]) => mapStatus(name, map, known.get(name))),
+      ...Array.from(maps.all, ([name, map]) =>
+        mapStatus(name, map, { counts: this.#counts, known: known.get(name) }),
+      ),
     ];
   }
 

@@ -72,8 +72,8 @@ export class AddressRows {
   readonly #entries = new PrefixTrie<Entry>();
   readonly #sets: CidrSets;
   #named: ReadonlyMap<string, Prefix> = new Map();
-  /** Everything inside these may have changed. */
-  readonly #dirty = new Map<string, Prefix>();
+  /** Everything inside these may have changed. Some may be in it more than once. */
+  #dirty: Prefix[] = [];
   /** Entries that left the trie since the last commit. */
   readonly #gone = new Map<string, Entry>();
 
@@ -129,6 +129,11 @@ export class AddressRows {
     return this.#entries.covering(Prefix.host(address)).findLast(({ row }) => row)?.row;
   }
 
+  /** The row of this very prefix, as of the last commit. */
+  rowAt(prefix: Prefix): AddressRow | undefined {
+    return this.#entries.get(prefix)?.row;
+  }
+
   /** A set that some row has, as of the last commit. */
   cidrSet(id: number): CidrSet | undefined {
     return this.#sets.get(id);
@@ -137,24 +142,31 @@ export class AddressRows {
   #change(prefix: Prefix, change: Partial<Pick<Entry, "holder" | "named">>): void {
     // The kernel could not tell such a row from an IPv4 one, and no packet has such an address.
     if (mappedIpv4.contains(prefix)) return;
-    const text = prefix.toString();
-    const entry = this.#entries.get(prefix) ??
-      this.#gone.get(text) ?? { prefix, holder: undefined, named: false, row: undefined };
-    Object.assign(entry, change);
-    if (entry.holder || entry.named || prefix.length === 0) {
-      this.#entries.set(prefix, entry);
-      this.#gone.delete(text);
-    } else {
+    const known = this.#entries.get(prefix);
+    const entry = known ?? this.#takeGone(prefix) ?? newEntry(prefix);
+    if ("holder" in change) entry.holder = change.holder;
+    if (change.named !== undefined) entry.named = change.named;
+    const isThere = entry.holder !== undefined || entry.named || prefix.length === 0;
+    if (isThere && !known) this.#entries.set(prefix, entry);
+    if (!isThere) {
       this.#entries.delete(prefix);
-      this.#gone.set(text, entry);
+      this.#gone.set(prefix.toString(), entry);
     }
-    this.#dirty.set(text, prefix);
+    this.#dirty.push(prefix);
+  }
+
+  #takeGone(prefix: Prefix): Entry | undefined {
+    if (this.#gone.size === 0) return undefined;
+    const text = prefix.toString();
+    const entry = this.#gone.get(text);
+    this.#gone.delete(text);
+    return entry;
   }
 
   /** What was touched, without what lies inside something else that was. */
   #takeDirty(): Prefix[] {
-    const sorted = [...this.#dirty.values()].sort((a, b) => a.compare(b));
-    this.#dirty.clear();
+    const sorted = this.#dirty.sort((a, b) => a.compare(b));
+    this.#dirty = [];
     let widest: Prefix | undefined;
     return sorted.filter((prefix) => {
       if (widest?.contains(prefix)) return false;
@@ -204,10 +216,24 @@ export class AddressRows {
   }
 }
 
+function newEntry(prefix: Prefix): Entry {
+  return { prefix, holder: undefined, named: false, row: undefined };
+}
+
+/** Whether two rows of one prefix say the same. */
+export function isSameRow(a: AddressRow, b: AddressRow): boolean {
+  return a.cidrSet === b.cidrSet && isHeldBy(a, b);
+}
+
 function isHeldBy(row: AddressRow, { identity, owner, tunnelEndpoint }: Holder): boolean {
   return (
     row.identity === identity &&
     row.owner === owner &&
-    row.tunnelEndpoint?.toString() === tunnelEndpoint?.toString()
+    isSameAddress(row.tunnelEndpoint, tunnelEndpoint)
   );
+}
+
+/** Whether both are the same address, or none. */
+function isSameAddress(a: Address | undefined, b: Address | undefined): boolean {
+  return a === b || (a !== undefined && b !== undefined && a.equals(b));
 }

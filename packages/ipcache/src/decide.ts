@@ -1,4 +1,5 @@
 // Which of several claims on one prefix wins. Pure.
+import type { Address } from "@tsilium/net";
 import { type IpcacheClaim, type IpcacheSource, sourcePrecedence } from "./model.ts";
 
 /** A claim with its place in the order of arrival. */
@@ -36,10 +37,14 @@ export function saysTheSame(a: IpcacheClaim, b: IpcacheClaim): boolean {
   return (
     a.identity === b.identity &&
     a.ownerUid === b.ownerUid &&
-    a.hostIp?.toString() === b.hostIp?.toString() &&
+    isSameAddress(a.hostIp, b.hostIp) &&
     a.namespace === b.namespace &&
     a.podName === b.podName
   );
+}
+
+function isSameAddress(a: Address | undefined, b: Address | undefined): boolean {
+  return a === b || (a !== undefined && b !== undefined && a.equals(b));
 }
 
 function isPods({ podName }: IpcacheClaim): boolean {

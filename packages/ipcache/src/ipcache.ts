@@ -34,15 +34,16 @@ export class Ipcache {
     const mine = before.find((dated) => isOf(dated, claim.source, claim.owner));
     if (mine && saysTheSame(mine.claim, claim)) return;
     const others = before.filter((dated) => dated !== mine);
-    this.#store(claim.prefix, [...others, { claim, sequence: this.#sequence++ }]);
+    this.#store(key, claim.prefix, [...others, { claim, sequence: this.#sequence++ }]);
   }
 
   /** Takes a claim back. False when there was none. */
   withdraw(prefix: Prefix, source: IpcacheSource, owner: string): boolean {
-    const before = this.#claims.get(prefix.toString()) ?? [];
+    const key = prefix.toString();
+    const before = this.#claims.get(key) ?? [];
     const rest = before.filter((dated) => !isOf(dated, source, owner));
     if (rest.length === before.length) return false;
-    this.#store(prefix, rest);
+    this.#store(key, prefix, rest);
     return true;
   }
 
@@ -74,8 +75,8 @@ export class Ipcache {
     );
   }
 
-  #store(prefix: Prefix, claims: DatedClaim[]): void {
-    const key = prefix.toString();
+  /** @param key the prefix's text */
+  #store(key: string, prefix: Prefix, claims: DatedClaim[]): void {
     const sorted = claims.sort(compareClaims);
     const [winner] = sorted;
     if (!winner) {

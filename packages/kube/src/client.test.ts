@@ -195,3 +195,14 @@ test("warnings in answers are handed on, whatever is in them", () => {
   );
   assert.deepEqual(warningTexts("nonsense"), []);
 });
+
+test("a program is the manager of what it writes by its own name", async () => {
+  const options = { server: server.origin, ca: pki.ca, token: "t", userAgent: "tsilium-agent" };
+  using named = new KubeClient(options);
+  const made = await named.create(resources.configMaps, configMap("managed"), { signal });
+  const { managedFields } = made.metadata as { managedFields?: readonly { manager: string }[] };
+  assert.deepEqual(
+    managedFields?.map(({ manager }) => manager),
+    ["tsilium-agent"],
+  );
+});

@@ -20,6 +20,7 @@ export {
   type ObservedOptions,
   type WatchObserver,
 } from "./observe.ts";
+export { withoutManagedFields } from "./managed-fields.ts";
 export { selects } from "./selector.ts";
 export { reflectTable, type Reflected } from "./reflect-table.ts";
 export { LeaderElection, type LeaderElectionOptions } from "./leader-election/leader-election.ts";

@@ -1,6 +1,6 @@
 // Keeps a consumer in step with a collection: list, then watch from there, for ever.
 //
-//   list (paged) --> replay: upserts, deletes of what vanished --> synced
+//   list: each page's upserts at once, at the end deletes of what vanished --> synced
 //     ^                                                             |
 //     |  410 Expired, or no answer for long                         v
 //     +------------------------------------------- watch, resumed at the last version seen
@@ -8,10 +8,14 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { KubeClient } from "./client.ts";
 import type { SelectOptions } from "./options.ts";
 import { KubeError } from "./errors.ts";
+import { withoutManagedFields } from "./managed-fields.ts";
 import { objectKey, type Resource } from "./resources.ts";
 import type { KubeObject } from "./types/meta.ts";
 
-/** Called one at a time, in the server's order. What a handler throws goes to `onError`. */
+/**
+ * Called one at a time, in the server's order, with objects without managedFields. What a handler throws goes to
+ * `onError`.
+ */
 export type ReflectHandlers<T> = {
   upsert(object: T): void;
   /** The last known state of an object that is gone. */
@@ -84,19 +88,25 @@ class Reflection<T extends KubeObject> {
   }
 
   async #list(): Promise<void> {
-    const { metadata, items } = await this.#client.list(this.#resource, this.#options);
-    const gone = new Map(this.#known);
-    for (const item of items) {
-      gone.delete(objectKey(item));
-      this.#upsert(item);
+    const vanished = new Set(this.#known.keys());
+    let resourceVersion = "";
+    // Page by page: of a large collection there is never more in memory than what is kept of it and one page.
+    for await (const { metadata, items } of this.#client.pages(this.#resource, this.#options)) {
+      for (const item of items) {
+        vanished.delete(objectKey(item));
+        this.#upsert(item);
+      }
+      resourceVersion = metadata.resourceVersion;
     }
-    for (const [key, object] of gone) {
+    for (const key of vanished) {
+      const object = this.#known.get(key);
+      if (!object) continue;
       this.#known.delete(key);
       this.#hand(() => this.#options.handlers.delete(object));
     }
     if (!this.#synced) this.#hand(() => this.#options.handlers.synced?.());
     this.#synced = true;
-    this.#progress(metadata.resourceVersion);
+    this.#progress(resourceVersion);
   }
 
   async #watch(): Promise<void> {
@@ -131,7 +141,7 @@ class Reflection<T extends KubeObject> {
     ) {
       return;
     }
-    const object = this.#options.trim?.(received) ?? received;
+    const object = this.#trimmed(received);
     this.#known.set(key, object);
     this.#hand(() => this.#options.handlers.upsert(object));
   }
@@ -139,8 +149,13 @@ class Reflection<T extends KubeObject> {
   #delete(received: T): void {
     const key = objectKey(received);
     if (!this.#known.delete(key)) return;
-    const object = this.#options.trim?.(received) ?? received;
+    const object = this.#trimmed(received);
     this.#hand(() => this.#options.handlers.delete(object));
+  }
+
+  #trimmed(received: T): T {
+    const object = withoutManagedFields(received);
+    return this.#options.trim?.(object) ?? object;
   }
 
   #progress(resourceVersion: string): void {

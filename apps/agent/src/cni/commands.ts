@@ -44,6 +44,7 @@ export type EndpointCommandsOptions = {
   readonly families: readonly Family[];
   /** Of attachments whose configuration does not say. */
   readonly chainingMode: LeaseOptions["chainingMode"];
+  readonly whyForeign: LeaseOptions["whyForeign"];
   /** Which pools a pod's addresses come from; undefined: there is but one. */
   readonly poolOf?:
     | ((pod: Pod | undefined, namespace: Namespace | undefined) => PoolChoice)

@@ -35,6 +35,8 @@ export type LeaseOptions = {
   readonly families: readonly Family[];
   /** Of attachments whose configuration does not say. */
   readonly chainingMode: "none" | "generic-veth";
+  /** Why an address that somebody else handed out cannot be this pod's; undefined: it can. */
+  readonly whyForeign: (address: Address, owner: string) => string | undefined;
 };
 
 export type Lease = {
@@ -85,7 +87,7 @@ export function delegationOf({
 async function delegatedLease(
   request: AddRequest,
   owner: string,
-  { addresses, families, signal }: LeaseOptions & { readonly signal: AbortSignal },
+  { families, signal, ...rest }: LeaseOptions & { readonly signal: AbortSignal },
 ): Promise<Lease> {
   const delegation = delegationOf(request);
   if (!delegation) {
@@ -99,13 +101,13 @@ async function delegatedLease(
     const given = await delegatedAdd(delegation, { attachment, netns, signal });
     const pair = onlyOf(given, families);
     requireAll(pair, families, delegation.type);
-    record(addresses, pair, owner);
+    record(pair, owner, rest);
     return {
       pair,
       delegation,
       confirm: () => undefined,
       undo: async () => {
-        addresses.releasePair(pair);
+        rest.addresses.releasePair(pair);
         await giveBack();
       },
     };
@@ -119,7 +121,7 @@ async function delegatedLease(
 function chainedLease(
   request: AddRequest,
   owner: string,
-  { addresses, families }: LeaseOptions,
+  { families, ...rest }: LeaseOptions,
 ): Lease {
   const { attachment, netns, config } = request;
   if (!config.previousResult) {
@@ -135,12 +137,12 @@ function chainedLease(
       details: `of a family that is enabled (${families.map((family) => `IPv${family}`).join(", ")})`,
     });
   }
-  record(addresses, pair, owner);
+  record(pair, owner, rest);
   return {
     pair,
     chained,
     confirm: () => undefined,
-    undo: async () => addresses.releasePair(pair),
+    undo: async () => rest.addresses.releasePair(pair),
   };
 }
 
@@ -153,7 +155,18 @@ function refusePrevious({ config }: AddRequest): void {
 }
 
 /** All or nothing. */
-function record(addresses: Addresses, { ipv4, ipv6 }: AddressPair, owner: string): void {
+function record(
+  { ipv4, ipv6 }: AddressPair,
+  owner: string,
+  { addresses, whyForeign }: Pick<LeaseOptions, "addresses" | "whyForeign">,
+): void {
+  for (const address of [ipv4, ipv6]) {
+    const why = address && whyForeign(address, owner);
+    if (why === undefined) continue;
+    throw new CniError(cniCode.ipamPluginFailed, "the address cannot be this pod's", {
+      details: `${why}: see the ranges of the plugin that handed it out`,
+    });
+  }
   if (ipv4) addresses.restore(ipv4, owner);
   try {
     if (ipv6) addresses.restore(ipv6, owner);

@@ -10,6 +10,7 @@ import type { Table } from "@tsilium/tables";
 import type { Metrics } from "../metrics.ts";
 import type { NodeFacts } from "../node/facts.ts";
 import { conflictMessage, Conflicts } from "./conflicts.ts";
+import { whyForeign } from "./foreign.ts";
 import { Exhaustion } from "./exhaustion.ts";
 import type { IpamSource } from "./source.ts";
 
@@ -27,6 +28,8 @@ export type OpenOptions = {
 export type NodeIpam = Disposable & {
   readonly ipam: Ipam;
   readonly poolOf: IpamSource["poolOf"];
+  /** Why an address that somebody else handed out cannot be this pod's; undefined: it can. */
+  whyForeign(address: Address, owner: string): string | undefined;
   /** Why ADD cannot be served for want of addresses; undefined when it can. */
   addProblem(): string | undefined;
   health(): Omit<PartHealth, "name">;
@@ -61,6 +64,11 @@ export function openIpam(options: OpenOptions): NodeIpam {
   return {
     ipam,
     poolOf: source.poolOf,
+    whyForeign: (address, owner) =>
+      whyForeign(address, owner, {
+        nodes: nodes.values(),
+        takenElsewhere: (one) => conflicts.takenElsewhere(one),
+      }),
     addProblem: () => {
       const problem = ipam.problem();
       return problem?.blocksAdd ? problem.message : undefined;

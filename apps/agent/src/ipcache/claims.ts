@@ -1,6 +1,7 @@
 // What this agent says of addresses: who has them, behind which node. Pure; `keeper.ts` hands it in.
 import type { Endpoint } from "@tsilium/endpoint/model.ts";
 import { ReservedIdentity } from "@tsilium/identity/model.ts";
+import { HostAddresses } from "@tsilium/ipcache";
 import type { IpcacheClaim } from "@tsilium/ipcache/model.ts";
 import type { CiliumEndpoint } from "@tsilium/kube";
 import { Address, Prefix } from "@tsilium/net";
@@ -28,14 +29,18 @@ export function endpointClaims(endpoint: Endpoint): IpcacheClaim[] {
   );
 }
 
-/** A pod of another node. Nothing for an object that is not filled in yet, or that speaks of this node. */
+/**
+ * A pod of another node. Nothing for an object that is not filled in yet, or that speaks of this node.
+ * @param hostAddresses so that all pods of a node share its address
+ */
 export function remoteEndpointClaims(
   object: CiliumEndpoint,
   localAddresses: readonly Address[],
+  hostAddresses: HostAddresses = new HostAddresses(),
 ): IpcacheClaim[] {
   const { namespace, name: podName, uid, ownerReferences } = object.metadata;
   const { identity, networking } = object.status ?? {};
-  const hostIp = Address.tryParse(networking?.node ?? "");
+  const hostIp = hostAddresses.of(networking?.node ?? "");
   if (!identity || !networking || !hostIp || !namespace || !podName) return [];
   if (localAddresses.some((address) => address.equals(hostIp))) return [];
   // The object outlives its pod for a while, and may go on to the next of its name: whose it is it says itself.

@@ -19,12 +19,15 @@ export class ClaimKeeper {
   set(owner: string, claims: readonly IpcacheClaim[]): void {
     // New ones first: an address that only changes its identity never goes missing in between.
     for (const claim of claims) this.#sink.claim(claim);
-    const key = (claim: IpcacheClaim) => `${claim.source} ${claim.prefix.toString()}`;
-    const kept = new Set(claims.map(key));
-    for (const old of this.#claimed.get(owner) ?? []) {
-      if (!kept.has(key(old))) this.#sink.withdraw(old.prefix, old.source, old.owner);
-    }
+    for (const old of this.#claimed.get(owner) ?? [])
+      if (!claims.some((claim) => isOfSame(claim, old)))
+        this.#sink.withdraw(old.prefix, old.source, old.owner);
     if (claims.length > 0) this.#claimed.set(owner, claims);
     else this.#claimed.delete(owner);
   }
+}
+
+/** Compared one by one: an owner claims a handful, and texts of tens of thousands of prefixes cost more. */
+function isOfSame(a: IpcacheClaim, b: IpcacheClaim): boolean {
+  return a.source === b.source && a.prefix.equals(b.prefix);
 }

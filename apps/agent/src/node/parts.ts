@@ -24,6 +24,7 @@ import type { AgentConfig } from "../config/keys.ts";
 import type { PartHealth } from "@tsilium/runtime";
 import { startFqdn } from "../fqdn/start.ts";
 import type { Health } from "../health.ts";
+import { settleHeapIn } from "../heap.ts";
 import { healthIdentities } from "../health-endpoint/health-endpoint.ts";
 import { makeNodeHealth } from "../health-endpoint/start.ts";
 import { Reidentifier } from "../identity/reidentifier.ts";
@@ -98,6 +99,9 @@ export type AgentNode = AsyncDisposable & {
   /** Starts what nobody waits for: pods have the processor first. */
   readonly startHubble: () => void;
 };
+
+/** From being in step until memory is given back: after the workers, which begin earlier. */
+const settleHeapMs = 6_000;
 
 /** Resolves when CNI commands can be served. */
 export async function startNode(options: NodeOptions): Promise<AgentNode> {
@@ -377,6 +381,7 @@ export async function startNode(options: NodeOptions): Promise<AgentNode> {
     families,
     chainingMode: config["cni-chaining-mode"],
     poolOf,
+    whyForeign: (address, owner) => ipamState.whyForeign(address, owner),
     inKernel: (endpoint, signal) => reconcilers.inKernel(endpoint, signal),
     policy: policy.endpoints,
     health: () => health.parts(),
@@ -460,6 +465,7 @@ export async function startNode(options: NodeOptions): Promise<AgentNode> {
     await removePodless({ endpoints, pods, remove, before: startedAt, log });
     inStep = { state: "ok", message: "in step with the API server" };
     log.info(inStep.message);
+    settleHeapIn(settleHeapMs);
   };
   const held = parts.move();
   catchUp().catch((error: Error) => {

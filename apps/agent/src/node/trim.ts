@@ -1,13 +1,15 @@
 // Objects as far as the agent looks at them: thousands are kept for as long as it runs.
-import type { CiliumEndpoint, KubeObject, Node, Pod, PodStatus } from "@tsilium/kube";
+import {
+  type CiliumEndpoint,
+  type KubeObject,
+  type Node,
+  type Pod,
+  type PodStatus,
+  withoutManagedFields,
+} from "@tsilium/kube";
 
 /** Without managedFields and the like, which nobody here reads. */
-export function withoutBallast<T extends KubeObject>(object: T): T {
-  const { managedFields: _, ...metadata } = object.metadata as T["metadata"] & {
-    managedFields?: unknown;
-  };
-  return { ...object, metadata };
-}
+export const withoutBallast: <T extends KubeObject>(object: T) => T = withoutManagedFields;
 
 /** A pod's status with all its conditions is most of its size: of it, whether the pod is ready and at its end. */
 export function trimPod(pod: Pod): Pod {

@@ -1,6 +1,7 @@
 // What the agent follows besides nodes and identities: its own pods, namespaces, every CiliumEndpoint, and what says
 // where services and the API server are. Policies are followed by policy/inputs.
 import type { EndpointPublisher } from "@tsilium/endpoint";
+import { HostAddresses } from "@tsilium/ipcache";
 import {
   type CiliumEndpoint,
   type EndpointSlice,
@@ -126,20 +127,22 @@ export type CiliumEndpointsOptions = {
 export function followCiliumEndpoints(options: CiliumEndpointsOptions): Promise<void> {
   const { watches, claims, namedPorts, publisher, localAddresses, signal } = options;
   const owner = (object: CiliumEndpoint) => `ciliumendpoint/${objectKey(object)}`;
-  const isLocal = (object: CiliumEndpoint) =>
-    localAddresses.some((address) => address.toString() === object.status?.networking?.node);
+  const hostAddresses = new HostAddresses();
+  const localTexts = new Set(localAddresses.map(String));
+  const isLocal = (object: CiliumEndpoint) => localTexts.has(object.status?.networking?.node ?? "");
   return watches.start("ciliumendpoints", resources.ciliumEndpoints, {
     signal,
     trim: (object) => (isLocal(object) ? withoutBallast(object) : trimRemote(object)),
     handlers: {
       upsert: (object) => {
         // Ports first: who has the address must not be met without them.
-        if (isLocal(object)) namedPorts.delete(owner(object));
+        const key = owner(object);
+        if (isLocal(object)) namedPorts.delete(key);
         else {
           const identity = object.status?.identity?.id ?? 0;
-          namedPorts.set(owner(object), identity, publishedPortsOf(object));
+          namedPorts.set(key, identity, publishedPortsOf(object));
         }
-        claims.set(owner(object), remoteEndpointClaims(object, localAddresses));
+        claims.set(key, remoteEndpointClaims(object, localAddresses, hostAddresses));
         publisher.hear(object, true);
       },
       delete: (object) => {

@@ -9,6 +9,9 @@ import { refusal } from "./refusal.ts";
 /** What should become of a prefix's row. */
 type Pending = { readonly prefix: Prefix; readonly row: AddressRow | undefined; error?: string };
 
+/** With the prefix's text. */
+type Ready = readonly [text: string, pending: Pending];
+
 export class AddressWriter {
   readonly #pending = new Map<string, Pending>();
   /** Prefixes with a row in the kernel, as text. */
@@ -36,25 +39,52 @@ export class AddressWriter {
     this.#pending.set(prefix.toString(), { prefix, row: undefined });
   }
 
-  /** Writes what may be written. True when some address is somebody else's now. */
+  /** Told of a row that the kernel holds already. As it is to be: nothing is left to do. */
+  found(row: AddressRow): void {
+    const text = row.prefix.toString();
+    this.#pending.delete(text);
+    this.#written.add(text);
+  }
+
+  /** Writes what may be written. True when some address is, or may be, somebody else's now. */
   write(maps: PolicyMaps, blockedSets: ReadonlySet<number>): boolean {
-    let changed = false;
+    const ready: Ready[] = [];
     for (const [text, pending] of this.#pending) {
-      const { prefix, row } = pending;
-      if (row && blockedSets.has(row.cidrSet)) {
+      const { row } = pending;
+      if (row && blockedSets.has(row.cidrSet))
         pending.error = `cidr set ${row.cidrSet} is not in every slot yet`;
-        continue;
-      }
-      try {
-        changed = (row ? maps.writeAddresses([row]) : maps.deleteAddresses([prefix])) || changed;
-        this.#pending.delete(text);
-        if (row) this.#written.add(text);
-        else this.#written.delete(text);
-      } catch (error) {
-        pending.error = refusal(error);
-      }
+      else ready.push([text, pending]);
     }
-    return changed;
+    const isRow = ([, { row }]: Ready) => row !== undefined;
+    // Rows first: what a removed prefix covered is not without a row in between.
+    const changes = [ready.filter(isRow), ready.filter((each) => !isRow(each))].map((part) =>
+      this.#writeMany(maps, part),
+    );
+    return changes.includes(true);
+  }
+
+  /** All rows, or all removals, at once; if the kernel refuses some, one by one to find out which. */
+  #writeMany(maps: PolicyMaps, ready: readonly Ready[]): boolean {
+    if (ready.length === 0) return false;
+    try {
+      const changed = put(maps, ready);
+      for (const [text, pending] of ready) this.#done(text, pending);
+      return changed;
+    } catch (error) {
+      if (ready.length > 1) {
+        for (const each of ready) this.#writeMany(maps, [each]);
+        // Nobody knows what was written before the refusal.
+        return true;
+      }
+      for (const [, pending] of ready) pending.error = refusal(error);
+      return false;
+    }
+  }
+
+  #done(text: string, { row }: Pending): void {
+    this.#pending.delete(text);
+    if (row) this.#written.add(text);
+    else this.#written.delete(text);
   }
 
   /** Sets that no row has any more, in the kernel neither; they are told once. */
@@ -72,4 +102,11 @@ export class AddressWriter {
       reason: error ?? "not written yet",
     }));
   }
+}
+
+/** Whether some address is somebody else's now. @throws BpfError; some may have been written */
+function put(maps: PolicyMaps, ready: readonly Ready[]): boolean {
+  const rows = ready.flatMap(([, { row }]) => row ?? []);
+  if (rows.length > 0) return maps.writeAddresses(rows);
+  return maps.deleteAddresses(ready.map(([, { prefix }]) => prefix));
 }

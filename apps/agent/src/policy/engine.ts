@@ -8,7 +8,7 @@
 // One call of `step` is a slice of work. Subjects go before everything else and are not kept waiting by policies that
 // came before them: a pod is being added. Until "synced" nothing is written: the kernel goes on with what it holds.
 import type { PolicyEnforcement } from "@tsilium/endpoint/model.ts";
-import type { AddressChanges } from "@tsilium/ipcache";
+import { type AddressChanges, type AddressRow, isSameRow } from "@tsilium/ipcache";
 import type { Prefix } from "@tsilium/net";
 import type { MovedConnection } from "@tsilium/proxy/model.ts";
 import type { Acknowledgement, WantedRules } from "../proxy/model.ts";
@@ -64,8 +64,8 @@ export class PolicyEngine {
   readonly #changedSubjects = new Set<number>();
   /** Prefixes that rows are made for: what slots look at, old ones that are in force included. Replaced, not changed. */
   #prefixes: ReadonlyMap<string, Prefix>;
-  /** Addresses that the kernel holds from before, until it is known which of them still are. */
-  #foundAddresses: readonly Prefix[];
+  /** Rows that the kernel holds from before, until it is known which of them still are. */
+  #foundAddresses: readonly AddressRow[];
   #adopted = false;
   #hasNews = false;
   #cleanUpIsDue = false;
@@ -299,7 +299,7 @@ export class PolicyEngine {
     if (wanted.keys().some((text: string) => !this.#prefixes.has(text)))
       this.#setPrefixes(new Map([...this.#prefixes, ...wanted]));
     this.#place();
-    this.#dropForeignAddresses();
+    this.#compareFoundAddresses();
     return this.#now() - startedAt;
   }
 
@@ -357,12 +357,16 @@ export class PolicyEngine {
     this.#writer.acceptAddresses(changes);
   }
 
-  /** Removes rows from before whose addresses nobody has any more. They could not be told from others' otherwise. */
-  #dropForeignAddresses(): void {
-    if (this.#foundAddresses.length === 0) return;
-    const known = this.#rowTexts();
-    for (const prefix of this.#foundAddresses)
-      if (!known.has(prefix.toString())) this.#writer.removeAddress(prefix);
+  /**
+   * Removes rows from before whose addresses nobody has any more: they could not be told from others' otherwise. Those that
+   * are right need not be written.
+   */
+  #compareFoundAddresses(): void {
+    for (const found of this.#foundAddresses) {
+      const row = this.world.addresses.rowAt(found.prefix);
+      if (!row) this.#writer.removeAddress(found.prefix);
+      else if (isSameRow(row, found)) this.#writer.foundAddress(row);
+    }
     this.#foundAddresses = [];
   }
 
@@ -372,11 +376,7 @@ export class PolicyEngine {
    */
   #prune(): void {
     const isOver = this.#adopted && this.#writer.hasSwitched;
-    if (isOver || !this.#writer.isDone) this.#writer.prune(this.#rowTexts());
-  }
-
-  #rowTexts(): Set<string> {
-    return new Set(Array.from(this.world.addresses.rows(), ({ prefix }) => prefix.toString()));
+    if (isOver || !this.#writer.isDone) this.#writer.prune();
   }
 
   #tellOf(subjects: readonly number[]): void {

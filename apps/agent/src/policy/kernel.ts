@@ -1,8 +1,7 @@
 // The kernel as the engine sees it: the policy maps, and what an earlier agent left in them.
 import { openMaps, PolicyMaps } from "@tsilium/datapath";
 import type { CidrClassEntry } from "@tsilium/policy/model.ts";
-import type { Prefix } from "@tsilium/net";
-
+import type { AddressRow } from "@tsilium/ipcache";
 import type { EndpointEntry, SubjectSlots } from "@tsilium/datapath/model.ts";
 import type { SlotHeader } from "./slot.ts";
 
@@ -20,7 +19,7 @@ export type KernelSurvey = {
   readonly slots: readonly SurveyedSlot[];
   readonly largestRule: number;
   readonly identities: readonly number[];
-  readonly addresses: readonly { readonly prefix: Prefix; readonly cidrSet: number }[];
+  readonly addresses: readonly AddressRow[];
 };
 
 export type SurveyedSlot = SlotHeader & {

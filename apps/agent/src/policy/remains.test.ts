@@ -1,9 +1,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { AddressRow } from "@tsilium/ipcache";
 import { Prefix } from "@tsilium/net";
 import { contentsOfSets, remainsOf } from "./remains.ts";
 
-const row = (text: string, cidrSet: number) => ({ prefix: Prefix.parse(text), cidrSet });
+const row = (text: string, cidrSet: number): AddressRow => ({
+  prefix: Prefix.parse(text),
+  identity: 2,
+  tunnelEndpoint: undefined,
+  owner: 1,
+  cidrSet,
+});
 
 test("the prefixes of an earlier agent's policies are found by where sets change", () => {
   const contents = contentsOfSets([

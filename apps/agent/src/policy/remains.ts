@@ -1,5 +1,6 @@
 // What the kernel holds when the engine starts: an earlier agent's policy, or that of a worker that died. It stays in
 // force until every subject has been switched to what is compiled anew; new numbers keep clear of it.
+import type { AddressRow } from "@tsilium/ipcache";
 import type { Prefix } from "@tsilium/net";
 import { CidrView, contentKey } from "./cidr-view.ts";
 import type { SubjectSlots } from "@tsilium/datapath/model.ts";
@@ -10,7 +11,7 @@ export type Remains = {
   readonly subjects: readonly SubjectSlots[];
   readonly slots: readonly Slot[];
   readonly identities: readonly number[];
-  readonly addresses: readonly Prefix[];
+  readonly addresses: readonly AddressRow[];
   /** Those that its policies named, by their text. */
   readonly prefixes: ReadonlyMap<string, Prefix>;
   /** Numbers from which on none is in use. */
@@ -36,7 +37,7 @@ export function remainsOf(survey: KernelSurvey): Remains {
     subjects: survey.subjects,
     slots,
     identities: survey.identities,
-    addresses: survey.addresses.map(({ prefix }) => prefix),
+    addresses: survey.addresses,
     prefixes,
     firstRule: survey.largestRule + 1,
     firstSet: sets.reduce((most, { cidrSet }) => Math.max(most, cidrSet), 0) + 1,
@@ -51,6 +52,7 @@ export function contentsOfSets(
   rows: readonly { readonly prefix: Prefix; readonly cidrSet: number }[],
 ): Map<number, readonly Prefix[]> {
   const contents = new Map<number, readonly Prefix[]>([[0, []]]);
+  if (rows.every(({ cidrSet }) => cidrSet === 0)) return contents;
   const around: { readonly prefix: Prefix; readonly cidrSet: number }[] = [];
   for (const row of rows.toSorted((a, b) => a.prefix.compare(b.prefix))) {
     while (around.at(-1)?.prefix.contains(row.prefix) === false) around.pop();

@@ -8,6 +8,7 @@ import { openPolicyKernel } from "./kernel.ts";
 import { ListenersFile } from "./listeners/listeners-file.ts";
 import type { FromWorker, ToWorker, WorkerSetup } from "./model.ts";
 import type { Question } from "./questions.ts";
+import { settleHeapIn } from "../heap.ts";
 import { RetryTimer } from "../retry-timer.ts";
 
 if (!parentPort) throw new Error("the policy worker is a thread of the agent");
@@ -31,6 +32,9 @@ const refresh = setInterval(() => {
   engine.refresh();
   run();
 }, refreshMs);
+/** From knowing all there is until memory is given back. */
+const settleHeapMs = 2_000;
+let isSettling = false;
 let scheduled = false;
 /** When what proxies were to acknowledge is not waited for any longer. */
 let patience: NodeJS.Timeout | undefined;
@@ -75,6 +79,7 @@ function run(): void {
     if (engine.isFailing) retry.start();
     else retry.reset();
     wait();
+    settle();
     run();
   });
 }
@@ -86,6 +91,13 @@ function tellProxies(): void {
   const wanted = engine.takeListeners();
   if (wanted) tell({ kind: "listeners", wanted });
   for (const moved of engine.takeMoved()) tell({ kind: "moved", ...moved });
+}
+
+/** Once, when all that holds is known and compiled. */
+function settle(): void {
+  if (isSettling || engine.isBusy || !engine.world.isSynced) return;
+  isSettling = true;
+  settleHeapIn(settleHeapMs);
 }
 
 function wait(): void {

@@ -1,9 +1,9 @@
 // Everything that policy is compiled from, kept up to date by inputs: policies are parsed, texts become values. What
 // the compiler and the table of addresses make of it is the engine's to ask for.
-import { AddressRows, type AddressRowsOptions } from "@tsilium/ipcache";
+import { AddressRows, type AddressRowsOptions, HostAddresses } from "@tsilium/ipcache";
 import { ReservedIdentity } from "@tsilium/identity/model.ts";
 import type { KubeObject } from "@tsilium/kube";
-import { Address, Labels, Prefix } from "@tsilium/net";
+import { Labels, Prefix } from "@tsilium/net";
 import {
   parseCidrGroup,
   parsePolicy,
@@ -29,6 +29,7 @@ export class PolicyWorld {
   readonly cidrGroups: ObjectBook = new ObjectBook();
   readonly #settings: PolicyWorkerSettings;
   readonly #identities = new Map<number, Labels>();
+  readonly #hostAddresses = new HostAddresses();
   #synced = false;
 
   constructor(settings: PolicyWorkerSettings, { firstRule, firstSet, ports }: WorldStart) {
@@ -134,7 +135,7 @@ export class PolicyWorld {
     this.addresses.setWinner({
       prefix: Prefix.parse(prefix),
       identity,
-      hostIp: hostIp === undefined ? undefined : Address.parse(hostIp),
+      hostIp: hostIp === undefined ? undefined : this.#hostAddresses.of(hostIp),
       owner,
     });
   }

@@ -11,7 +11,7 @@
 //   7 removals                     when what is new has been in force for a moment (`cleanUp`)
 //
 // Nothing is ever written half and left: every step can be taken again.
-import type { AddressChanges, CidrSet } from "@tsilium/ipcache";
+import type { AddressChanges, AddressRow, CidrSet } from "@tsilium/ipcache";
 import type { Prefix } from "@tsilium/net";
 import type { PolicyDelta } from "@tsilium/policy";
 import type { CompiledSlot } from "@tsilium/policy/model.ts";
@@ -116,6 +116,11 @@ export class KernelWriter {
     this.#addresses.accept(changes);
   }
 
+  /** Told of a row of the table that the kernel holds already. */
+  foundAddress(row: AddressRow): void {
+    this.#addresses.found(row);
+  }
+
   /** Has the row of a prefix removed that the table of addresses does not know of. */
   removeAddress(prefix: Prefix): void {
     this.#addresses.remove(prefix);
@@ -164,11 +169,8 @@ export class KernelWriter {
     this.#subjects.removeStrangers();
   }
 
-  /**
-   * Removes what earlier agents left and nobody is held to. Looks at every entry there is.
-   * @param prefixes those that have a row, as text
-   */
-  prune(prefixes: ReadonlySet<string>): void {
+  /** Removes what earlier agents left and nobody is held to, but addresses. Looks at every entry there is. */
+  prune(): void {
     if (!this.#left) return;
     const inForce = this.#subjects.slotsInForce();
     const unused = this.#left.difference(inForce);
@@ -179,7 +181,6 @@ export class KernelWriter {
         subjects: this.#subjects.subjects(),
         slots: new Set(this.#slots.keys()).difference(unused),
         identities: isOver ? this.#peers.wanted : this.#peers.known,
-        prefixes,
       });
       return 1;
     });

@@ -10,6 +10,7 @@ export type GetOptions = {
   readonly namespace?: string;
   readonly allNamespaces?: true;
   readonly selector?: string;
+  readonly showManagedFields?: true;
   readonly output: "table" | "wide" | "json" | "yaml" | "name";
 };
 
@@ -43,7 +44,12 @@ async function getKind(lab: LabClient, kindWord: string, options: GetOptions): P
     const text = await lab.client.raw(path, { signal: lab.signal, accept: tableType });
     return printTable(JSON.parse(text) as Table, kind, options);
   }
-  await printObjects(await fetchObjects(lab, path, kind), kind, options);
+  const answer = await fetchObjects(lab, path, kind);
+  if (!options.showManagedFields)
+    // Longer than the object itself, as kubectl finds, too.
+    for (const { metadata } of "items" in answer ? answer.items : [answer])
+      delete (metadata as { managedFields?: unknown }).managedFields;
+  await printObjects(answer, kind, options);
 }
 
 function pathOf(kind: DiscoveredKind, name: string | undefined, options: GetOptions): string {

@@ -125,7 +125,8 @@ function askBarrier(
     const path = `/v1/barrier?resourceVersion=${encodeURIComponent(version)}&patienceMs=${patienceMs}`;
     // What lags is the agent's to say, and takes a moment to arrive.
     const signal = AbortSignal.timeout(patienceMs + answerMs);
-    const asked = request({ socketPath, path, signal }, (answer) => {
+    // A connection that stays open for the next question would be one that the agent holds for us.
+    const asked = request({ socketPath, path, signal, agent: false }, (answer) => {
       let text = "";
       answer.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
       answer.on("end", () => resolve(answer.statusCode === 204 ? undefined : messageOf(text)));

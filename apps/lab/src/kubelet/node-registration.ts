@@ -1,7 +1,7 @@
 // A node as the API knows it: the Node object, its readiness, its lease. Ready means that a CNI configuration
 // is installed, which the agent does when it can serve pods.
 import { type FSWatcher, mkdirSync, watch } from "node:fs";
-import { release } from "node:os";
+import { availableParallelism, release, totalmem } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Condition, type KubeClient, KubeError, type Node, resources } from "@tsilium/kube";
 import type { NodeLayout } from "../layout.ts";
@@ -85,7 +85,12 @@ export class NodeRegistration {
 
   async #writeStatus(): Promise<void> {
     const { client, node, signal, version } = this.#options;
-    const capacity = { pods: podCapacity };
+    // Every node has the machine's, as far as it can tell; nothing is scheduled by them.
+    const capacity = {
+      pods: podCapacity,
+      cpu: String(availableParallelism()),
+      memory: `${Math.floor(totalmem() / 1024)}Ki`,
+    };
     await client.patchStatus(resources.nodes, node.name, {
       signal,
       status: {

@@ -1,5 +1,5 @@
 // What the server serves, as clients ask before they start: /api, /apis, resource lists, /version.
-import { ApiError } from "../errors.ts";
+import { notServed } from "../errors.ts";
 import type { Kind } from "../kinds/kind.ts";
 import type { Registry } from "../kinds/registry.ts";
 import { describe } from "./discovery-resources.ts";

@@ -206,6 +206,7 @@ function verbOf(target: Target, { request, query }: Exchange): Verb {
     case "GET":
     case "HEAD":
       if (watching && target.subresource === undefined) return "watch";
+      if (isAction(target.subresource)) throw methodNotAllowed();
       return one ? "get" : "list";
     case "POST":
       if (one !== isPosted(target.subresource)) throw methodNotAllowed();
@@ -213,7 +214,7 @@ function verbOf(target: Target, { request, query }: Exchange): Verb {
       return "create";
     case "PUT":
     case "PATCH":
-      if (!one || target.subresource === "binding" || isStream(target.subresource))
+      if (!one || isAction(target.subresource) || isStream(target.subresource))
         throw methodNotAllowed();
       return request.method === "PUT" ? "update" : "patch";
     case "DELETE":
@@ -227,7 +228,12 @@ function verbOf(target: Target, { request, query }: Exchange): Verb {
 
 /** Subresources that one posts to, at an object that is there. */
 function isPosted(subresource: string | undefined): boolean {
-  return subresource === "binding" || (isStream(subresource) && subresource !== "log");
+  return isAction(subresource) || (isStream(subresource) && subresource !== "log");
+}
+
+/** Subresources that something is done by, and that hold nothing. */
+function isAction(subresource: string | undefined): boolean {
+  return subresource === "binding" || subresource === "eviction";
 }
 
 function denied(

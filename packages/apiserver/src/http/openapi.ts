@@ -1,7 +1,7 @@
 // /openapi/v2 and /openapi/v3: kubectl reads them to explain kinds and to check manifests before it sends them.
 // Documents are made when they are first asked for, and again once the kinds served have changed.
 import { createHash } from "node:crypto";
-import { ApiError } from "../errors.ts";
+import { ApiError, notServed } from "../errors.ts";
 import type { Kind, Version } from "../kinds/kind.ts";
 import type { Registry } from "../kinds/registry.ts";
 import { documentPath, documentV2, documentV3 } from "./openapi-document.ts";
@@ -55,8 +55,7 @@ export class OpenApi {
   /** @param path "apis/apps/v1" @throws ApiError NotFound, NotAcceptable */
   v3(path: string, accept: string | undefined): Document {
     const document = this.#v3(path);
-    if (!document)
-      throw notServed();
+    if (!document) throw notServed();
     if (!accepts(accept, json)) throw notAcceptable();
     return document;
   }

@@ -143,14 +143,11 @@ export class Resources {
     }
     if (target.subresource === "binding") {
       await bind(context, target, object);
-      sendJson(exchange.response, 201, {
-        kind: "Status",
-        apiVersion: "v1",
-        metadata: {},
-        status: "Success",
-        code: 201,
-      });
-      return;
+      return sendDone(exchange.response);
+    }
+    if (target.subresource === "eviction") {
+      await this.#evict(target, exchange, object);
+      return sendDone(exchange.response);
     }
     const stored = await this.#admitted(target, exchange, {
       operation: "create",
@@ -165,6 +162,18 @@ export class Resources {
     });
     exchange.audited.named(stored.name);
     await this.#sendObject(target, exchange, { status: 201, stored });
+  }
+
+  /** A deletion that a disruption budget could refuse; there are none here. */
+  async #evict(target: Target, exchange: Exchange, eviction: ApiObject): Promise<void> {
+    const { name, namespace } = eviction.metadata;
+    if (
+      (name ?? target.name) !== target.name ||
+      (namespace ?? target.namespace) !== target.namespace
+    )
+      throw badRequest("name in URL does not match name in Eviction object");
+    const deletion = this.#deletionOf(exchange, eviction["deleteOptions"] ?? {});
+    await this.#remove({ ...target, subresource: undefined }, exchange, deletion);
   }
 
   /** Strategic merge patches need to know a kind's lists: only built-in kinds take them, as in Kubernetes. */
@@ -318,7 +327,10 @@ export class Resources {
 
   /** DeleteOptions come in the body, in the query, or in both. */
   async #readDeletion(exchange: Exchange): Promise<Deletion> {
-    const body = await readDocument(exchange.request);
+    return this.#deletionOf(exchange, await readDocument(exchange.request));
+  }
+
+  #deletionOf(exchange: Exchange, body: unknown): Deletion {
     const { query } = exchange;
     const grace = query.get("gracePeriodSeconds");
     const policy = query.get("propagationPolicy");
@@ -436,6 +448,11 @@ function tableRender(version: Version, format: TableFormat): (json: string) => s
     columns = false;
     return [...parts].join("");
   };
+}
+
+function sendDone(response: ServerResponse): void {
+  const status = { kind: "Status", apiVersion: "v1", metadata: {}, status: "Success", code: 201 };
+  sendJson(response, 201, status);
 }
 
 function required(document: unknown): unknown {

@@ -1,5 +1,5 @@
 // From a URL's path to what it names. Pure; knows the kinds, not what is stored.
-import { ApiError } from "../errors.ts";
+import { ApiError, notServed } from "../errors.ts";
 import { versionOf, type Subresource } from "../kinds/kind.ts";
 import type { Registry } from "../kinds/registry.ts";
 import type { Target } from "../verbs/target.ts";

@@ -30,6 +30,7 @@ export type Subresource =
   | "status"
   | "finalize"
   | "binding"
+  | "eviction"
   | "scale"
   | "log"
   | "exec"

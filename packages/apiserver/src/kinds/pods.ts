@@ -164,7 +164,7 @@ export const pods: Kind = builtin({
   plural: "pods",
   shortNames: ["po"],
   categories: ["all"],
-  subresources: ["status", "binding", "log", "exec", "attach", "portforward"],
+  subresources: ["status", "binding", "eviction", "log", "exec", "attach", "portforward"],
   schema: shape.object({
     "spec!": podSpec,
     status: shape.object({

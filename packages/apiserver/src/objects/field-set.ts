@@ -35,16 +35,40 @@ function combine(left: FieldSet | undefined, right: FieldSet | undefined, by: Co
   return result;
 }
 
+/** All in one, at the cost of what they hold: however many there are. */
+export function unionOf(sets: Iterable<FieldSet>): FieldSet {
+  const all = emptySet();
+  for (const set of sets) add(all, set);
+  return all;
+}
+
+function add(to: FieldSet, set: FieldSet): void {
+  to.member ||= set.member;
+  for (const [element, child] of set.children)
+    if (!isEmpty(child)) add(childOf(to, element), child);
+}
+
 export function union(left: FieldSet, right: FieldSet): FieldSet {
   return combine(left, right, (inLeft, inRight) => inLeft || inRight);
 }
 
 export function difference(left: FieldSet, right: FieldSet): FieldSet {
-  return combine(left, right, (inLeft, inRight) => inLeft && !inRight);
+  return within(left, right, (inLeft, inRight) => inLeft && !inRight);
 }
 
 export function intersection(left: FieldSet, right: FieldSet): FieldSet {
-  return combine(left, right, (inLeft, inRight) => inLeft && inRight);
+  return within(left, right, (inLeft, inRight) => inLeft && inRight);
+}
+
+/** As `combine`, of what can only hold what the left one does: the right one may be long. */
+function within(left: FieldSet, right: FieldSet | undefined, by: Combine): FieldSet {
+  const result = emptySet();
+  result.member = by(left.member, right?.member ?? false);
+  for (const [element, child] of left.children) {
+    const part = within(child, right?.children.get(element), by);
+    if (!isEmpty(part)) result.children.set(element, part);
+  }
+  return result;
 }
 
 export function sameSet(left: FieldSet, right: FieldSet): boolean {

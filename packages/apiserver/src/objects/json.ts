@@ -4,16 +4,25 @@ export type Json = null | boolean | number | string | Json[] | JsonObject;
 export type JsonObject = { [key: string]: Json };
 
 export const maxDepth = 100;
+/** Values, and characters of texts and names: more than any request has bytes, unless one value stands in many places. */
+export const maxWeight = 4 * 1024 * 1024;
 
 export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** Why a parsed document is refused, or undefined. Iterative, so that depth itself cannot hurt. */
+/**
+ * Why a parsed document is refused, or undefined. Iterative, so that depth itself cannot hurt. What YAML's aliases repeat
+ * counts as often as it is there: a few lines can stand for more than fits into the world.
+ */
 export function treeFault(root: unknown): string | undefined {
   const stack: { readonly value: unknown; readonly depth: number }[] = [{ value: root, depth: 0 }];
+  let weight = 0;
   for (let entry = stack.pop(); entry; entry = stack.pop()) {
     const { value, depth } = entry;
+    weight += typeof value === "string" ? value.length + 1 : 1;
+    if (weight + stack.length > maxWeight)
+      return "larger than any request once its aliases are resolved";
     if (typeof value !== "object" || value === null) continue;
     if (depth > maxDepth) return `nested deeper than ${maxDepth} levels`;
     if (Array.isArray(value)) {
@@ -21,6 +30,7 @@ export function treeFault(root: unknown): string | undefined {
       continue;
     }
     for (const key of Object.keys(value)) {
+      weight += key.length;
       if (key === "__proto__") return 'the field name "__proto__" is not allowed';
       stack.push({ value: (value as Record<string, unknown>)[key], depth: depth + 1 });
     }

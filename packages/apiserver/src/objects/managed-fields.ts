@@ -11,6 +11,7 @@ import {
   sameSet,
   toFieldsV1,
   union,
+  unionOf,
   type FieldSet,
   type FieldsV1,
 } from "./field-set.ts";
@@ -122,8 +123,9 @@ export function ownersAfterUpdate(
   const { added, modified, removed } = compare(before, after, structure);
   const taken = union(added, modified);
   if (isEmpty(taken) && isEmpty(removed)) return [...owners];
+  const touched = union(taken, removed);
   const left = owners
-    .map((owner) => ({ ...owner, fields: difference(owner.fields, union(taken, removed)) }))
+    .map((owner) => ({ ...owner, fields: difference(owner.fields, touched) }))
     .filter(({ fields }) => !isEmpty(fields));
   if (isEmpty(taken)) return left;
   const own = left.find((owner) => isSame(owner, writer));
@@ -137,15 +139,17 @@ function capped(owners: readonly Owner[]): Owner[] {
   const surplus = updaters.length - maxUpdaters;
   if (surplus <= 0) return [...owners];
   // One of the ten places is for what is thrown together, in each version that is spoken.
-  const oldest = updaters.slice(0, surplus + 1);
-  const ancient = new Map<string, Owner>();
-  for (const owner of oldest) {
-    const { apiVersion, time } = owner;
-    const fields = union(ancient.get(apiVersion)?.fields ?? emptySet(), owner.fields);
-    const writer = { manager: ancientManager, operation: "Update", subresource: "" } as const;
-    ancient.set(apiVersion, { ...writer, apiVersion, time, fields });
-  }
-  return [...owners.filter((owner) => !oldest.includes(owner)), ...ancient.values()];
+  const oldest = new Set(updaters.slice(0, surplus + 1));
+  const byVersion = Map.groupBy(oldest, ({ apiVersion }) => apiVersion);
+  const ancient = [...byVersion].map(([apiVersion, together]) => ({
+    manager: ancientManager,
+    operation: "Update" as const,
+    subresource: "",
+    apiVersion,
+    time: together.at(-1)?.time,
+    fields: unionOf(together.map(({ fields }) => fields)),
+  }));
+  return [...owners.filter((owner) => !oldest.has(owner)), ...ancient];
 }
 
 export type Applied = { readonly object: unknown; readonly owners: Owner[] };
@@ -166,7 +170,7 @@ export function apply(
   const own = owners.find((owner) => isSame(owner, writer));
   const fields = fieldsOf(config, structure);
   const others = owners.filter((owner) => owner !== own);
-  const owned = others.reduce((all, owner) => union(all, owner.fields), fields);
+  const owned = unionOf([fields, ...others.map((owner) => owner.fields)]);
   const merged = mergeApplied(before, config, structure);
   const object = own ? withoutDropped(merged, structure, { last: own.fields, owned }) : merged;
   const { added, modified, removed } = compare(before, object, structure);
@@ -181,8 +185,9 @@ export function apply(
           .map((one) => (force === false ? one : { ...one, fields: force(one.fields) }))
           .filter((one) => !isEmpty(one.fields));
   if (refused.length > 0) throw conflictError(refused);
+  const touched = union(taken, removed);
   const left = others
-    .map((owner) => ({ ...owner, fields: difference(owner.fields, union(taken, removed)) }))
+    .map((owner) => ({ ...owner, fields: difference(owner.fields, touched) }))
     .filter((owner) => !isEmpty(owner.fields));
   if (isEmpty(fields)) return { object, owners: left };
   const unchanged = own !== undefined && sameSet(own.fields, fields);

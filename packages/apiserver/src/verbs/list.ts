@@ -18,6 +18,8 @@ export type Page = {
 
 type Snapshot = {
   readonly resource: string;
+  /** Whose objects they are: who may read one namespace's must not get to another's by a token. */
+  readonly namespace: string;
   readonly objects: readonly Stored[];
   readonly revision: number;
   readonly counted: boolean;
@@ -100,6 +102,7 @@ export class Lists {
     }
     const lost =
       !snapshot || snapshot.resource !== resourceKey(target.kind) || this.#isOld(snapshot);
+    if (snapshot && snapshot.namespace !== target.namespace) throw badToken();
     if (lost) throw new ExpiredList(writeToken({ snapshot: "", after: token.after }));
     const page = cut({ ...snapshot, id: token.snapshot, after: token.after, limit });
     if (page.next === undefined) this.#snapshots.delete(token.snapshot);
@@ -116,7 +119,15 @@ export class Lists {
       return { objects, revision, next: undefined, remaining: undefined };
     const id = randomUUID();
     const resource = resourceKey(target.kind);
-    this.#keep(id, { resource, objects, revision, counted, usedAt: performance.now() });
+    const { namespace } = target;
+    this.#keep(id, {
+      resource,
+      namespace,
+      objects,
+      revision,
+      counted,
+      usedAt: performance.now(),
+    });
     return cut({ id, objects, revision, counted, after: "", limit });
   }
 
@@ -207,6 +218,10 @@ function readToken(text: string): Token {
   const found = /^([0-9a-f-]{36}|):([^:]*\/[^:]+)$/.exec(
     Buffer.from(text, "base64url").toString("utf8"),
   );
-  if (!found) throw badRequest("continue key is not valid");
+  if (!found) throw badToken();
   return { snapshot: found[1] ?? "", after: found[2] ?? "" };
+}
+
+function badToken(): ApiError {
+  return badRequest("continue key is not valid");
 }

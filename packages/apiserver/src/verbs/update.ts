@@ -149,6 +149,7 @@ function nextState(
     case "finalize":
       return { ...cloneJson(before), spec: object["spec"] ?? {} };
     case "binding":
+    case "eviction":
     case "log":
     case "exec":
     case "attach":

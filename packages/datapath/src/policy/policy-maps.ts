@@ -40,13 +40,11 @@ export type PolicyTables = {
   readonly identities: TypedMap<number, KnownIdentity>;
 };
 
-/** What is to stay: everything else in the maps is from an earlier agent. */
+/** What is to stay: everything else in the maps, but addresses, is from an earlier agent. */
 export type PolicyKeep = {
   readonly slots: ReadonlySet<number>;
   readonly subjects: ReadonlySet<number>;
   readonly identities: ReadonlySet<number>;
-  /** Prefixes as text. */
-  readonly prefixes: ReadonlySet<string>;
 };
 
 /** A slot of one header for those it refers to by number. */
@@ -211,7 +209,7 @@ export class PolicyMaps implements Disposable {
     return surveyPolicy(this.#tables, this.#ipcache);
   }
 
-  /** Removes what is not to be kept. To be called when every local endpoint has one of the subjects that are. */
+  /** Removes what is not to be kept; no addresses. To be called when every local endpoint has one of the subjects that are. */
   prune(keep: PolicyKeep): void {
     const { subjects, classes, rules, identities } = this.#tables;
     const strangers = Array.from(subjects.entries(), ([subject, row]) => ({ subject, ...row }))
@@ -223,8 +221,6 @@ export class PolicyMaps implements Disposable {
     );
     rules.deleteMany(keysOf(rules).filter(({ slot }) => !keep.slots.has(slot)));
     identities.deleteMany(keysOf(identities).filter((identity) => !keep.identities.has(identity)));
-    const gone = this.#ipcache.list().filter(({ prefix }) => !keep.prefixes.has(`${prefix}`));
-    if (this.#ipcache.deleteMany(gone.map(({ prefix }) => prefix))) this.bumpEpoch();
   }
 
   [Symbol.dispose](): void {

@@ -36,7 +36,7 @@ export type PolicySurvey = {
 /** Reads the numbers an earlier agent uses. Walks every policy map once. */
 export function surveyPolicy(
   tables: SurveyedTables,
-  ipcache: { list(): IpcacheEntry[] },
+  ipcache: { entries(): IpcacheEntry[] },
 ): PolicySurvey {
   const subjects = listSubjects(tables.subjects);
   const slots = new Set(subjects.flatMap(({ ingress, egress }) => [ingress, egress]));
@@ -48,7 +48,7 @@ export function surveyPolicy(
   for (const [{ slot }] of tables.classes.entries()) slots.add((slot & ~cidrKeyBit) >>> 0);
   for (const [slot, header] of tables.policies.entries())
     if (slots.has(slot)) largestRule = Math.max(largestRule, header.defaultRule);
-  const addresses = ipcache.list();
+  const addresses = ipcache.entries();
   const cidrSets = new Set(addresses.map(({ cidrSet }) => cidrSet).filter((set) => set !== 0));
   const identities = [...tables.identities.keys()];
   return { subjects, slots, largestRule, identities, cidrSets, addresses };

@@ -27,8 +27,12 @@ export class IpcacheMap {
    * new prefix takes its addresses from a shorter one. Answers whether any did.
    */
   upsertMany(entries: Iterable<IpcacheEntry>): boolean {
-    let changed = false;
-    for (const entry of entries) changed = this.#write(entry) || changed;
+    const rows = Array.from(
+      entries,
+      (entry) => [prefixKey(entry.prefix), ipcacheRow(entry)] as const,
+    );
+    const changed = rows.some(([key, row]) => this.#isOther(key, row));
+    this.#parts.map.updateMany(rows);
     if (changed) this.#parts.bumpEpoch();
     return changed;
   }
@@ -40,8 +44,7 @@ export class IpcacheMap {
 
   /** Removes prefixes, and moves the epoch if any was there, which is the answer. */
   deleteMany(prefixes: Iterable<Prefix>): boolean {
-    let deleted = false;
-    for (const prefix of prefixes) deleted = this.#parts.map.delete(prefixKey(prefix)) || deleted;
+    const deleted = this.#parts.map.deleteMany(Array.from(prefixes, prefixKey)) > 0;
     if (deleted) this.#parts.bumpEpoch();
     return deleted;
   }
@@ -50,29 +53,33 @@ export class IpcacheMap {
     return listIpcache(this.#parts.map);
   }
 
-  /** Whether somebody else has an address now. What the trie answers before is a shorter prefix's, or this one's. */
-  #write(entry: IpcacheEntry): boolean {
-    const { map } = this.#parts;
-    const key = prefixKey(entry.prefix);
-    const row = ipcacheRow(entry);
-    const previous = map.lookup(key);
-    map.update(key, row);
+  /** Every entry, in the map's order. */
+  entries(): IpcacheEntry[] {
+    return readIpcache(this.#parts.map);
+  }
+
+  /** Whether a row makes an address somebody else's. What the trie answers is a shorter prefix's row, or this one's. */
+  #isOther(key: IpcacheKey, row: IpcacheRow): boolean {
+    const previous = this.#parts.map.lookup(key);
     return previous === undefined || decisive.some((field) => previous[field] !== row[field]);
   }
 }
 
 /** Every entry of the map, IPv4 first, in order of address. */
 export function listIpcache(map: TypedMap<IpcacheKey, IpcacheRow>): IpcacheEntry[] {
-  const entries = Array.from(map.entries(), ([key, row]) => ({
+  return readIpcache(map).sort(
+    (a, b) => a.prefix.address.compare(b.prefix.address) || a.prefix.length - b.prefix.length,
+  );
+}
+
+function readIpcache(map: TypedMap<IpcacheKey, IpcacheRow>): IpcacheEntry[] {
+  return Array.from(map.entries(), ([key, row]) => ({
     prefix: fromPrefixKey(key),
     identity: row.identity,
     tunnelEndpoint: fromMappedBytes(row.tunnelEndpoint),
     owner: row.owner,
     cidrSet: row.cidrSet,
   }));
-  return entries.sort(
-    (a, b) => a.prefix.address.compare(b.prefix.address) || a.prefix.length - b.prefix.length,
-  );
 }
 
 function ipcacheRow(entry: IpcacheEntry): IpcacheRow {

@@ -16,6 +16,7 @@ import {
 } from "@tsilium/hubble/observer/index.ts";
 import { type Logger, parseListenAddress } from "@tsilium/runtime";
 import { clockBoottimeNs, clockRealtimeNs } from "@tsilium/syscall";
+import { settleHeapIn } from "../../heap.ts";
 import type { FeedItem } from "../feed/model.ts";
 import type { FromWorker, HubbleStatus, ToWorker, WorkerSetup } from "../model.ts";
 import type { HubbleSettings } from "../settings.ts";
@@ -38,6 +39,8 @@ export type HubbleWorkerOptions = {
 };
 
 const statusIntervalMs = 1_000;
+/** From knowing all there is until memory is given back. */
+const settleHeapMs = 4_000;
 
 export class HubbleWorker implements AsyncDisposable {
   readonly #options: HubbleWorkerOptions;
@@ -150,6 +153,7 @@ export class HubbleWorker implements AsyncDisposable {
     this.#isSynced = true;
     this.#sinks.agentEvent(this.#agentEvents.started());
     this.#reader.start();
+    settleHeapIn(settleHeapMs);
   }
 
   #noteAgentEvent(event: AgentEvent): void {

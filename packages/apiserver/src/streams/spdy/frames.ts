@@ -59,7 +59,10 @@ export class FrameReader {
     this.#waiting.push(chunk);
     this.#missing -= chunk.length;
     if (this.#missing > 0) return;
-    this.#rest = this.#rest.length === 0 && this.#waiting.length === 1 ? chunk : Buffer.concat([this.#rest, ...this.#waiting]);
+    this.#rest =
+      this.#rest.length === 0 && this.#waiting.length === 1
+        ? chunk
+        : Buffer.concat([this.#rest, ...this.#waiting]);
     this.#waiting = [];
     while (this.#rest.length >= headBytes) {
       const first = this.#rest.readUInt32BE(0);
