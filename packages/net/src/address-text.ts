@@ -54,7 +54,7 @@ function parseGroups(text: string, mayEndDotted: boolean): number[] | undefined 
 
 /** "10.0.0.1" for 4 bytes. */
 export function formatIpv4(bytes: Uint8Array): string {
-  return bytes.join(".");
+  return `${bytes[0]}.${bytes[1]}.${bytes[2]}.${bytes[3]}`;
 }
 
 /** RFC 5952 text for 16 bytes. */

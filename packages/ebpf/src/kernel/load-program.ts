@@ -13,6 +13,7 @@ export type LoadedProgram = { readonly program: Program; readonly log: string };
 
 const PSEUDO_MAP_FD = 1;
 const PSEUDO_MAP_VALUE = 2;
+const mostAttempts = 5;
 const firstLogSize = 1 << 20;
 const largestLogSize = 64 << 20;
 
@@ -30,11 +31,23 @@ export function loadProgram(
     loadAttributes(spec, instructions, options.btfFd, { logLevel, log });
   if (options.logLevel > 0) return loadWithLog(spec, options.logLevel, attempt);
   try {
-    const fd = attempt(0, undefined).call(command.programLoad);
+    const fd = load(attempt(0, undefined));
     return { program: wrap(spec, fd), log: "" };
   } catch (error) {
     if (!(error instanceof SyscallError)) throw error;
     return loadWithLog(spec, 1, attempt);
+  }
+}
+
+/** The verifier gives up, with EAGAIN, for a signal that is pending. As often as libbpf does. */
+function load(attributes: Attributes): number {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return attributes.call(command.programLoad);
+    } catch (error) {
+      const interrupted = error instanceof SyscallError && error.code === "EAGAIN";
+      if (!interrupted || attempt === mostAttempts) throw error;
+    }
   }
 }
 
@@ -50,7 +63,7 @@ function loadWithLog(
   for (let size = firstLogSize; ; size *= 4) {
     const buffer = new Uint8Array(size);
     try {
-      const fd = attempt(logLevel, buffer).call(command.programLoad);
+      const fd = load(attempt(logLevel, buffer));
       return { program: wrap(spec, fd), log: logText(buffer) };
     } catch (error) {
       if (!(error instanceof SyscallError)) throw error;
