@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Address } from "@tsilium/net";
-import { poolOf, usedPatch } from "./crd.ts";
+import { poolOf, unfitOf, usedPatch } from "./crd.ts";
 
 const allocation = (address: string, owner: string) => ({
   address: Address.parse(address),
@@ -19,6 +19,17 @@ test("a CiliumNode's addresses are read in order, and what is none is left out",
     "fd00::1/128",
   ]);
   assert.deepEqual(poolOf({ metadata: { name: "n" } }), []);
+});
+
+test("what no pod can have is left out, and told of", () => {
+  const pool = { "10.0.0.9": {}, "127.0.0.1": {}, "172.18.0.2": {}, "224.0.0.1": {}, junk: {} };
+  const addresses = [
+    { type: "InternalIP", ip: "172.18.0.2" },
+    { type: "CiliumInternalIP", ip: "10.0.0.9" },
+  ];
+  const node = { metadata: { name: "n" }, spec: { addresses, ipam: { pool } } };
+  assert.deepEqual(poolOf(node).map(String), ["10.0.0.9/32"]);
+  assert.deepEqual(unfitOf(node), ["127.0.0.1", "172.18.0.2", "224.0.0.1", "junk"]);
 });
 
 test("only what changed of who has which address is written", () => {

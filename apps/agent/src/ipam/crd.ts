@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { type Allocation, defaultPool, PoolIpam } from "@tsilium/ipam";
 import type { CiliumNode } from "@tsilium/kube";
 import { Address, Prefix } from "@tsilium/net";
+import { unfitKind } from "./foreign.ts";
 import { OwnCiliumNode } from "./own-cilium-node.ts";
 import { RangesFile } from "./ranges-file.ts";
 import { type IpamHooks, type IpamParts, type IpamSource, keptRouter } from "./source.ts";
@@ -53,12 +54,28 @@ export function crdSource(parts: IpamParts): IpamSource {
   };
 }
 
-/** The addresses that a CiliumNode lists, each as a prefix of its own; what is none is left out. */
+/** The addresses that a CiliumNode lists, each as a prefix of its own; what no pod can have is left out. */
 export function poolOf(node: CiliumNode): Prefix[] {
-  return Object.keys(node.spec?.ipam?.pool ?? {})
-    .flatMap((text) => Address.tryParse(text) ?? [])
+  return listed(node)
+    .flatMap(({ address }) => address ?? [])
     .toSorted((a, b) => a.compare(b))
     .map((address) => Prefix.host(address));
+}
+
+/** What a CiliumNode lists although no pod can have it, as it is written. */
+export function unfitOf(node: CiliumNode): string[] {
+  return listed(node).flatMap(({ text, address }) => (address ? [] : [text]));
+}
+
+function listed(node: CiliumNode): { text: string; address: Address | undefined }[] {
+  const { addresses = [], ipam } = node.spec ?? {};
+  const nodesOwn = addresses.flatMap(({ type, ip }) => (type === "InternalIP" ? [ip] : []));
+  return Object.keys(ipam?.pool ?? {}).map((text) => {
+    const address = Address.tryParse(text);
+    const isFit =
+      address && unfitKind(address) === undefined && !nodesOwn.includes(address.toString());
+    return { text, address: isFit ? address : undefined };
+  });
 }
 
 /** A merge patch that makes `used` say who has which address; undefined when it does. */
@@ -88,6 +105,12 @@ function openCrd(
     takenElsewhere,
     onExpired,
     onExhausted,
+    otherProblem: () => {
+      const unfit = own.current ? unfitOf(own.current) : [];
+      return unfit.length === 0
+        ? undefined
+        : { blocksAdd: false, message: unfitText(nodeName, unfit) };
+    },
     advice: () => `add addresses to spec.ipam.pool of CiliumNode ${nodeName} (docs/ipam.md)`,
   });
   const use = (prefixes: readonly Prefix[]) => ipam.setRanges(defaultPool, prefixes);
@@ -116,4 +139,10 @@ function openCrd(
   );
   ipam.onChange(() => writer.poke());
   return ipam;
+}
+
+function unfitText(nodeName: string, unfit: readonly string[]): string {
+  const shown = unfit.slice(0, 3).map((text) => JSON.stringify(text.slice(0, 64)));
+  const more = unfit.length > shown.length ? ` and ${unfit.length - shown.length} more` : "";
+  return `spec.ipam.pool of CiliumNode ${nodeName} lists what no pod can have: ${shown.join(", ")}${more}`;
 }

@@ -18,7 +18,7 @@ export function whyForeign(
   owner: string,
   { nodes, takenElsewhere }: ForeignOptions,
 ): string | undefined {
-  const kind = kindOf(address);
+  const kind = unfitKind(address);
   if (kind !== undefined) return `${address} is ${kind}, which no pod can have`;
   for (const { name, ...node } of nodes) {
     const own = [node.ipv4, node.ipv6, node.routerIpv4, node.routerIpv6];
@@ -30,7 +30,8 @@ export function whyForeign(
     : `${address} is in use by ${holder} of another node`;
 }
 
-function kindOf(address: Address): string | undefined {
+/** What kind of address this is, if it is of one that no pod can have. */
+export function unfitKind(address: Address): string | undefined {
   if (address.isUnspecified) return "the unspecified address";
   if (address.isLoopback) return "a loopback address";
   if (address.isLinkLocal) return "a link-local address";
