@@ -1,12 +1,16 @@
 // AWS's own client against the simulation, over HTTP.
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { beforeEach, test } from "node:test";
 import { Address, Prefix } from "@tsilium/net";
 import { CloudError, type NewInterface } from "./index.ts";
 import { startAccount, type TestAccount } from "./testing/account.ts";
 import { writeCredentials } from "./testing/credentials.ts";
 
-const signal = AbortSignal.timeout(30_000);
+// From when a test begins: other files' tests run in this process before ours.
+let signal: AbortSignal;
+beforeEach(() => {
+  signal = AbortSignal.timeout(30_000);
+});
 
 function newInterface(more: Partial<NewInterface> = {}): NewInterface {
   return {

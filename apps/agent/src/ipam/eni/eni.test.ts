@@ -1,6 +1,6 @@
 // What is pure of ENI mode, and the metadata service over HTTP.
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { beforeEach, test } from "node:test";
 import type { CiliumNode } from "@tsilium/kube";
 import { Address, Mac } from "@tsilium/net";
 import { MetadataServer } from "@tsilium/cloud/testing/metadata-server.ts";
@@ -13,7 +13,11 @@ import { specPatch } from "./node-spec.ts";
 import { answerReleases } from "./release.ts";
 import { rulesOf, tableOf } from "./wires.ts";
 
-const signal = AbortSignal.timeout(10_000);
+// From when a test begins: other files' tests run in this process before ours.
+let signal: AbortSignal;
+beforeEach(() => {
+  signal = AbortSignal.timeout(10_000);
+});
 
 const instance = {
   instanceId: "i-0123",
