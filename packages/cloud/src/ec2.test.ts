@@ -215,7 +215,7 @@ test("an abort ends a call with the signal's own reason", async () => {
 });
 
 test("reads lag behind writes where the simulation is told so", async () => {
-  await using account = await startAccount({ setup: { readLagMs: 60 } });
+  await using account = await startAccount({ setup: { readLagMs: 500 } });
   const cloud = await account.connect();
   const made = await cloud.createInterface(newInterface(), signal);
   assert.deepEqual(await cloud.interfaces({ signal }), []);
