@@ -96,11 +96,12 @@ export class Cluster implements AsyncDisposable {
 
   /**
    * Until every agent's kernel has everything that was applied before. Answers how long it took, in ms.
+   * @param lags told, from time to time, what is not there yet
    * @throws Error saying what lags
    */
-  async converge(timeoutMs = patienceMs): Promise<number> {
+  async converge(lags?: (what: string) => void): Promise<number> {
     const begun = performance.now();
-    for (const deadline = begun + timeoutMs; ;) {
+    for (const deadline = begun + convergenceMs; ;) {
       try {
         await wait(this.lab.name, { for: "policy", timeout: 15_000 });
         return Math.round(performance.now() - begun);

@@ -7,6 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import { type Random, seeded } from "@tsilium/testkit";
 import { type Census, census } from "../e2e/census.ts";
+import { type Answer, Answers } from "./answers.ts";
 import { contradictions, programCounts, tableCounts } from "./books.ts";
 import { Cast } from "./cast.ts";
 import { Churn } from "./churn.ts";
@@ -39,6 +40,8 @@ export type Outcome = {
   readonly before: Inventory;
   readonly after: Inventory;
   readonly contradictions: readonly string[];
+  /** Of the API server. */
+  readonly answers: readonly Answer[];
   readonly logs: LogFindings;
 };
 
@@ -83,6 +86,7 @@ type Stage = {
 };
 
 async function run(plan: Plan, { cluster, otherObjects, say }: Stage): Promise<Outcome> {
+  await using answers = new Answers(cluster);
   const random = seeded(plan.seed);
   const cast = await Cast.enter(cluster);
   const churn = new Churn(cluster, seeded(random.below(2 ** 31)), plan.limits);
@@ -123,7 +127,8 @@ async function run(plan: Plan, { cluster, otherObjects, say }: Stage): Promise<O
     before,
     after,
     contradictions: wrong,
-    logs: readLogs(cluster, faults.done),
+    answers: answers.all,
+    logs: readLogs(cluster, { faults: faults.done, answers: answers.all }),
   };
 }
 

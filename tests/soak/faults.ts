@@ -1,6 +1,6 @@
 // What is done to the cluster's own processes while everything goes on. Every kind comes once before any comes again, in
 // an order at random; after each it is measured how long it takes until every kernel has everything.
-import { writeFileSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Random } from "@tsilium/testkit";
@@ -11,7 +11,7 @@ export type Fault = {
   readonly kind: string;
   /** Processes that were killed or stopped. */
   readonly processes: readonly string[];
-  /** Nodes whose agent came back with tables laid out differently. */
+  /** Nodes whose agent came back with tables laid out differently, twice. */
   readonly relaidOut: readonly string[];
   /** By the wall's clock, as logs have it. */
   readonly from: Date;
@@ -42,7 +42,6 @@ const signals = ["SIGKILL", "SIGTERM"] as const;
 export class Faults {
   readonly done: Fault[] = [];
   readonly #options: Options;
-  readonly #hasOtherLayout = new Set<string>();
   readonly #kinds: readonly Kind[];
   #bag: Kind[];
 
@@ -52,7 +51,10 @@ export class Faults {
     const any = () => random.pick(nodes);
     const signal = () => random.pick(signals);
     this.#kinds = [
-      { name: "agent came back with another layout", run: () => this.#relayOut(any(), signal()) },
+      {
+        name: "agent came back with another layout, and with its own",
+        run: () => this.#relayOut(any()),
+      },
       { name: "agent killed", run: () => this.#kill("SIGKILL", `agent/${any()}`) },
       { name: "agent ended", run: () => this.#kill("SIGTERM", `agent/${any()}`) },
       {
@@ -100,15 +102,21 @@ export class Faults {
     return { processes };
   }
 
-  /** From now on this node's agent starts with the objects that it has not had. */
-  async #relayOut(node: string, signal: NodeJS.Signals): Promise<Partial<Fault>> {
-    const { cluster, otherObjects } = this.#options;
-    const isOther = this.#hasOtherLayout.has(node);
-    const objects = isOther ? join(root, "dist/bpf") : otherObjects;
-    writeFileSync(join(cluster.layout.folder, node, "config/bpf-objects"), objects);
-    if (isOther) this.#hasOtherLayout.delete(node);
-    else this.#hasOtherLayout.add(node);
-    return { ...(await this.#kill(signal, `agent/${node}`)), relaidOut: [node] };
+  /**
+   * A node's agent comes back with objects that lay tables out differently, and again with its own. In between it must not
+   * sweep its tables: an agent reads them by the layout of the objects that it was built with.
+   */
+  async #relayOut(node: string): Promise<Partial<Fault>> {
+    const { cluster, otherObjects, random } = this.#options;
+    const config = join(cluster.layout.folder, node, "config");
+    const restart = () => this.#kill(random.pick(signals), `agent/${node}`);
+    writeFileSync(join(config, "bpf-objects"), otherObjects);
+    writeFileSync(join(config, "conntrack-gc-interval"), "1h");
+    await restart();
+    await cluster.converge();
+    writeFileSync(join(config, "bpf-objects"), join(root, "dist/bpf"));
+    rmSync(join(config, "conntrack-gc-interval"));
+    return { ...(await restart()), relaidOut: [node] };
   }
 
   async #hang(): Promise<Partial<Fault>> {

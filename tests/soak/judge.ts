@@ -73,6 +73,8 @@ export type Growth = {
   readonly toMs: number;
   readonly firstKiB: number;
   readonly lastKiB: number;
+  /** The most that earlier lives took; 0: there are none. */
+  readonly earlierKiB: number;
   readonly firstDescriptors: number;
   readonly lastDescriptors: number;
   readonly samples: number;
@@ -103,6 +105,10 @@ export function growths(samples: readonly ProcessSample[], warmUpMs: number): Gr
       toMs: life.at(-1)?.atMs ?? 0,
       firstKiB: median(life.slice(0, third).map(({ rssKiB }) => rssKiB)),
       lastKiB: median(life.slice(-third).map(({ rssKiB }) => rssKiB)),
+      earlierKiB: Math.max(
+        0,
+        ...own.filter(({ pid }) => pid !== own.at(-1)?.pid).map(({ rssKiB }) => rssKiB),
+      ),
       firstDescriptors: median(life.slice(0, third).map(({ descriptors }) => descriptors)),
       lastDescriptors: median(life.slice(-third).map(({ descriptors }) => descriptors)),
       samples: life.length,
@@ -113,9 +119,11 @@ export function growths(samples: readonly ProcessSample[], warmUpMs: number): Gr
 /** Processes that take more and more. */
 export function growthComplaints(growths: readonly Growth[]): string[] {
   return growths.flatMap((growth) => {
-    const { process, firstKiB, lastKiB, firstDescriptors, lastDescriptors } = growth;
+    const { process, firstKiB, lastKiB, earlierKiB, firstDescriptors, lastDescriptors } = growth;
     const observed = growth.ageMs >= leastAgeMs && growth.toMs - growth.fromMs >= leastObservedMs;
-    const bound = observed ? firstKiB * memoryBound.factor + memoryBound.extraKiB : mostKiB;
+    // Collections of a heap may be minutes apart: what lives of a minute or two have taken is no growth.
+    const flat = Math.max(firstKiB * memoryBound.factor + memoryBound.extraKiB, earlierKiB);
+    const bound = observed ? flat : mostKiB;
     return [
       ...(lastKiB > Math.min(bound, mostKiB) ? [`${process}: ${firstKiB} -> ${lastKiB} KiB`] : []),
       ...(observed && lastDescriptors > firstDescriptors + descriptorSlack

@@ -64,6 +64,12 @@ export function reportOf(outcome: Outcome) {
       most: tableGrowths(tables),
       last: tables.slice(-plan.nodes),
     },
+    apiServer: {
+      asked: outcome.answers.length,
+      answered: outcome.answers.filter(({ isAnswered }) => isAnswered).length,
+      medianMs: median(outcome.answers.map(({ tookMs }) => tookMs)),
+      longestMs: Math.max(0, ...outcome.answers.map(({ tookMs }) => tookMs)),
+    },
     contradictions: outcome.contradictions,
     logs: outcome.logs,
   };
@@ -114,6 +120,7 @@ export function textOf(report: Report): string[] {
     `through services and to the world: ${answers} of ${requests} requests answered, longest ${Math.max(...connections.held.map(({ longestMs }) => longestMs))} ms`,
     `new connections to the service: ${fresh.reduce((sum, each) => sum + each.answered, 0)} of ${fresh.reduce((sum, each) => sum + each.asked, 0)} answered`,
     `convergence after a fault: median ${convergence.medianMs} ms, slowest ${convergence.slowestMs} ms; after everything went: ${convergence.lastMs} ms`,
+    `API server: ${report.apiServer.answered} of ${report.apiServer.asked} questions answered, median ${report.apiServer.medianMs} ms, longest ${report.apiServer.longestMs} ms`,
     ...report.faults
       .filter(({ lagged }) => lagged !== undefined)
       .map(({ kind, convergedAfterMs, lagged }) => `  ${kind}, ${convergedAfterMs} ms: ${lagged}`),
