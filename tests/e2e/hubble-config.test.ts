@@ -65,6 +65,8 @@ test("metrics, flow logs and every packet, as asked for; what cannot be read is 
     nodes: 1,
     set: {
       "monitor-aggregation": "none",
+      // Every packet is counted.
+      "enable-health-checking": "false",
       "hubble-history": "false",
       "hubble-metrics": "tcp icmp flow:labelsContext=source_pod,destination_pod",
       "hubble-metrics-server": ":9965",

@@ -29,7 +29,9 @@ let folder = "";
 let shown: SeenResponse[];
 
 before(async () => {
-  lab = await Lab.up({ name: `t${process.pid}peer` });
+  // Nodes that probe each other are flows, too.
+  const set = { "enable-health-checking": "false" };
+  lab = await Lab.up({ name: `t${process.pid}peer`, set });
   folder = `/var/run/tsilium/lab/${lab.name}`;
   await lab.apply(
     manifests(

@@ -1,6 +1,6 @@
 // The run itself: everything starts, everything goes wrong for a while, everything is taken away, and what was measured on
 // the way is the outcome.
-import { mkdtempSync, rmSync } from "node:fs";
+import { cpSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -58,10 +58,25 @@ export async function endure(plan: Plan, say: (line: string) => void): Promise<O
     if (cluster.status === "rejected") throw cluster.reason;
     await using running = cluster.value;
     if (objects.status === "rejected") throw objects.reason;
-    return await run(plan, { cluster: running, otherObjects: objects.value, say });
+    try {
+      return await run(plan, { cluster: running, otherObjects: objects.value, say });
+    } catch (error) {
+      await keepEvidence(running, say);
+      throw error;
+    }
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** Of a run that could not go on: what agents say, and where TSILIUM_SOAK_REPORT names a report, all logs beside it. */
+async function keepEvidence(cluster: Cluster, say: (line: string) => void): Promise<void> {
+  for (const node of cluster.nodes) {
+    const { stdout, stderr } = await cluster.lab.tsilium(["--node", node, "status"]);
+    say(`${node}: ${stdout}${stderr}`);
+  }
+  const path = process.env["TSILIUM_SOAK_REPORT"];
+  if (path) cpSync(cluster.layout.logs, `${path}.logs`, { recursive: true });
 }
 
 function startCluster({ nodes, identityTimeoutMs, lease }: Plan): Promise<Cluster> {

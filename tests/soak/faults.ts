@@ -77,7 +77,8 @@ export class Faults {
 
   /** Does the next one, and waits until everything has converged. */
   async next(): Promise<Fault> {
-    if (this.#bag.length === 0) this.#bag = [...this.#kinds];
+    // The first has come already.
+    if (this.#bag.length === 0) this.#bag = this.#kinds.slice(this.done.length === 1 ? 1 : 0);
     const [kind] = this.#bag.splice(this.#options.random.below(this.#bag.length), 1) as [Kind];
     const from = new Date();
     const fromNs = process.hrtime.bigint();

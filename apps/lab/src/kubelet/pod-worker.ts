@@ -17,7 +17,13 @@ import { hostsFile } from "./files.ts";
 import { commandOf, type Programs } from "./image.ts";
 import { podStatus } from "./pod-status.ts";
 import { probeOnce } from "./probe-action.ts";
-import { createSandbox, removeSandbox, type Sandbox, type SandboxPlace } from "./sandbox.ts";
+import {
+  createSandbox,
+  removeSandbox,
+  type Sandbox,
+  SandboxLeft,
+  type SandboxPlace,
+} from "./sandbox.ts";
 import type { Slots } from "./slots.ts";
 import { readSources } from "./sources.ts";
 import { StatusWriter } from "./status-writer.ts";
@@ -53,6 +59,8 @@ export class PodWorker implements PodHandle {
   #pod: Pod;
   #graceMs = 0;
   #sandbox: Sandbox | undefined;
+  /** Of a try that failed: it goes before there is another one, since both are in the pod's own folder and cgroup. */
+  #left: Sandbox | undefined;
   #initKeepers: ContainerKeeper[] = [];
   #keepers: ContainerKeeper[] = [];
   #initialized = false;
@@ -159,7 +167,7 @@ export class PodWorker implements PodHandle {
 
   /** Makes the sandbox, again and again until it is there; false when the pod ended first. */
   async #setUp(): Promise<boolean> {
-    const { slots, place, log } = this.#context;
+    const { slots, log } = this.#context;
     this.#changed();
     for (
       let delayMs = 250;
@@ -167,12 +175,11 @@ export class PodWorker implements PodHandle {
       delayMs = Math.min(delayMs * 2, longestRetryMs)
     ) {
       try {
-        this.#sandbox = await slots.run(async () =>
-          this.#stop.signal.aborted ? undefined : await createSandbox(this.#pod, place),
-        );
+        this.#sandbox = await slots.run(() => this.#makeSandbox());
         this.#trouble = undefined;
         return this.#sandbox !== undefined;
       } catch (error) {
+        if (error instanceof SandboxLeft) this.#left = error.sandbox;
         const message = (error as Error).message;
         log(`pod ${this.#name()}: ${message}`);
         this.#trouble = { reason: "FailedCreatePodSandBox", message };
@@ -182,6 +189,14 @@ export class PodWorker implements PodHandle {
       }
     }
     return false;
+  }
+
+  /** undefined when the pod ended first. */
+  async #makeSandbox(): Promise<Sandbox | undefined> {
+    if (this.#stop.signal.aborted) return undefined;
+    if (this.#left) await removeSandbox(this.#node, this.#left);
+    this.#left = undefined;
+    return createSandbox(this.#pod, this.#context.place);
   }
 
   async #runContainers(): Promise<void> {
@@ -287,7 +302,7 @@ export class PodWorker implements PodHandle {
   /** Removes the sandbox, again and again: what CNI has attached must be detached. */
   async #tearDown(): Promise<void> {
     const { dns, log, signal } = this.#context;
-    const sandbox = this.#sandbox;
+    const sandbox = this.#sandbox ?? this.#left;
     if (!sandbox) return;
     dns.forget(join(sandbox.folder, "resolv.conf"));
     for (let delayMs = 250; !signal.aborted; delayMs = Math.min(delayMs * 2, longestRetryMs)) {

@@ -27,7 +27,20 @@ export type SandboxPlace = {
   readonly node: NodeLayout;
 };
 
-/** Makes a pod's sandbox. Undone by itself when it fails. @throws CniError */
+/** A sandbox was not made, and what there was of it could not be removed: whoever asked for it must do that later. */
+export class SandboxLeft extends Error {
+  readonly code = "sandbox_left";
+  readonly sandbox: Sandbox;
+
+  /** @param cause why it was not made */
+  constructor(sandbox: Sandbox, cause: unknown) {
+    super((cause as Error).message, { cause });
+    this.name = "SandboxLeft";
+    this.sandbox = sandbox;
+  }
+}
+
+/** Makes a pod's sandbox. Undone by itself when it fails. @throws CniError, SandboxLeft when that failed, too */
 export async function createSandbox(pod: Pod, place: SandboxPlace): Promise<Sandbox> {
   const { lab, node } = place;
   const { uid = "", name = "", namespace = "" } = pod.metadata;
@@ -56,7 +69,10 @@ export async function createSandbox(pod: Pod, place: SandboxPlace): Promise<Sand
     const result = await cniAdd(node, attachment);
     return { ...common, netns, ips: ipsOf(result), attachment, result };
   } catch (error) {
-    await removeSandbox(node, { ...common, netns, ips: [], attachment, result: undefined });
+    const left = { ...common, netns, ips: [], attachment, result: undefined };
+    await removeSandbox(node, left).catch(() => {
+      throw new SandboxLeft(left, error);
+    });
     throw error;
   }
 }
