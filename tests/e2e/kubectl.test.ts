@@ -239,8 +239,11 @@ async function streams(kubectl: Kubectl, apply: readonly string[]): Promise<void
     /error executing command in container: cannot start \/no\/such: No such file or directory/,
   );
   await kubectl.fails(["exec", "nobody", "--", "ls"], /pods "nobody" not found/);
+  // kubectl sends the size once the program runs.
+  const patient =
+    "for try in $(seq 100); do [ \"$(stty size)\" = '0 0' ] || break; sleep 0.1; done";
   const size = await kubectl.onTerminal(
-    ["exec", "-it", ...a, "--", "sh", "-c", "sleep 0.5; stty size; tty"],
+    ["exec", "-it", ...a, "--", "sh", "-c", `${patient}; stty size; tty`],
     {
       rows: 24,
       columns: 99,
