@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Netns } from "@tsilium/testkit";
 import type { EndpointView } from "../rest/views.ts";
 import { type ClusterOptions, podArgs, TestCluster } from "./cluster.ts";
@@ -83,6 +84,7 @@ export class Runtime implements AsyncDisposable {
 
   /** Everything on the node that an endpoint holds, to be the same before and after. */
   async holdings() {
+    await this.#started();
     const { body: ipam } = await this.node.get<{ allocations: unknown[] }>("/v1/ipam");
     const { body: ips } = await this.node.get<unknown[]>("/v1/ip");
     return {
@@ -94,6 +96,19 @@ export class Runtime implements AsyncDisposable {
       ips: ips.length,
       descriptors: openFiles(this.node.pid),
     };
+  }
+
+  /** Waits until every part has started: CNI is served while Hubble still opens its files. @throws Error after a minute */
+  async #started(): Promise<void> {
+    for (const until = Date.now() + 60_000; ; await sleep(50)) {
+      const { body } = await this.node.get<{ parts: { name: string; message: string }[] }>(
+        "/v1/healthz",
+      );
+      const starting = body.parts.filter(({ message }) => message === "starting");
+      if (starting.length === 0) return;
+      if (Date.now() > until)
+        throw new Error(`still starting: ${starting.map(({ name }) => name).join(", ")}`);
+    }
   }
 
   /** Removes every endpoint there is. */
