@@ -18,7 +18,7 @@ if (soak) process.env["TSILIUM_SOAK"] = "1";
 const endToEnd = ["tests/e2e/**/*.test.ts", "tests/soak/judge.test.ts", "apps/ui/tests/*.e2e.ts"];
 /** What measures, or fills the machine: not beside others. All else is labs that wait most of the time. */
 const alone =
-  /\/(churn|faults|policy-restart|hubble-load|policy-revocation|services-scale|upgrade|restart|l7-faults)\.test\.ts$|\/performance\.e2e\.ts$/;
+  /\/(churn|faults|policy-restart|hubble-load|services-scale|l7-faults)\.test\.ts$|\/performance\.e2e\.ts$/;
 
 const kernelTests = ["bpf", "packages", "apps"].map(
   (folder) => `${folder}/**/*.{root,process}.test.ts`,
@@ -29,7 +29,7 @@ const timed =
 
 const all: Stage[] = [
   { name: "check", command: ["node", "tools/check.ts"], counted: true },
-  { name: "kernel and processes", tests: { include: kernelTests, exclude: timed }, atOnce: 2 },
+  { name: "kernel and processes", tests: { include: kernelTests, exclude: timed }, atOnce: 3 },
   { name: "kernel and processes, one at a time", tests: { include: kernelTests, only: timed } },
   {
     name: "end-to-end",

@@ -10,6 +10,7 @@
 //   broken FLOW NS POD REASON      a connection ended, or an answer did not come within 2 s; TCP only: it stays closed
 //   moved FLOW NS FROM TO          another pod answers than before
 //   reopened FLOW NS               UDP: somebody closed the socket (SOCK_DESTROY), and a new one takes its place
+//   unanswered FLOW NS             UDP: what was asked then had no answer when the next was due
 //
 // and after SIGINT a line for each flow:
 //
@@ -138,6 +139,14 @@ static void open_flows(void)
 	}
 }
 
+static void note_unanswered(const struct flow *flow)
+{
+	if (!flow->waiting)
+		return;
+	printf("unanswered %d %lld\n", number_of(flow), (long long)flow->asked_us * 1000);
+	fflush(stdout);
+}
+
 static void ask(struct flow *flow)
 {
 	static const char get[] = "GET / HTTP/1.1\r\nHost: echo\r\n\r\n";
@@ -246,8 +255,10 @@ static void ask_all(void)
 
 		if (late && tcp)
 			break_off(flow, "no answer");
-		else if (late || !flow->waiting || !tcp)
+		else if (late || !flow->waiting || !tcp) {
+			note_unanswered(flow);
 			ask(flow);
+		}
 	}
 }
 

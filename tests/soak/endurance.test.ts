@@ -43,7 +43,7 @@ test("what policy denies never arrives, whatever is killed", () => {
 });
 
 test("connections through a service and to the world live on, and new ones are answered", () => {
-  assert.deepEqual(heldComplaints(outcome.traffic.held), []);
+  assert.deepEqual(heldComplaints(outcome.traffic.held, outcome.faults), []);
   for (const { who, failed, asked } of report.connections.fresh)
     assert.deepEqual({ who, failed, some: asked > 20 }, { who, failed: [], some: true });
 });

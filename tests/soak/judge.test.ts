@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Fault } from "./faults.ts";
 import { gapsOf } from "./flow.ts";
-import { type Growth, growthComplaints, growths, losses } from "./judge.ts";
-import type { TrafficResult } from "./traffic.ts";
+import { type Growth, growthComplaints, growths, heldComplaints, losses } from "./judge.ts";
+import type { HeldResult, TrafficResult } from "./traffic.ts";
 
 test("a gap is what never arrived: packets that came late end it, or split it", () => {
   const output =
@@ -40,6 +40,24 @@ for (const [sentence, protocol, faults, isExcused] of [
     const traffic = { flows: [{ ...flow, gaps: [gap] }], allowedKnocks: [] };
     const [loss] = losses(traffic as unknown as TrafficResult, { begunNs: 0n, faults });
     assert.deepEqual([loss?.isExcused, loss?.count, loss?.atMs], [isExcused, 2, 12]);
+  });
+
+for (const [sentence, missing, faults, complaints] of [
+  ["one that is under way at the end is none", 1, [], 0],
+  [
+    "during a change of layout on its way, they are excused",
+    3,
+    [fault({ relaidOut: ["node-2"] })],
+    0,
+  ],
+  ["but no more than went unanswered then", 5, [fault({ relaidOut: ["node-2"] })], 1],
+  ["during any other fault, they are not", 3, [fault({ processes: ["agent/node-2"] })], 1],
+] as const)
+  test(`UDP answers that did not come: ${sentence}`, () => {
+    const unansweredNs = [12_000_000n, 14_000_000n, 16_000_000n];
+    const flow = { broken: false, moves: 0, reopened: 0, requests: 9, answers: 9 - missing };
+    const held = [{ who: "it", nodes: ["node-1", "node-2"], flows: [{ ...flow, unansweredNs }] }];
+    assert.equal(heldComplaints(held as unknown as HeldResult[], faults).length, complaints);
   });
 
 test("first packets that arrive less often than they were sent are lost, wherever they stood", () => {

@@ -48,21 +48,29 @@ function lossOf({ count, afterNs, beforeNs }: Gap, { who, nodes, isTcp }: Way, t
   };
 }
 
-/** Connections through services that broke or moved, and answers that did not come. */
-export function heldComplaints(held: readonly HeldResult[]): string[] {
-  return held.flatMap(({ who, flows }) =>
-    flows.flatMap((flow, at) => {
+/**
+ * Connections through services that broke or moved, and answers that did not come; UDP's may be lost where the tables of a
+ * node on their way are laid out anew.
+ */
+export function heldComplaints(held: readonly HeldResult[], faults: readonly Fault[]): string[] {
+  return held.flatMap(({ who, nodes, flows }) => {
+    const relayouts = faults.filter(({ relaidOut }) => relaidOut.some((at) => nodes.includes(at)));
+    const isExcused = (ns: bigint) =>
+      relayouts.some(({ fromNs, toNs }) => fromNs - answerNs <= ns && ns <= toNs);
+    return flows.flatMap((flow, at) => {
       const { broken, reason, moves, reopened, requests, answers, longestMs } = flow;
+      const excused = flow.unansweredNs.filter(isExcused).length;
       // The last request's answer may be on its way.
-      const isWhole = !broken && moves === 0 && reopened === 0 && requests - answers <= 1;
-      return isWhole
-        ? []
-        : [
-            `${who} #${at}: ${JSON.stringify({ broken, reason, moves, reopened, requests, answers, longestMs })}`,
-          ];
-    }),
-  );
+      const isWhole = !broken && moves === 0 && reopened === 0 && requests - answers - excused <= 1;
+      if (isWhole) return [];
+      const facts = { broken, reason, moves, reopened, requests, answers, excused, longestMs };
+      return [`${who} #${at}: ${JSON.stringify(facts)}`];
+    });
+  });
 }
+
+/** A request may have been on its way for so long when its answer was lost. */
+const answerNs = 100_000_000n;
 
 /** Growth of a process's memory from the first to the last part of a time in which it was not restarted. */
 export type Growth = {

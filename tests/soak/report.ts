@@ -46,9 +46,12 @@ export function reportOf(outcome: Outcome) {
         requests: sum(flows, ({ requests }) => requests),
         answers: sum(flows, ({ answers }) => answers),
         broken: flows.filter(({ broken }) => broken).length,
+        unansweredAtMs: flows.flatMap(({ unansweredNs }) =>
+          unansweredNs.map((ns) => inMs(ns - begunNs)),
+        ),
         longestMs: Math.max(...flows.map(({ longestMs }) => longestMs)),
       })),
-      heldComplaints: heldComplaints(traffic.held),
+      heldComplaints: heldComplaints(traffic.held, outcome.faults),
       fresh: traffic.fresh.map(({ who, asked, answered, failed }) => ({
         who,
         asked,

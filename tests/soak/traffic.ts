@@ -14,7 +14,12 @@ const protocols = ["udp", "tcp"] as const;
 const knockEveryUs = 25_000;
 const held = { count: 4, intervalMs: 100 } as const;
 
-export type HeldResult = { readonly who: string; readonly flows: readonly HeldFlow[] };
+export type HeldResult = {
+  readonly who: string;
+  /** On whose way its packets are, whichever backend answers. */
+  readonly nodes: readonly string[];
+  readonly flows: readonly HeldFlow[];
+};
 
 export type TrafficResult = {
   readonly flows: readonly Direction[];
@@ -29,7 +34,7 @@ export class Traffic implements AsyncDisposable {
   readonly #flows: Flow[] = [];
   readonly #allowed: Knock[] = [];
   readonly #forbidden: Knock[] = [];
-  readonly #held: { readonly who: string; readonly flows: HeldFlows }[] = [];
+  readonly #held: (Pick<HeldResult, "who" | "nodes"> & { readonly flows: HeldFlows })[] = [];
   readonly #fresh: Fresh[] = [];
 
   /** Resolves when all of it flows. @param intervalUs between a flow's packets, in each direction */
@@ -61,7 +66,7 @@ export class Traffic implements AsyncDisposable {
     }
     await all(heldPlans(cluster, cast, service), async ({ who, options }) => {
       const flows = this.#stack.use(await HeldFlows.open(cluster.lab, options));
-      this.#held.push({ who, flows });
+      this.#held.push({ who, nodes: cluster.nodes, flows });
     });
   }
 
@@ -70,7 +75,7 @@ export class Traffic implements AsyncDisposable {
     const allowedKnocks = await Promise.all(this.#allowed.map((knock) => knock.end()));
     const forbiddenKnocks = await Promise.all(this.#forbidden.map((knock) => knock.end()));
     const heldFlows = await Promise.all(
-      this.#held.map(async ({ who, flows }) => ({ who, flows: await flows.end() })),
+      this.#held.map(async ({ flows, ...of }) => ({ ...of, flows: await flows.end() })),
     );
     const flows = (await Promise.all(this.#flows.map((flow) => flow.end()))).flat();
     return { flows, allowedKnocks, forbiddenKnocks, held: heldFlows, fresh };

@@ -162,10 +162,12 @@ export class FlowLab implements AsyncDisposable {
   }
 }
 
-/** What the lab itself sends: its DNS asks the API server, and is probed. */
+/** What the lab itself sends: its DNS asks the API server, and is probed; nodes probe each other's health endpoints. */
 export function isOfTheLab(flow: SeenFlow): boolean {
+  const ends = [flow.source, flow.destination];
+  if (ends.some((end) => end?.labels?.includes("reserved:health"))) return true;
   const tcp = flow.l4?.TCP;
   const ports = [tcp?.source_port, tcp?.destination_port];
-  const ofDns = [flow.source, flow.destination].some((end) => end?.namespace === "kube-system");
+  const ofDns = ends.some((end) => end?.namespace === "kube-system");
   return ofDns && tcp !== undefined && !ports.includes(53);
 }

@@ -28,6 +28,8 @@ export type HeldFlow = {
   readonly reason?: string;
   readonly requests: number;
   readonly answers: number;
+  /** UDP alone: when it asked what had no answer by the time of the next request; ns of CLOCK_MONOTONIC. */
+  readonly unansweredNs: readonly bigint[];
   readonly longestMs: number;
   /** How often another pod answered than before. */
   readonly moves: number;
@@ -88,9 +90,13 @@ function flowsOf(output: string): HeldFlow[] {
   const lines = [
     ...output.matchAll(/^flow (\d+) (\S+) (open|broken) (\d+) (\d+) (\d+) (\d+) (\d+)$/gm),
   ];
+  const unanswered = Map.groupBy(
+    output.matchAll(/^unanswered (\d+) (\d+)$/gm),
+    ([, flow = ""]) => flow,
+  );
   const moved = [...output.matchAll(/^moved (\d+) \d+ (\S+) \S+$/gm)];
   assert.ok(lines.length > 0, `hold printed no flows: ${output}`);
-  return lines.map(([, flow, pod = "", state, ...numbers]) => {
+  return lines.map(([, flow = "", pod = "", state, ...numbers]) => {
     const [requests = 0, answers = 0, longestMs = 0, moves = 0, reopened = 0] = numbers.map(Number);
     const reason = reasons.get(flow);
     return {
@@ -99,6 +105,7 @@ function flowsOf(output: string): HeldFlow[] {
       ...(reason === undefined ? {} : { reason }),
       requests,
       answers,
+      unansweredNs: (unanswered.get(flow) ?? []).map(([, , ns = "0"]) => BigInt(ns)),
       longestMs,
       moves,
       left: moved.filter(([, mover]) => mover === flow).map(([, , from = ""]) => from),
