@@ -34,8 +34,8 @@ import {
   stream,
 } from "@tsilium/hubble/grpc/index.ts";
 import { seeded } from "@tsilium/testkit";
+import { testAuthority } from "@tsilium/testkit/certificates.ts";
 import { randomFlow, typicalFlow } from "../../packages/hubble/src/codec/testing/flows.ts";
-import { testAuthority } from "../../packages/hubble/src/grpc/testing/certificates.ts";
 import { root, run } from "./harness.ts";
 
 const python = "/usr/bin/python3";
@@ -66,8 +66,8 @@ const endings: unknown[] = [];
 before(async () => {
   folder = mkdtempSync(join(tmpdir(), "tsilium-peer-"));
   const authority = await testAuthority("tests");
-  const tls = await authority.issue(join(folder, "server"), [serverName]);
-  await authority.issue(join(folder, "client"), ["client"]);
+  const tls = await authority.issueFiles(join(folder, "server"), [serverName]);
+  await authority.issueFiles(join(folder, "client"), ["client"]);
   grpc = await serveGrpc({
     routes: (router) => {
       router.service(Observer, {

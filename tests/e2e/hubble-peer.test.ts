@@ -7,7 +7,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { testAuthority } from "../../packages/hubble/src/grpc/testing/certificates.ts";
+import { testAuthority } from "@tsilium/testkit/certificates.ts";
 import {
   echoPod,
   Lab,
@@ -316,7 +316,7 @@ describe("over TCP", () => {
       try {
         const { certFile, keyFile } = await (
           await testAuthority("nobody")
-        ).issue(files, ["client"]);
+        ).issueFiles(files, ["client"]);
         await refused("--ca", `${folder}/hubble/ca.crt`, "--cert", certFile, "--key", keyFile);
       } finally {
         rmSync(files, { recursive: true });

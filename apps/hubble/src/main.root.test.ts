@@ -5,11 +5,8 @@ import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import {
-  testAuthority,
-  type TestFiles,
-} from "../../../packages/hubble/src/grpc/testing/certificates.ts";
 import { EventType, type Flow, FlowType, unknownEndpoint, Verdict } from "@tsilium/hubble/model.ts";
+import { testAuthority, type TestFiles } from "@tsilium/testkit/certificates.ts";
 import { type CommandLine, commandLine } from "./testing/process.ts";
 import { type TestServer, testServer } from "./testing/server.ts";
 
@@ -94,11 +91,13 @@ let strangersFiles: TestFiles;
 before(async () => {
   folder = mkdtempSync(join(tmpdir(), "hubble-cli-files-"));
   const authority = await testAuthority("lab");
-  serverFiles = await authority.issue(join(folder, "server"), ["instance.hubble-relay.cilium.io"]);
-  clientFiles = await authority.issue(join(folder, "client"), ["client"]);
+  serverFiles = await authority.issueFiles(join(folder, "server"), [
+    "instance.hubble-relay.cilium.io",
+  ]);
+  clientFiles = await authority.issueFiles(join(folder, "client"), ["client"]);
   strangersFiles = await (
     await testAuthority("stranger")
-  ).issue(join(folder, "stranger"), ["stranger"]);
+  ).issueFiles(join(folder, "stranger"), ["stranger"]);
   cli = await commandLine(join(folder, "js"));
   server = await testServer(serverFiles);
   server.add(syn, reply, drop);

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { serveGrpc } from "@tsilium/hubble/grpc/index.ts";
 import { Observer, observerRoutes } from "@tsilium/hubble/observer/index.ts";
-import { testAuthority } from "../../../packages/hubble/src/grpc/testing/certificates.ts";
+import { testAuthority } from "@tsilium/testkit/certificates.ts";
 import { listenTls, loadConfig } from "./config.ts";
 import { relayTls } from "./relay/tls.ts";
 import { startHarness, testFlows } from "./testing/harness.ts";
@@ -45,10 +45,10 @@ test("browsers need a certificate of the authority; relay is spoken to with ours
   parts.defer(() => rmSync(folder, { recursive: true, force: true }));
   const people = await testAuthority("people");
   const cluster = await testAuthority("cluster");
-  const page = await people.issue(join(folder, "page"), ["localhost"]);
-  const person = await people.issue(join(folder, "person"), ["somebody"]);
-  const relay = await cluster.issue(join(folder, "relay"), ["ui.hubble-relay.cilium.io"]);
-  const own = await cluster.issue(join(folder, "own"), ["ui"]);
+  const page = await people.issueFiles(join(folder, "page"), ["localhost"]);
+  const person = await people.issueFiles(join(folder, "person"), ["somebody"]);
+  const relay = await cluster.issueFiles(join(folder, "relay"), ["ui.hubble-relay.cilium.io"]);
+  const own = await cluster.issueFiles(join(folder, "own"), ["ui"]);
 
   const observer = new Observer({ nodeName: "node-1" });
   observer.add(testFlows(1, 5));

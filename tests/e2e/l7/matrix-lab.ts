@@ -4,8 +4,8 @@
 //
 // Rules are those of the servers' ingress on node-2, and of the client's egress towards node-1.
 import { writeFileSync } from "node:fs";
-import { testAuthority } from "@tsilium/proxy/testing/certificates.ts";
 import type { KubeObject } from "@tsilium/kube";
+import { testAuthority } from "@tsilium/testkit/certificates.ts";
 import { Lab, manifests, namespaceManifest } from "../harness.ts";
 import { type Names, namesOf } from "../hubble/names.ts";
 import { Follower } from "../hubble/seen.ts";

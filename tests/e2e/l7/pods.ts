@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { testAuthority, type TestLeaf } from "@tsilium/proxy/testing/certificates.ts";
 import type { KubeObject } from "@tsilium/kube";
+import { testAuthority, type TestLeaf } from "@tsilium/testkit/certificates.ts";
 import { root, run } from "../harness.ts";
 
 /** A folder with a certificate (ca.crt, tls.crt, tls.key) and librdkafka's mock broker. */

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { testAuthority } from "../../../../packages/hubble/src/grpc/testing/certificates.ts";
+import { testAuthority } from "@tsilium/testkit/certificates.ts";
 import { readSettings } from "../config/settings.ts";
 import { clientTls } from "./tls.ts";
 
@@ -11,8 +11,8 @@ test("TLS as flags say, with files that are what they should be", async () => {
   const folder = mkdtempSync(join(tmpdir(), "hubble-cli-tls-"));
   try {
     const authority = await testAuthority("a");
-    const { caFile, certFile, keyFile } = await authority.issue(join(folder, "one"), ["one"]);
-    const other = await authority.issue(join(folder, "two"), ["two"]);
+    const { caFile, certFile, keyFile } = await authority.issueFiles(join(folder, "one"), ["one"]);
+    const other = await authority.issueFiles(join(folder, "two"), ["two"]);
     const nothing = join(folder, "nothing.pem");
     writeFileSync(nothing, "nothing");
     const tls = async (flags: Record<string, unknown>, address = "a:1") => {

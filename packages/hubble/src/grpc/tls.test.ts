@@ -8,6 +8,7 @@ import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { connect as connectTls } from "node:tls";
 import { readFileSync } from "node:fs";
+import { type TestFiles, testAuthority } from "@tsilium/testkit/certificates.ts";
 import { Observer } from "../gen/observer/observer_pb.ts";
 import {
   type ClientTls,
@@ -18,7 +19,6 @@ import {
   serveGrpc,
   type TlsFiles,
 } from "./index.ts";
-import { type TestFiles, testAuthority } from "./testing/certificates.ts";
 
 const nodeName = "node-1.default.hubble-grpc.cilium.io";
 let folder = "";
@@ -30,10 +30,10 @@ let wildcard: TestFiles;
 before(async () => {
   folder = mkdtempSync(join(tmpdir(), "tsilium-tls-"));
   const ours = await testAuthority("ours");
-  server = await ours.issue(join(folder, "server"), [nodeName]);
-  wildcard = await ours.issue(join(folder, "wildcard"), ["*.hubble-relay.cilium.io"]);
-  client = await ours.issue(join(folder, "client"), ["ui.hubble-relay.cilium.io"]);
-  stranger = await (await testAuthority("theirs")).issue(join(folder, "theirs"), [nodeName]);
+  server = await ours.issueFiles(join(folder, "server"), [nodeName]);
+  wildcard = await ours.issueFiles(join(folder, "wildcard"), ["*.hubble-relay.cilium.io"]);
+  client = await ours.issueFiles(join(folder, "client"), ["ui.hubble-relay.cilium.io"]);
+  stranger = await (await testAuthority("theirs")).issueFiles(join(folder, "theirs"), [nodeName]);
 });
 after(() => rmSync(folder, { recursive: true }));
 
@@ -128,9 +128,9 @@ test("other protocols than HTTP/2 are refused", async () => {
 test("new certificates are used without a restart, by both sides; broken ones are not", async () => {
   const home = join(folder, "rotated");
   const first = await testAuthority("first");
-  const files = await first.issue(join(home, "live"), [nodeName]);
-  const old = await first.issue(join(home, "old"), ["client"]);
-  const next = await (await testAuthority("second")).issue(join(home, "next"), [nodeName]);
+  const files = await first.issueFiles(join(home, "live"), [nodeName]);
+  const old = await first.issueFiles(join(home, "old"), ["client"]);
+  const next = await (await testAuthority("second")).issueFiles(join(home, "next"), [nodeName]);
   const incidents: ServerIncident[] = [];
   await using grpc = await serve(files, incidents);
   const ask = async (used: TestFiles) => {

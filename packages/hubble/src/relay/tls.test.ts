@@ -4,9 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { createLog } from "@tsilium/runtime";
+import { testAuthority } from "@tsilium/testkit/certificates.ts";
 import { Observer } from "../gen/observer/observer_pb.ts";
 import { Code, ConnectError, connectTo, createClient } from "../grpc/index.ts";
-import { testAuthority } from "../grpc/testing/certificates.ts";
 import { hubbleServerName, HubblePeers } from "../observer/index.ts";
 import { startRelay } from "./relay.ts";
 import { until } from "./testing/cluster.ts";
@@ -18,7 +18,7 @@ test("nodes are known by the names in their certificates, clients by theirs", as
   stack.defer(() => rmSync(folder, { recursive: true }));
   const [ours, others] = [await testAuthority("ours"), await testAuthority("others")];
   const files = (name: string, names: string[], authority = ours) =>
-    authority.issue(join(folder, name), names);
+    authority.issueFiles(join(folder, name), names);
   const peers = new HubblePeers();
   const known: { name: string; address: string; tlsServerName: string | undefined }[] = [];
   const addNode = async (name: string, certificateName: string | undefined, authority = ours) => {

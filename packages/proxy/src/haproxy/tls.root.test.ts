@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { after, before, suite, test } from "node:test";
 import tls from "node:tls";
 import type { SniRuleSet, TlsContext } from "@tsilium/policy/model.ts";
-import { testAuthority, type TestAuthority } from "../testing/certificates.ts";
+import { testAuthority, type TestAuthority } from "@tsilium/testkit/certificates.ts";
 import { Runtime } from "./runtime.ts";
 import { addresses, eventually, httpRules, noTls, type Said, World } from "./testing/world.ts";
 

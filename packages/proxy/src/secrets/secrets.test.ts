@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { HeaderMatch } from "@tsilium/policy/model.ts";
+import { testAuthority } from "@tsilium/testkit/certificates.ts";
 import { header, httpRules, TestSecrets, tlsContext } from "../envoy/testing/rules.ts";
-import { testAuthority } from "../testing/certificates.ts";
 import { headerValue, secretRefs, tlsMaterial, type TlsUse } from "./index.ts";
 
 const canary = "c4n4ry-never-to-be-seen";

@@ -5,7 +5,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import type { RuleSet } from "@tsilium/policy/model.ts";
-import { testAuthority } from "../../testing/certificates.ts";
+import { testAuthority } from "@tsilium/testkit/certificates.ts";
 import { header, httpRules, TestSecrets, tlsContext } from "../testing/rules.ts";
 import { textOf } from "../testing/text.ts";
 import { loadUpstream, ownFiles } from "../testing/upstream.ts";
