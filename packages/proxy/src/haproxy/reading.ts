@@ -71,6 +71,14 @@ const connectionRules = [
   `http-request set-header connection upgrade if { var(txn.ws) -m found }`,
 ];
 
+/** The connection's own port is no part of the host, of requests that a condition holds for: "is_plain", "!is_plain". */
+function ownPortRules(condition: string): string[] {
+  return [
+    `http-request set-var-fmt(txn.o) "%[dst_port] %[var(txn.q)]" if ${condition}`,
+    `http-request set-var(txn.q) ${replaced("var(txn.o)", "^([0-9]+) ([A-Z]+ [^ :]+):\\1 ", "\\2 ")} if ${condition} has_own_port`,
+  ];
+}
+
 /**
  * Rules of a frontend. They leave txn.q, the subject of rules: METHOD HOST TARGET. Of what is refused there is none, but
  * txn.raw, what was asked as hexadecimal digits.
@@ -81,28 +89,29 @@ export function readingRules(): string[] {
     `acl is_simple var(txn.q) -m reg '^${method}\\x20${name}\\x20${target}\\z'`,
     `http-request set-var(txn.t) date(0,us)`,
     `http-request set-var(txn.h) req.ver`,
-    `http-request set-var-fmt(txn.q) "%[method] %[req.fhdr(host)] %[url]"`,
-    `acl is_version var(txn.h) -m str 1.0 1.1 2.0`,
-    `acl is_plain_head req.hdrs -m reg '^(?:(?:${plainHead})\\r\\n)*+\\r\\n\\z'`,
-    `http-request allow if is_simple is_plain_head is_version`,
+    `http-request set-var-fmt(txn.q) "%[method] %[req.fhdr(host)] %[url]" if is_path`,
     // HTTP/2: the authority is in the target, and once more in the Host that HAProxy made of it.
     `acl is_same_host var(txn.r) -m reg '^(?<host>[^ ]+) https?://\\k<host>/'`,
     `http-request set-var-fmt(txn.q) "%[method] %[req.fhdr(host)] %[pathq]" unless is_path`,
     `http-request set-var-fmt(txn.r) "%[req.fhdr(host)] %[url]" unless is_path`,
-    `http-request allow if !is_path { fc_http_major 2 } is_same_host is_simple is_plain_head`,
+    `acl is_version var(txn.h) -m str 1.0 1.1 2.0`,
+    `acl is_plain_head req.hdrs -m reg '^(?:(?:${plainHead})\\r\\n)*+\\r\\n\\z'`,
+    `acl is_plain var(txn.c) -m found`,
+    `http-request set-var(txn.c) bool(true) if is_path is_version is_plain_head`,
+    `http-request set-var(txn.c) bool(true) if !is_path { fc_http_major 2 } is_same_host is_plain_head`,
+    `http-request allow if is_plain is_simple`,
+    // A host with a port is common where the port is not 80.
+    `acl has_own_port var(txn.o) -m reg '^(?<port>[0-9]+)\\x20${method}\\x20${name}:\\k<port>\\x20'`,
+    `acl is_simple_with_port var(txn.q) -m reg '^${method}\\x20${name}(?::[1-9][0-9]{0,4})?\\x20${target}\\z'`,
+    ...ownPortRules("is_plain"),
+    `http-request allow if is_plain is_simple_with_port`,
 
     // What is refused leaves no subject.
     `http-request set-var(txn.w) var(txn.q)`,
     `http-request unset-var(txn.q)`,
     ...connectionRules,
     `http-request set-var(txn.q) var(txn.w)`,
-    `http-request allow if is_path is_simple`,
-    `http-request allow if !is_path { fc_http_major 2 } is_same_host is_simple`,
-    // A host with a port is common where the port is not 80. The connection's own is no part of it.
-    `acl has_own_port var(txn.w) -m reg '^(?<port>[0-9]+)\\x20${method}\\x20${name}:\\k<port>\\x20'`,
-    `acl is_simple_with_port var(txn.q) -m reg '^${method}\\x20${name}(?::[1-9][0-9]{0,4})?\\x20${target}\\z'`,
-    `http-request set-var-fmt(txn.w) "%[dst_port] %[var(txn.q)]"`,
-    `http-request set-var(txn.q) ${replaced("var(txn.w)", "^([0-9]+) ([A-Z]+ [^ :]+):\\1 ", "\\2 ")} if has_own_port`,
+    ...ownPortRules("!is_plain"),
     `http-request allow if is_path is_simple_with_port`,
     `http-request allow if !is_path { fc_http_major 2 } is_same_host is_simple_with_port`,
 
