@@ -129,6 +129,22 @@ test("by its name it is reached in one go, and flows tell the name", async () =>
   await until("flows name it", async () => (await seen()).includes("api.shop.test"));
 });
 
+test("explain takes a name for who receives, and says which rule allows its address", async () => {
+  const ask = async (name: string) => {
+    const ends = ["--from", `${namespace}/client`, "--to", name, "--port", `${port}/tcp`];
+    return names.lab.tsilium(["--node", "node-1", "policy", "explain", ...ends, "-o", "json"]);
+  };
+  await names.dig("api.shop.test");
+  await names.dig("other.shop.test");
+  const explained = JSON.parse((await ask("API.shop.test.")).stdout);
+  assert.deepEqual([explained.to.address, explained.verdict], [worldAddress(at.api), "allowed"]);
+  assert.match(explained.egress.rules[0].path, /^spec\.egress\[\d\]/);
+  assert.equal(JSON.parse((await ask("other.shop.test")).stdout).verdict, "denied");
+  const { status, stderr } = await ask("www.nobody.test");
+  assert.equal(status, 1);
+  assert.match(stderr, /no pod of this node was told an address of www\.nobody\.test/);
+});
+
 test("aliases: who asks for one reaches what it stands for, and what its own name allows", async () => {
   const address = worldAddress(at.edge);
   assert.equal(await isReached(address), false);

@@ -23,14 +23,7 @@ import { fqdnHealth } from "./health.ts";
 import { registerFqdnMetrics } from "./metrics.ts";
 import { NameFile, type OpenedNames } from "./name-file.ts";
 import { Placer } from "./placer.ts";
-import {
-  type DnsLookupView,
-  entryFilter,
-  type LookupFilter,
-  lookupViews,
-  type NameManagerView,
-  namesView,
-} from "./views.ts";
+import { type FqdnViews, fqdnViews } from "./views.ts";
 
 export type FqdnOptions = {
   readonly config: FqdnConfig;
@@ -79,13 +72,6 @@ export type NodeFqdn = AsyncDisposable & {
 };
 
 /** What the REST API asks. */
-export type FqdnViews = {
-  lookups(filter: LookupFilter): readonly DnsLookupView[];
-  names(): NameManagerView;
-  /** Answers how many entries went. */
-  clean(filter: LookupFilter): number;
-};
-
 /**
  * Claims the addresses that an earlier agent knew before it returns: policy is put in force only after all claims are
  * made. The datapath must be running.
@@ -152,16 +138,16 @@ export function startFqdn(options: FqdnOptions): NodeFqdn {
     entries: () => book.entries(),
     now: Date.now,
   });
+  const views = fqdnViews({ book, engine });
   const held = parts.move();
   return {
     setSelectors: (texts) => engine.setSelectors(texts.map(selectorOf)),
     resolved: (answers, release) => engine.resolved(answers, release),
     namesOf: (address, endpoint) => book.namesOf(address, endpoint),
     views: {
-      lookups: (filter) => lookupViews(book.entries(), filter),
-      names: () => namesView(book, engine.selectors),
+      ...views,
       clean: (filter) => {
-        const cleaned = engine.clean(entryFilter(filter));
+        const cleaned = views.clean(filter);
         options.onCleaned();
         return cleaned;
       },

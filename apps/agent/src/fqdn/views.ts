@@ -40,10 +40,37 @@ export type LookupFilter = {
   readonly endpoint?: number | undefined;
 };
 
+export type FqdnViews = {
+  lookups(filter: LookupFilter): readonly DnsLookupView[];
+  names(): NameManagerView;
+  /** Of a name, as people write it, whoever looked it up: newest first. */
+  addressesOf(name: string): readonly Address[];
+  /** Answers how many entries went. */
+  clean(filter: LookupFilter): number;
+};
+
+type Viewed = {
+  readonly book: Pick<NameBook, "selectorsOf" | "entries" | "refused" | "shared">;
+  readonly engine: {
+    readonly selectors: readonly string[];
+    clean(isMeant: (entry: NameEntry) => boolean): number;
+  };
+};
+
+/** What routes show of names, and forget. */
+export function fqdnViews({ book, engine }: Viewed): FqdnViews {
+  return {
+    lookups: (filter) => lookupViews(book.entries(), filter),
+    names: () => namesView(book, engine.selectors),
+    addressesOf: (name) => addressesOfName(book.entries(), name),
+    clean: (filter) => engine.clean(entryFilter(filter)),
+  };
+}
+
 /** Most rows of one list in an answer. */
 const mostRows = 1000;
 
-export function lookupViews(entries: Iterable<NameEntry>, filter: LookupFilter): DnsLookupView[] {
+function lookupViews(entries: Iterable<NameEntry>, filter: LookupFilter): DnsLookupView[] {
   const isMeant = entryFilter(filter);
   const groups = new Map<string, NameEntry[]>();
   for (const entry of entries) {
@@ -57,8 +84,16 @@ export function lookupViews(entries: Iterable<NameEntry>, filter: LookupFilter):
   return [...groups.values()].map(viewOf).sort(byEndpointAndName);
 }
 
+/** Each once, those that were looked up last first. @param text with or without the root's dot, in any case */
+function addressesOfName(entries: Iterable<NameEntry>, text: string): Address[] {
+  const wanted = text.toLowerCase().replace(/\.$/, "");
+  const own = [...entries].filter(({ name }) => name === wanted);
+  const newestFirst = own.toSorted((a, b) => b.lookedUpMs - a.lookedUpMs);
+  return [...new Set(newestFirst.map(({ address }) => address))].map((each) => Address.parse(each));
+}
+
 /** Whether an entry is one of those that a request means. */
-export function entryFilter(filter: LookupFilter): (entry: NameEntry) => boolean {
+function entryFilter(filter: LookupFilter): (entry: NameEntry) => boolean {
   const { matchPattern, cidr, source, endpoint } = filter;
   const matches = matchPattern === undefined ? undefined : compileDnsPattern({ matchPattern });
   return (entry) =>
@@ -69,7 +104,7 @@ export function entryFilter(filter: LookupFilter): (entry: NameEntry) => boolean
 }
 
 /** @param selectors keys of those that policies have */
-export function namesView(
+function namesView(
   book: Pick<NameBook, "selectorsOf" | "entries" | "refused" | "shared">,
   selectors: readonly string[],
 ): NameManagerView {

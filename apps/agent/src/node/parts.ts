@@ -495,6 +495,7 @@ export async function startNode(options: NodeOptions): Promise<AgentNode> {
           ipcache,
           identities: identities.table,
           namedPorts,
+          names: fqdn.views,
           dualStack: families.length === 2,
         },
         setAudit: (id, audit) => policy.endpoints.setAudit(id, audit),

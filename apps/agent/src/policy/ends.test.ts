@@ -50,7 +50,11 @@ function whereabouts() {
   identities.upsert({ id: 16_777_217, labels, reserved: false });
   const namedPorts = new NamedPorts();
   namedPorts.set("web", 300, [{ name: "http", protocol: 6, port: 80 }]);
-  return { endpoints: endpoints.table, ipcache, identities, namedPorts, dualStack: true };
+  claim("198.51.100.1/32", 16_777_300);
+  claim("2001:db8::1/128", 16_777_300);
+  const known = ["198.51.100.1", "198.51.100.9", "2001:db8::1"].map((text) => Address.parse(text));
+  const names = { addressesOf: (name: string) => (name === "api.example.com" ? known : []) };
+  return { endpoints: endpoints.table, ipcache, identities, namedPorts, names, dualStack: true };
 }
 
 function textOf(found: FoundEnd | string): string {
@@ -66,6 +70,7 @@ const rows: readonly (readonly [string, string])[] = [
   ["shop/cart", "shop/cart: 301 at 10.244.1.8 fd00::8"],
   ["fd00::8", "shop/cart: 301 at fd00::8"],
   ["192.0.2.1", `192.0.2.1: ${world} at 192.0.2.1`],
+  ["api.example.com", "api.example.com: 16777300 at 198.51.100.1 2001:db8::1"],
   ["world", `world: ${world} at no address`],
   ["host", `host: ${host} at no address`],
   ["kube-apiserver", "kube-apiserver: 16777217 at 203.0.113.1"],
@@ -74,6 +79,13 @@ for (const [text, expected] of rows) {
   test(`"${text}" is found`, () => assert.equal(textOf(findEnd(text, whereabouts())), expected));
 }
 
+test("a name that nobody looked up is not guessed at", () => {
+  assert.match(
+    String(findEnd("www.example.com", whereabouts())),
+    /told an address of www\.example\.com/,
+  );
+});
+
 test("a pod that nobody has leads to those of its name or namespace", () => {
   assert.match(
     String(findEnd("other/cart", whereabouts())),
@@ -81,7 +93,7 @@ test("a pod that nobody has leads to those of its name or namespace", () => {
   );
   assert.match(
     String(findEnd("nobody", whereabouts())),
-    /wanted NAMESPACE\/POD, an address, or one of host, world/,
+    /wanted NAMESPACE\/POD, an address, a DNS name, or one of host, world/,
   );
 });
 

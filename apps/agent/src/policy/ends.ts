@@ -1,5 +1,5 @@
-// Who is meant by an end of traffic as people write it: "shop/cart", "10.0.0.1", "world". Pods are found wherever in the
-// cluster they are: their addresses are in the ipcache.
+// Who is meant by an end of traffic as people write it: "shop/cart", "10.0.0.1", "api.example.com", "world". Pods are found
+// wherever in the cluster they are: their addresses are in the ipcache. Names have the addresses that pods of this node were told.
 import type { Endpoint } from "@tsilium/endpoint/model.ts";
 import { type Identity, ReservedIdentity, worldIdentity } from "@tsilium/identity/model.ts";
 import type { IpcacheRow } from "@tsilium/ipcache/model.ts";
@@ -26,6 +26,8 @@ export type Whereabouts = {
   };
   readonly identities: Table<Identity>;
   readonly namedPorts: { of(identity: number): readonly NamedPort[] };
+  /** What DNS answered pods of this node, newest first. */
+  readonly names: { addressesOf(name: string): readonly Address[] };
   readonly dualStack: boolean;
 };
 
@@ -34,6 +36,7 @@ export function findEnd(text: string, whereabouts: Whereabouts): FoundEnd | stri
   const address = Address.tryParse(text);
   if (address) return atAddress(address, whereabouts);
   if (text.includes("/")) return podNamed(text, whereabouts);
+  if (text.includes(".")) return hostNamed(text, whereabouts);
   return entityNamed(text, whereabouts);
 }
 
@@ -71,6 +74,18 @@ function atAddress(address: Address, whereabouts: Whereabouts): FoundEnd {
     subject: undefined,
     namedPorts: whereabouts.namedPorts.of(identity),
   };
+}
+
+/** Its newest address, and the others that are of the same identity. */
+function hostNamed(name: string, whereabouts: Whereabouts): FoundEnd | string {
+  const ends = whereabouts.names
+    .addressesOf(name)
+    .map((address) => atAddress(address, whereabouts));
+  const [newest] = ends;
+  if (!newest)
+    return `no pod of this node was told an address of ${name}: names are known once a DNS rule has let a pod look them up (tsilium fqdn cache list)`;
+  const alike = ends.filter(({ identity }) => identity === newest.identity);
+  return { ...newest, name, addresses: alike.flatMap(({ addresses }) => addresses) };
 }
 
 function podNamed(name: string, whereabouts: Whereabouts): FoundEnd | string {
@@ -112,7 +127,7 @@ function entityNamed(name: string, whereabouts: Whereabouts): FoundEnd | string 
   if (name === "world") return { ...end, identity: worldIdentity(4, dualStack) };
   if (isKnown(name) && name !== "unknown") return { ...end, identity: ReservedIdentity[name] };
   const entities = Object.keys(ReservedIdentity).filter((known) => known !== "unknown");
-  return `"${name}" is nobody: wanted NAMESPACE/POD, an address, or one of ${entities.join(", ")}`;
+  return `"${name}" is nobody: wanted NAMESPACE/POD, an address, a DNS name, or one of ${entities.join(", ")}`;
 }
 
 /** Where it is: on nodes of the cluster, or, outside, with an identity of this node's own. */

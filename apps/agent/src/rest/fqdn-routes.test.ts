@@ -4,8 +4,7 @@ import type { Endpoint } from "@tsilium/endpoint/model.ts";
 import { Table } from "@tsilium/tables";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { TestNames, turns } from "../fqdn/testing/names.ts";
-import type { FqdnViews } from "../fqdn/start.ts";
-import { entryFilter, lookupViews, namesView } from "../fqdn/views.ts";
+import { fqdnViews } from "../fqdn/views.ts";
 import { Late } from "../late.ts";
 import { fqdnRoutes } from "./fqdn-routes.ts";
 import type { NodeParts, RoutesOptions } from "./parts.ts";
@@ -17,11 +16,7 @@ async function setUp(names: TestNames) {
   names.answer("x.b.test", ["2001:db8::1", "169.254.169.254"], { client: "10.244.0.2", ttlS: 5 });
   names.answer("c.example", ["203.0.113.1"], { client: "10.244.0.2" });
   await turns();
-  const views: FqdnViews = {
-    lookups: (filter) => lookupViews(names.book.entries(), filter),
-    names: () => namesView(names.book, names.engine.selectors),
-    clean: (filter) => names.engine.clean(entryFilter(filter)),
-  };
+  const views = fqdnViews(names);
   const endpoints = new Table<Endpoint>({ name: "endpoints", key: ({ id }) => String(id) });
   endpoints.upsert({ id: 3 } as Endpoint);
   const parts = new Late<NodeParts>(() => "nothing");

@@ -8,7 +8,7 @@ import type { Node } from "@tsilium/node/model.ts";
 import type { Table } from "@tsilium/tables";
 import type { Barrier } from "../barrier.ts";
 import type { CniService } from "../cni/service.ts";
-import type { FqdnViews } from "../fqdn/start.ts";
+import type { FqdnViews } from "../fqdn/views.ts";
 import type { Late } from "../late.ts";
 import type { Metrics } from "../metrics.ts";
 import type { HealthViews } from "../health-endpoint/start.ts";

@@ -75,7 +75,7 @@ export function policyRoutes({ parts }: RoutesOptions): Route[] {
 }
 
 function end(who: string) {
-  const description = `${who}: NAMESPACE/POD, an address, or an entity such as world or host`;
+  const description = `${who}: NAMESPACE/POD, an address, a DNS name that was looked up, or an entity such as world or host`;
   return { in: "query" as const, required: true, description, schema: { type: "string" } };
 }
 

@@ -4,7 +4,7 @@ import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { test } from "node:test";
 import { temporaryFolder, TestNames, turns } from "../../../agent/src/fqdn/testing/names.ts";
-import { entryFilter, lookupViews, namesView } from "../../../agent/src/fqdn/views.ts";
+import { fqdnViews } from "../../../agent/src/fqdn/views.ts";
 import { Late } from "../../../agent/src/late.ts";
 import { fqdnRoutes } from "../../../agent/src/rest/fqdn-routes.ts";
 import type { NodeParts, RoutesOptions } from "../../../agent/src/rest/parts.ts";
@@ -31,11 +31,7 @@ test("names are listed and forgotten; forgetting wants a yes", async () => {
   await turns();
   const parts = new Late<NodeParts>(() => "nothing");
   parts.set({
-    fqdn: {
-      lookups: (filter) => lookupViews(names.book.entries(), filter),
-      names: () => namesView(names.book, names.engine.selectors),
-      clean: (filter) => names.engine.clean(entryFilter(filter)),
-    },
+    fqdn: fqdnViews(names),
   } as Partial<NodeParts> as NodeParts);
   await using server = new ApiServer({ routes: fqdnRoutes({ parts } as RoutesOptions) });
   const socket = join(folder.path, "api.sock");

@@ -22,7 +22,10 @@ export function registerPolicyExplain(policy: Command): void {
     .command("explain")
     .description("why packets get through or not: the rule in each direction, or who isolates");
   withRequest(withOutput(command))
-    .requiredOption("--from <who>", "who sends: NAMESPACE/POD, an address, world, host, ...")
+    .requiredOption(
+      "--from <who>",
+      "who sends: NAMESPACE/POD, an address, a DNS name, world, host, ...",
+    )
     .requiredOption("--to <who>", "who receives")
     .requiredOption("--port <port>", "80/tcp, 53/udp, a container port's name, icmp, icmpv6/128")
     .addHelpText(
@@ -34,6 +37,7 @@ Examples:
   tsilium policy explain --from shop/frontend --to shop/backend --port 80/tcp
   tsilium policy explain --from 203.0.113.10 --to shop/backend --port http
   tsilium policy explain --from shop/frontend --to shop/backend --port 80 --http "GET /public" --header "x-role: admin"
+  tsilium policy explain --from shop/frontend --to api.example.com --port 443/tcp
   tsilium policy explain --from shop/frontend --to kube-system/dns --port 53/udp --dns api.example.com
   tsilium --node node-2 policy explain --from host --to shop/backend --port icmp -o json`,
     )
