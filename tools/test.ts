@@ -34,7 +34,7 @@ const all: Stage[] = [
   {
     name: "end-to-end",
     tests: { include: [...endToEnd], exclude: alone },
-    atOnce: 2,
+    atOnce: 3,
   },
   {
     name: "end-to-end, one at a time",

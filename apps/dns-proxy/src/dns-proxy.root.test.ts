@@ -446,6 +446,23 @@ describe("the DNS proxy", () => {
     assert.deepEqual(await world.agent?.apply({ whole: true, listeners, removed: [] }), []);
   });
 
+  test("what a listener was sent before it goes is answered", async () => {
+    using client = new Endpoint(world.client, clientAddress.v4);
+    const proxy = world.proxy ?? assert.fail();
+    await world.allow({ matchName: "web.example.com" });
+    proxy.kill("SIGSTOP");
+    // More than it takes before it looks at what it is told.
+    const asked = 250;
+    for (let id = 1; id <= asked; id++)
+      client.send(query("web.example.com", id), { address: unbound.v4, port: 53 });
+    const told = world.agent?.apply({ whole: false, listeners: [], removed: [listenerPort] });
+    await delay(50);
+    proxy.kill("SIGCONT");
+    await told;
+    await until(() => client.came.length === asked);
+    assert.ok(client.came.every(({ bytes }) => ((bytes[3] as number) & 15) === 0));
+  });
+
   test("a listener that goes takes nothing more; one that cannot be is a problem of its own", async () => {
     const http = { ...rulesOf(10_641, []), ruleSet: { ...rulesOf(1, []).ruleSet, kind: "http" } };
     const problems = await world.agent?.apply({

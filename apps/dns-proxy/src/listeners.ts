@@ -11,7 +11,10 @@ export type Listener = {
   readonly decide: Decide;
 };
 
-/** Opens and closes a listener's sockets; both may be called again. @throws Error when the port cannot be had */
+/**
+ * Opens and closes a listener's sockets; both may be called again. What waits in them is judged before they are closed.
+ * @throws Error when the port cannot be had
+ */
 export type ListenerSockets = {
   open(port: number): void;
   close(port: number): void;
@@ -77,7 +80,7 @@ export class Listeners {
   apply({ whole, listeners, removed, invalid }: Apply): readonly ListenerProblem[] {
     const named = new Set([...listeners, ...invalid].map(({ port }) => port));
     const gone = whole ? [...this.#listeners.keys()].filter((port) => !named.has(port)) : removed;
-    for (const port of gone) this.#remove(port);
+    for (const port of gone) this.#retire(port);
     for (const { port } of invalid) this.#remove(port);
     const problems = listeners.flatMap((rules) => this.#set(rules) ?? []);
     this.#keep();
@@ -100,6 +103,13 @@ export class Listeners {
     }
   }
 
+  /** Other rules hold by now: what has come here before them is answered by those of its time. */
+  #retire(port: number): void {
+    this.#sockets.close(port);
+    this.#listeners.delete(port);
+  }
+
+  /** Nothing is let through from now on. */
   #remove(port: number): void {
     this.#listeners.delete(port);
     this.#sockets.close(port);

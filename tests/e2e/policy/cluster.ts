@@ -42,7 +42,11 @@ export class PolicyCluster implements AsyncDisposable {
   }
 
   static async up(mode: Mode): Promise<PolicyCluster> {
-    const set = { ...mode.set, "enable-node-selector-labels": "true" };
+    const set = {
+      ...mode.set,
+      "enable-node-selector-labels": "true",
+      "identity-change-grace-period": "500ms",
+    };
     const lab = await Lab.up({ nodes: nodeNames.length, set, name: `t${process.pid}policy` });
     const cluster = new PolicyCluster(lab, mode);
     try {

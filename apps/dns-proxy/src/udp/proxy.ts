@@ -42,6 +42,8 @@ const queryBufferBytes = 4_096;
 const answerBufferBytes = 65_536;
 /** Rounds of work before Node's loop (the control socket, TCP, timers) has its turn. */
 const roundsPerTurn = 4;
+/** What a listener's queue holds, and no flood that comes meanwhile. */
+const roundsBeforeClose = 64;
 const sweepIntervalMs = 500;
 /** Sockets are looked through for idle ones no more often, however many clients want one. */
 const closeIntervalMs = 20;
@@ -118,10 +120,20 @@ export class UdpProxy implements Disposable {
     }
   }
 
-  /** Queries that went on are still answered. */
+  /** Queries that have arrived are judged first, by the rules that the port has now; those that went on are still answered. */
   close(port: number): void {
-    for (const [fd, socket] of this.#sockets)
-      if (socket.kind === "listening" && socket.port === port) this.#closeFd(fd);
+    const closing = [...this.#sockets.values()].filter(
+      (socket) => socket.kind === "listening" && socket.port === port,
+    ) as Listening[];
+    this.#work(() => {
+      for (const listening of closing) {
+        const nowMs = performance.now();
+        for (let round = 0; round < roundsBeforeClose; round++)
+          if (this.#takeQueries(listening, nowMs) === 0) break;
+        this.#closeFd(listening.fd);
+      }
+      this.#replies.flush();
+    });
   }
 
   get pending(): number {
@@ -141,8 +153,7 @@ export class UdpProxy implements Disposable {
   }
 
   #turn(): void {
-    this.#working = true;
-    try {
+    this.#work(() => {
       for (let round = 0; round < roundsPerTurn; round++) {
         const ready = this.#epoll.wait();
         if (ready === 0) break;
@@ -155,16 +166,25 @@ export class UdpProxy implements Disposable {
         }
         this.#replies.flush();
       }
+    });
+  }
+
+  #work(work: () => void): void {
+    this.#working = true;
+    try {
+      work();
     } finally {
       this.#working = false;
       this.#options.afterTurn();
     }
   }
 
-  #takeQueries(listening: Listening, nowMs: number): void {
+  /** Answers how many there were. */
+  #takeQueries(listening: Listening, nowMs: number): number {
     const received = this.#queries;
     const count = received.receive(listening.fd);
     for (let index = 0; index < count; index++) this.#takeQuery(listening, index, nowMs);
+    return count;
   }
 
   #takeQuery(listening: Listening, index: number, nowMs: number): void {
