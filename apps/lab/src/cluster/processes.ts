@@ -178,9 +178,6 @@ export function relay(
       "--tls-relay-client-ca-files",
       ca,
       ...towardsNodes,
-      // Nobody is asked over a network, and whoever starts a lab waits for it.
-      "--retry-timeout",
-      "250ms",
     ],
     environment: environment(),
     cgroup: join(lab.cgroup, "control"),

@@ -8,7 +8,7 @@ import {
 } from "../gen/peer/peer_pb.ts";
 import { hubbleServerName } from "../observer/peers.ts";
 import type { PeerAddress, PeerTls } from "./peer.ts";
-import { Bell } from "./waiting.ts";
+import { Bell, Retries } from "./waiting.ts";
 
 export type PeerServiceOptions = {
   /** "unix:///path" or "host:port"; tried one after the other. */
@@ -27,13 +27,11 @@ export type PeerServiceOptions = {
   readonly log: Logger;
 };
 
-const firstRetryMs = 250;
-
 /** Follows until the signal. Never rejects. */
 export async function followPeers(options: PeerServiceOptions, signal: AbortSignal): Promise<void> {
   const { addresses, log, retryTimeoutMs, onConnected } = options;
   const bell = new Bell();
-  let retryMs = firstRetryMs;
+  const retries = new Retries(retryTimeoutMs);
   let complained = "";
   let failures = 0;
   for (let turn = 0; !signal.aborted; turn++) {
@@ -46,7 +44,7 @@ export async function followPeers(options: PeerServiceOptions, signal: AbortSign
       onConnected(false);
       const wasGood = (error as NotifyError).connected && performance.now() - begunMs > goodMs;
       if (wasGood) {
-        retryMs = firstRetryMs;
+        retries.reset();
         failures = 0;
       }
       const complaint = `${address}: ${(error as Error).message}`;
@@ -55,8 +53,7 @@ export async function followPeers(options: PeerServiceOptions, signal: AbortSign
       complained = complaint;
       // All of them are tried before anybody waits.
       if (++failures % addresses.length !== 0) continue;
-      await bell.wait(retryMs, signal);
-      retryMs = Math.min(retryMs * 2, retryTimeoutMs);
+      await bell.wait(retries.next(), signal);
     }
   }
 }

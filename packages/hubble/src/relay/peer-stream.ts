@@ -5,7 +5,7 @@ import type { Message } from "./source.ts";
 import { type NodeEvents, NodeState } from "./node-events.ts";
 import type { Peer } from "./peer.ts";
 import { Trail } from "./trail.ts";
-import { Bell } from "./waiting.ts";
+import { Bell, Retries } from "./waiting.ts";
 
 export type Received = Message & { readonly isFlow: boolean };
 
@@ -40,7 +40,6 @@ export type PeerStreamOptions = {
 };
 
 const getFlowsPath = "/observer.Observer/GetFlows";
-const firstRetryMs = 250;
 /** A stream that lived for so long was a good one. */
 const goodMs = 1000;
 
@@ -69,7 +68,7 @@ export class PeerStream {
   async run(signal: AbortSignal): Promise<void> {
     const { peer, events, persistent, retryTimeoutMs } = this.#options;
     const bell = new Bell();
-    let retryMs = firstRetryMs;
+    const retries = new Retries(retryTimeoutMs);
     while (!signal.aborted) {
       if (peer.state !== "ready") {
         events.report(peer.name, NodeState.NODE_UNAVAILABLE, peer.error);
@@ -86,9 +85,8 @@ export class PeerStream {
         this.#report(ConnectError.from(error));
       }
       if (!persistent) return;
-      if (performance.now() - begunMs > goodMs) retryMs = firstRetryMs;
-      await bell.wait(retryMs, signal);
-      retryMs = Math.min(retryMs * 2, retryTimeoutMs);
+      if (performance.now() - begunMs > goodMs) retries.reset();
+      await bell.wait(retries.next(), signal);
     }
   }
 

@@ -3,7 +3,7 @@
 import { Code, ConnectError, connectTo, createClient, type GrpcClient } from "../grpc/index.ts";
 import { Observer } from "../gen/observer/observer_pb.ts";
 import { hubbleServerName } from "../observer/peers.ts";
-import { Bell } from "./waiting.ts";
+import { Bell, Retries } from "./waiting.ts";
 
 export type PeerAddress = {
   /** "node", or "cluster/node". */
@@ -36,7 +36,6 @@ export type PeerOptions = {
   readonly onChange: (peer: Peer) => void;
 };
 
-const firstRetryMs = 250;
 /** An unanswered question may be a busy moment, two in a row are not. */
 const mostMissed = 2;
 
@@ -121,14 +120,14 @@ export class Peer implements Disposable {
   async #watch(): Promise<void> {
     const { signal } = this.#stopping;
     const { probeIntervalMs, probeTimeoutMs, retryTimeoutMs } = this.#options;
-    let retryMs = firstRetryMs;
+    const retries = new Retries(retryTimeoutMs);
     let missed = 0;
     while (!signal.aborted) {
       const failure = await this.#ask(probeTimeoutMs);
       if (signal.aborted) return;
       if (failure === undefined) {
         missed = 0;
-        retryMs = firstRetryMs;
+        retries.reset();
         this.#set("ready", "");
         await this.#bell.wait(probeIntervalMs, signal);
         continue;
@@ -138,8 +137,7 @@ export class Peer implements Disposable {
       this.#set("failed", failure.rawMessage);
       // Whatever still hangs on the connection ends, and the next attempt makes a new one.
       this.client.close();
-      await this.#bell.wait(retryMs, signal);
-      retryMs = Math.min(retryMs * 2, retryTimeoutMs);
+      await this.#bell.wait(retries.next(), signal);
     }
   }
 
