@@ -15,10 +15,10 @@ if (process.getuid?.() !== 0) {
 }
 if (soak) process.env["TSILIUM_SOAK"] = "1";
 
-const endToEnd = ["tests/e2e/**/*.test.ts", "tests/soak/judge.test.ts", "apps/ui/tests/*.e2e.ts"];
+const endToEnd = ["tests/e2e/**/*.test.ts", "tests/soak/*.test.ts", "apps/ui/tests/*.e2e.ts"];
 /** What measures, or fills the machine: not beside others. All else is labs that wait most of the time. */
 const alone =
-  /\/(churn|faults|policy-restart|hubble-load|services-scale|l7-faults)\.test\.ts$|\/performance\.e2e\.ts$/;
+  /\/(churn|faults|policy-restart|hubble-load|services-scale|l7-faults|endurance)\.test\.ts$|\/performance\.e2e\.ts$/;
 
 const kernelTests = ["bpf", "packages", "apps"].map(
   (folder) => `${folder}/**/*.{root,process}.test.ts`,

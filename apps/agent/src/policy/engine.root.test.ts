@@ -184,6 +184,19 @@ test("a full table of addresses keeps a policy with exceptions from being taken 
   assert.deepEqual(bench.ingress(1, cart, till, [9, "10.244.9.1"]), ["allow", "deny", "deny"]);
 });
 
+test("a subject whose number an earlier agent used for one just alike is told to be in force", () => {
+  using bench = new Bench();
+  bench.want(1).tell(...cluster, synced);
+  // Killed before it removed the subject; then asked for, and told of, before everything that exists was said.
+  bench.restart().want(1);
+  assert.deepEqual(bench.engine.report().subjects, []);
+  bench.tell(...cluster, synced);
+  assert.deepEqual(bench.engine.report().subjects, [
+    { id: 1, ingress: "disabled", egress: "disabled" },
+  ]);
+  assert.deepEqual(bench.engine.report().subjects, []);
+});
+
 test("a restart takes over what is in force, switches to its own, and removes what was", () => {
   using bench = new Bench();
   const policies = [

@@ -222,7 +222,8 @@ export class PolicyEngine {
     const { policies } = this.world;
     this.#applied = Math.max(this.#applied, this.#redirection.followed(this.#written));
     const subjects = [...this.#changedSubjects].flatMap((id) => this.#stateOf(id) ?? []);
-    this.#changedSubjects.clear();
+    // One that is not in force yet may come to be so without a write: an earlier agent's of its number may be just alike.
+    for (const { id } of subjects) this.#changedSubjects.delete(id);
     const round = this.#round;
     this.#round = undefined;
     return {
@@ -285,6 +286,7 @@ export class PolicyEngine {
     } else {
       this.world.deleteSubject(id);
       this.#audited.delete(id);
+      this.#changedSubjects.delete(id);
     }
   }
 
