@@ -34,7 +34,7 @@ const all: Stage[] = [
   {
     name: "end-to-end",
     tests: { include: [...endToEnd], exclude: alone },
-    atOnce: 3,
+    atOnce: 2,
   },
   {
     name: "end-to-end, one at a time",

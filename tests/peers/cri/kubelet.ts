@@ -82,6 +82,7 @@ export class CriKubelet {
 
   async #relistOnce(): Promise<void> {
     const { cri } = this.#options;
+    const { signal } = this.#stop;
     const [{ items }, { containers }] = await Promise.all([
       cri.listPodSandbox({}),
       cri.listContainers({}),
@@ -90,7 +91,9 @@ export class CriKubelet {
     for (const [uid, pod] of this.#pods)
       pod.see((states.get(uid) ?? []).map(({ id, state }) => `${id} ${state}`).join(" "));
     // A pod that was deleted while no kubelet was there to see it.
-    for (const { id, labels } of items) if (!this.#pods.has(uidOf(labels))) await this.#collect(id);
+    // One that stops knows of none any more.
+    for (const { id, labels } of items)
+      if (!signal.aborted && !this.#pods.has(uidOf(labels))) await this.#collect(id);
   }
 
   async #collect(podSandboxId: string): Promise<void> {

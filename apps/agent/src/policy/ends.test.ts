@@ -51,7 +51,7 @@ function whereabouts() {
   const namedPorts = new NamedPorts();
   namedPorts.set("web", 300, [{ name: "http", protocol: 6, port: 80 }]);
   claim("198.51.100.1/32", 16_777_300);
-  claim("2001:db8::1/128", 16_777_300);
+  claim("2001:db8::1/128", 16_777_301);
   const known = ["198.51.100.1", "198.51.100.9", "2001:db8::1"].map((text) => Address.parse(text));
   const names = { addressesOf: (name: string) => (name === "api.example.com" ? known : []) };
   return { endpoints: endpoints.table, ipcache, identities, namedPorts, names, dualStack: true };
@@ -70,7 +70,7 @@ const rows: readonly (readonly [string, string])[] = [
   ["shop/cart", "shop/cart: 301 at 10.244.1.8 fd00::8"],
   ["fd00::8", "shop/cart: 301 at fd00::8"],
   ["192.0.2.1", `192.0.2.1: ${world} at 192.0.2.1`],
-  ["api.example.com", "api.example.com: 16777300 at 198.51.100.1 2001:db8::1"],
+  ["api.example.com", "api.example.com: 16777300 at 198.51.100.1"],
   ["world", `world: ${world} at no address`],
   ["host", `host: ${host} at no address`],
   ["kube-apiserver", "kube-apiserver: 16777217 at 203.0.113.1"],
@@ -80,6 +80,8 @@ for (const [text, expected] of rows) {
 }
 
 test("a name that nobody looked up is not guessed at", () => {
+  const ofIpv6 = textOf(findEnd("api.example.com", whereabouts(), 6));
+  assert.equal(ofIpv6, "api.example.com: 16777301 at 2001:db8::1");
   assert.match(
     String(findEnd("www.example.com", whereabouts())),
     /told an address of www\.example\.com/,

@@ -31,12 +31,19 @@ export type Whereabouts = {
   readonly dualStack: boolean;
 };
 
-/** The end, or a sentence on why nobody is found. */
-export function findEnd(text: string, whereabouts: Whereabouts): FoundEnd | string {
+/**
+ * The end, or a sentence on why nobody is found.
+ * @param family that its address is to be of, where a name has several; IPv4 before IPv6 unless given
+ */
+export function findEnd(
+  text: string,
+  whereabouts: Whereabouts,
+  family?: Family,
+): FoundEnd | string {
   const address = Address.tryParse(text);
   if (address) return atAddress(address, whereabouts);
   if (text.includes("/")) return podNamed(text, whereabouts);
-  if (text.includes(".")) return hostNamed(text, whereabouts);
+  if (text.includes(".")) return hostNamed(text, whereabouts, family);
   return entityNamed(text, whereabouts);
 }
 
@@ -76,16 +83,18 @@ function atAddress(address: Address, whereabouts: Whereabouts): FoundEnd {
   };
 }
 
-/** Its newest address, and the others that are of the same identity. */
-function hostNamed(name: string, whereabouts: Whereabouts): FoundEnd | string {
-  const ends = whereabouts.names
-    .addressesOf(name)
-    .map((address) => atAddress(address, whereabouts));
-  const [newest] = ends;
-  if (!newest)
-    return `no pod of this node was told an address of ${name}: names are known once a DNS rule has let a pod look them up (tsilium fqdn cache list)`;
-  const alike = ends.filter(({ identity }) => identity === newest.identity);
-  return { ...newest, name, addresses: alike.flatMap(({ addresses }) => addresses) };
+/** Its newest address of a family: the other family's is another identity. */
+function hostNamed(
+  name: string,
+  whereabouts: Whereabouts,
+  wanted: Family | undefined,
+): FoundEnd | string {
+  const known = whereabouts.names.addressesOf(name);
+  const families = wanted ? [wanted] : ([4, 6] as const);
+  const [newest] = families.flatMap((one) => known.filter(({ family }) => family === one));
+  if (newest) return { ...atAddress(newest, whereabouts), name };
+  const address = wanted ? `IPv${wanted} address` : "address";
+  return `no pod of this node was told an ${address} of ${name}: names are known once a DNS rule has let a pod look them up (tsilium fqdn cache list)`;
 }
 
 function podNamed(name: string, whereabouts: Whereabouts): FoundEnd | string {

@@ -1,4 +1,5 @@
 // What is asked about policy: objects, rules, selectors, why a packet is let through, and everything it is made of.
+import type { Family } from "@tsilium/net";
 import { PolicyError } from "../policy/error.ts";
 import { askedEnds, findEnd, type FoundEnd } from "../policy/ends.ts";
 import { findPort } from "../policy/ports.ts";
@@ -80,9 +81,11 @@ function end(who: string) {
 }
 
 async function explain(policy: NodeParts["policy"], { parameters }: Call): Promise<Answer> {
-  const from = found(findEnd(parameters["from"] ?? "", policy.whereabouts));
-  const to = found(findEnd(parameters["to"] ?? "", policy.whereabouts));
-  const { protocol, port, family } = found(findPort(parameters["port"] ?? "", to.namedPorts));
+  const endOf = (name: string, wanted?: Family) =>
+    found(findEnd(parameters[name] ?? "", policy.whereabouts, wanted));
+  const { namedPorts } = endOf("to");
+  const { protocol, port, family } = found(findPort(parameters["port"] ?? "", namedPorts));
+  const [from, to] = [endOf("from", family), endOf("to", family)];
   const ends = askedEnds(from, to, family);
   const explanation = await ask(policy, { kind: "explain", ...ends, protocol, port });
   return json({ ...explanation, from: endView(from, ends.from), to: endView(to, ends.to) });
