@@ -34,8 +34,9 @@ export function outputTo(
     },
     async end() {
       flush();
+      // Not "drain", which only comes where `write` has answered false.
       if ((stream.writableLength ?? 0) > 0)
-        await new Promise((resolve) => stream.once("drain", resolve));
+        await new Promise<void>((resolve) => stream.write("", () => resolve()));
     },
   };
 }
