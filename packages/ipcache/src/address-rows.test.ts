@@ -160,7 +160,7 @@ const randomPrefix = (random: Random): Prefix => {
 };
 
 test("a lookup answers what a search of all winners and all policy prefixes answers, after any sequence", () => {
-  repeat({ runs: 200 }, (random) => {
+  repeat({ runs: 100 }, (random) => {
     const { table, kernel, commit } = setUp();
     const winners = new Map<string, AddressWinner>();
     let prefixes = new Map<string, Prefix>();

@@ -108,7 +108,7 @@ function linesOf(book: AddressBook, twin: NaiveBook): string[] {
 }
 
 test("whatever changes, in whatever order, services have what the naive book gives them", () => {
-  repeat({ runs: 300 }, (random) => {
+  repeat({ runs: 100 }, (random) => {
     const [book, twin] = [new AddressBook(), new NaiveBook()];
     for (let step = 0; step < 40; step++) {
       for (let count = 1 + random.below(3); count > 0; count--) change(random, book, twin);
