@@ -204,15 +204,13 @@ class LabCluster implements Cluster {
       const words = ["--node", node, "policy", "explain", ...ends, "-o", "json"];
       return JSON.parse(await this.#tsilium.run(words)) as Explanation;
     };
-    const [egress, ingress] = await Promise.all([
+    const [sender, receiver] = await Promise.all([
       ask(first),
       second === first ? undefined : ask(second),
-    ]).then(([own, other]) => [own, other ?? own] as const);
-    return {
-      verdict: worse(egress.egress.verdict, ingress.ingress.verdict),
-      egress: egress.egress,
-      ingress: ingress.ingress,
-    };
+    ]);
+    const { egress } = sender;
+    const { ingress } = receiver ?? sender;
+    return { verdict: worse(egress.verdict, ingress.verdict), egress, ingress };
   }
 
   /** As agents take it: names are looked up here, since an address has none. */
