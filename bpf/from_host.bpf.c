@@ -110,7 +110,7 @@ static __always_inline int to_pod(struct packet *pkt)
 	pkt->destination_identity = identity_or_world(remote, pkt->family);
 	if (is_tunnelled(remote) && enable_node_port)
 		note_own_connection(pkt);
-	pkt->is_reply = enable_l7_proxy && from_pod && pkt->has_ports && is_known_reply(pkt);
+	pkt->is_reply = enable_l7_proxy && from_pod && pkt->has_ports && note_answer_for_pod(pkt);
 	pkt->trace = due_by_flags(pkt, pkt->is_reply ? TRACE_REASON_REPLY : TRACE_REASON_UNKNOWN);
 	if (is_tunnelled(remote))
 		return encapsulate(pkt, &remote->tunnel_endpoint, pkt->source_identity);

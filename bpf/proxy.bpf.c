@@ -23,12 +23,16 @@
 #define SO_REUSEADDR 2
 #define SO_MARK 36
 
-/* Of 16384 ports, each try finds a free one unless most are taken. */
+/* Of 8192 ports, each try finds a free one unless most are taken. */
 #define PORT_TRIES 16
 
-static __always_inline __be16 random_port(void)
+static __always_inline __be16 random_port(__u32 mark)
 {
-	return bpf_htons(UPSTREAM_PORT_BITS | (bpf_get_prandom_u32() & (__u16)~UPSTREAM_PORT_MASK));
+	__u16 first = UPSTREAM_PORT_BITS;
+
+	if (mark == MARK_OF_EGRESS_PROXY)
+		first |= UPSTREAM_PORT_OF_EGRESS;
+	return bpf_htons(first + bpf_get_prandom_u32() % UPSTREAM_PORTS);
 }
 
 /* Whether a connection between these ends is there, or was a moment ago. Not somebody's listener. */
@@ -50,8 +54,8 @@ static __always_inline bool is_alive(const struct conntrack_entry *entry)
 	return entry && entry->expires_ns > bpf_ktime_get_coarse_ns();
 }
 
-/* Whether a connection of the client's own with these ends is remembered, if only one that has just ended: the other node's proxy
- * draws its ports from the same range, and what the server answers would be taken for an answer to that.
+/* Whether a connection of the client's own with these ends is remembered, if only one that has just ended: what the server answers
+ * would be taken for an answer to that.
  */
 static __always_inline bool is_remembered4(struct bpf_sock_addr *ctx, __be32 client, __be16 port)
 {
@@ -197,7 +201,7 @@ static __always_inline int connect4(struct bpf_sock_addr *ctx, __u32 value)
 	if (!mark(ctx, value))
 		return REFUSE;
 	for (int i = 0; i < PORT_TRIES; i++)
-		if (bind_to4(ctx, client, random_port()))
+		if (bind_to4(ctx, client, random_port(value)))
 			return PROCEED;
 	return REFUSE;
 }
@@ -219,7 +223,7 @@ static __always_inline int connect6(struct bpf_sock_addr *ctx, __u32 value)
 	if (!mark(ctx, value))
 		return REFUSE;
 	for (int i = 0; i < PORT_TRIES; i++)
-		if (bind_to6(ctx, &client, random_port()))
+		if (bind_to6(ctx, &client, random_port(value)))
 			return PROCEED;
 	return REFUSE;
 }

@@ -86,21 +86,12 @@ static __always_inline int leave_from_node(struct packet *pkt)
 /* A proxy answers in a pod's place: a client that asked a service of this node hears its frontend. 0, or the drop reason. */
 static __always_inline int answer_for_pod(struct packet *pkt)
 {
-	union conntrack_key key;
 	struct conntrack_entry *entry;
-	struct segment segment;
-	__u64 now = bpf_ktime_get_coarse_ns();
 
 	if (!enable_l7_proxy || !pkt->has_ports)
 		return 0;
-	segment = segment_of(pkt, conntrack_key(pkt, &key));
-	entry = conntrack_find(pkt->family, &key);
-	if (!belongs(&segment, entry, now)) {
-		entry = conntrack_find_new(pkt->family, &key);
-		if (!belongs(&segment, entry, now))
-			return 0;
-	}
-	if (!segment.is_reply || !entry->proxy_port)
+	entry = note_answer_for_pod(pkt);
+	if (!entry || !entry->proxy_port)
 		return 0;
 	pkt->is_reply = true;
 	if (!entry->frontend)
@@ -127,13 +118,13 @@ static __always_inline int leave_for_pod(struct packet *pkt, const struct endpoi
 static __always_inline int to_wire(struct packet *pkt)
 {
 	union v6addr node = node_address(pkt->family), router = router_address(pkt->family);
+	bool translates = is_masquerading(pkt->family) || enable_node_port;
 	struct endpoint *endpoint;
 
-	if (is_translated(pkt->skb) || !(is_masquerading(pkt->family) || enable_node_port) ||
-		parse(pkt))
+	if (is_translated(pkt->skb) || !(translates || enable_l7_proxy) || parse(pkt))
 		return TC_ACT_OK;
 	if (same_address(&pkt->source, &node))
-		return leave_from_node(pkt);
+		return translates ? leave_from_node(pkt) : TC_ACT_OK;
 	endpoint = is_masquerading(pkt->family) || enable_l7_proxy ? endpoint_of(&pkt->source) : 0;
 	if (!endpoint)
 		return TC_ACT_OK;

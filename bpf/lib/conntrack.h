@@ -26,6 +26,7 @@ static __always_inline struct segment segment_of(const struct packet *pkt, bool 
 		.protocol = pkt->protocol,
 		.tcp_flags = pkt->tcp_flags,
 		.source_high = source_high,
+		.of_proxy = pkt->part != CONNTRACK_CLIENT,
 	};
 }
 
@@ -126,16 +127,42 @@ static __always_inline int track(struct packet *pkt, bool known_reply)
 	return track_slowly(pkt, flow, known_reply, epoch);
 }
 
-/* Whether the packet answers a connection that is remembered. */
-static __always_inline bool is_known_reply(const struct packet *pkt)
+/* The entry of the connection that the packet answers; 0: of none that is remembered. */
+static __always_inline struct conntrack_entry *find_answered(
+	const struct packet *pkt, struct segment *segment, __u64 now)
 {
 	union conntrack_key key;
-	struct segment segment = segment_of(pkt, conntrack_key(pkt, &key));
-	__u64 now = bpf_ktime_get_coarse_ns();
+	struct conntrack_entry *entry;
 
-	if (belongs(&segment, conntrack_find(pkt->family, &key), now))
-		return segment.is_reply;
-	return belongs(&segment, conntrack_find_new(pkt->family, &key), now) && segment.is_reply;
+	*segment = segment_of(pkt, conntrack_key(pkt, &key));
+	entry = conntrack_find(pkt->family, &key);
+	if (!belongs(segment, entry, now)) {
+		entry = conntrack_find_new(pkt->family, &key);
+		if (!belongs(segment, entry, now))
+			return 0;
+	}
+	return segment->is_reply ? entry : 0;
+}
+
+static __always_inline bool is_known_reply(const struct packet *pkt)
+{
+	struct segment segment;
+
+	return find_answered(pkt, &segment, bpf_ktime_get_coarse_ns());
+}
+
+/* The same of a packet with a pod's address that the node's stack sends to elsewhere. What a proxy answers in the pod's place passes no
+ * other hook: here its connection's entry hears that it was answered, and that it ended.
+ */
+static __always_inline struct conntrack_entry *note_answer_for_pod(const struct packet *pkt)
+{
+	struct segment segment;
+	__u64 now = bpf_ktime_get_coarse_ns();
+	struct conntrack_entry *entry = find_answered(pkt, &segment, now);
+
+	if (entry && entry->proxy_port && !pkt->icmp_error)
+		refresh(&segment, entry, now);
+	return entry;
 }
 
 #endif

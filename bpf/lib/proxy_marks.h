@@ -28,8 +28,13 @@ static __always_inline __u32 listener_mark(__u16 port)
 /* In packet.proxy_port: the packet is for a socket that a proxy connected. No listener has it. */
 #define PROXY_CONNECTED 1
 
-/* Source ports of proxies' own connections: 16384 to 32767. Pods' and nodes' ephemeral ports are above, NodePorts never a pod's. */
+/* Source ports of proxies' own connections: 16384 to 32767. Pods' and nodes' ephemeral ports are above, NodePorts never a pod's. The
+ * lower half is ingress proxies', the upper half egress proxies': an egress proxy cannot know which ports the proxy of the server's
+ * node has towards the same server, for the same client.
+ */
 #define UPSTREAM_PORT_MASK 0xc000
 #define UPSTREAM_PORT_BITS 0x4000
+#define UPSTREAM_PORT_OF_EGRESS 0x2000
+#define UPSTREAM_PORTS 0x2000
 
 #endif

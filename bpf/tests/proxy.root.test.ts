@@ -2,12 +2,13 @@
 // What becomes of connections is shown in packages/datapath/src/proxy.root.test.ts.
 import assert from "node:assert/strict";
 import { after, afterEach, beforeEach, describe, test } from "node:test";
-import { encode } from "@tsilium/ebpf";
+import { decode, encode } from "@tsilium/ebpf";
 import { Address, cutIntoFragments } from "@tsilium/net";
 import {
   AF_INET,
   AF_INET6,
   bind,
+  clockMonotonicNs,
   close,
   connect,
   IPPROTO_IP,
@@ -38,6 +39,7 @@ import {
   otherNode,
   remotePod,
   subjects,
+  world,
   type Family,
   type Party,
 } from "./world.ts";
@@ -148,6 +150,25 @@ function redirectIngress(): void {
     rules: [rule({ protocol: protocols.tcp, verdict: "redirect", proxyPort: ports.ingress })],
   });
   hold(subjects.b, { ingress: slots.bIngress });
+}
+
+type PacketFlags = readonly ("SYN" | "ACK" | "FIN")[];
+
+/** Of every connection: its flags, but for those of traces, and how long it has. */
+function remembered(family: Family): { flags: string[]; seconds: number }[] {
+  const of: readonly string[] = ["seenReply", "originClosed", "replyClosed", "proxied"];
+  const now = clockMonotonicNs();
+  return [`tsi_ct${family}_new`, `tsi_ct${family}`].flatMap((name) =>
+    Array.from(node.map(name).entries(), ([, value]) => {
+      const { flags, expiresNs } = decode(abi.conntrackEntry, value);
+      return {
+        flags: Object.entries(abi.conntrackFlags).flatMap(([flag, bit]) =>
+          of.includes(flag) && flags & bit ? [flag] : [],
+        ),
+        seconds: Math.round(Number(expiresNs - now) / 1e9),
+      };
+    }),
+  );
 }
 
 const syn = { sport: 40_000, dport: 80, flags: "SYN" } as const;
@@ -338,6 +359,40 @@ for (const family of [4, 6] as const)
       assert.equal(verdict("from_host", packet), "drop 133");
       assert.equal(verdict("from_host", packet, { mark: marks.ingress }), "redirect");
     });
+
+    test("what a proxy opened is remembered for a minute: nothing tells its entry of the end", () => {
+      const packet = fromNode(family, a, b).tcp({ ...data, sport: 20_000 });
+      assert.equal(verdict("from_host", packet, { mark: marks.egress }), "redirect");
+      assert.deepEqual(remembered(family), [{ flags: [], seconds: 60 }]);
+    });
+
+    for (const [hook, client, passes] of [
+      ["from_host", remotePod, "redirect"],
+      ["to_netdev", world, "pass"],
+    ] as const)
+      test(`a client elsewhere is answered by the proxy (${hook}): its connection is answered, and ends`, () => {
+        redirectIngress();
+        const sent = (flags: "SYN" | "FIN") =>
+          hook === "from_host"
+            ? verdict("from_overlay", fromRemote(family, b).tcp({ ...syn, flags }))
+            : verdict(
+                "from_netdev",
+                frame(family, [client, b], { src: macs.here, dst: macs.here }).tcp({
+                  ...syn,
+                  flags,
+                }),
+              );
+        const answer = (flags: PacketFlags) =>
+          verdict(hook, fromNode(family, b, client).tcp({ sport: 80, dport: 40_000, flags }));
+        assert.equal(sent("SYN"), "drop 178");
+        assert.equal(answer(["SYN", "ACK"]), passes);
+        assert.deepEqual(remembered(family), [{ flags: ["seenReply", "proxied"], seconds: 60 }]);
+        sent("FIN");
+        assert.equal(answer(["FIN", "ACK"]), passes);
+        assert.deepEqual(remembered(family), [
+          { flags: ["seenReply", "originClosed", "replyClosed", "proxied"], seconds: 10 },
+        ]);
+      });
 
     test("a pod cannot take over what a proxy opened in its name", () => {
       const opening = { ...syn, sport: 20_000 };

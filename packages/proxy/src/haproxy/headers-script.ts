@@ -7,6 +7,9 @@
 //   question   NAME (is it there?) or NAME=VALUE (is it there once, with this value?)
 //   change     LIST,MISMATCH,QUESTION,NAME,VALUE: what is done when the question is answered with no; no question: always
 
+/** The kernel opens a connection, and knows of it, before HAProxy accepts it: this long at most, however busy it is. */
+const acceptedWithinMs = 1_000;
+
 /** @param maps files that name the maps: listener's port -> spec, connection -> where it moved */
 export function headersScript(maps: { readonly specs: string; readonly moved: string }): string {
   return `local specs = Map.new(${JSON.stringify(maps.specs)}, Map._str)
@@ -86,15 +89,15 @@ core.register_action("change_headers", { "http-req" }, function(txn)
 end)
 
 -- Sets txn.p to the port whose rules hold, and txn.m when it is known. A value is MILLISECONDS:PORT. A connection that
--- was accepted since then is another one, which came from the same port; or it is this one, and waited to be accepted.
--- It ends, and its client comes again.
+-- is accepted within a moment after that is this one, which waited to be accepted; one that comes later is another one
+-- from the same port, of which the agent has not told yet. It ends, and its client comes again.
 core.register_action("move", { "http-req" }, function(txn)
   local own = tostring(txn:get_var("txn.p"))
   local ends = { own, txn.f:src(), txn.f:src_port(), txn.f:dst(), txn.f:dst_port() }
   local value = moved:lookup(table.concat(ends, "|"))
   if value ~= nil then
     local at, port = value:match("^(%d+):(%d+)$")
-    if tonumber(at) < txn:get_var("sess.born") then return end
+    if tonumber(at) + ${acceptedWithinMs} < txn:get_var("sess.born") then return end
     txn:set_var("txn.p", port)
   end
   txn:set_var("txn.m", true)

@@ -23,19 +23,18 @@ export async function replaceMap(
   }
 }
 
-/** Sets an entry of a map, in one step; adds it where it is not there. Neither has a character that the line is parsed by. */
-export async function putEntry(runtime: Runtime, map: string, entry: MapEntry): Promise<void> {
-  const { key, value } = entry;
-  // It says nothing when it has set it, and something when there is no such key.
-  if ((await runtime.ask(`set map ${map} ${key} ${value}`)) === "") return;
-  await runtime.tell(`add map ${map} ${key} ${value}`);
-}
-
-/** An entry that is gone is success. */
-export async function removeEntry(runtime: Runtime, map: string, key: string): Promise<void> {
-  const answer = await runtime.ask(`del map ${map} ${key}`);
-  if (answer !== "" && !/not found/i.test(answer))
-    throw new HaproxyError("refused", `HAProxy does not "del map": ${answer.slice(0, 300)}`);
+/** Changes single entries of a map, each in one step. Neither keys nor values have a character that the line is parsed by. */
+export async function changeEntries(
+  runtime: Runtime,
+  map: string,
+  changes: { readonly added: MapEntry[]; readonly set: MapEntry[]; readonly removed: string[] },
+): Promise<void> {
+  const commands = [
+    ...changes.added.map(({ key, value }) => `add map ${map} ${key} ${value}`),
+    ...changes.set.map(({ key, value }) => `set map ${map} ${key} ${value}`),
+    ...changes.removed.map((key) => `del map ${map} ${key}`),
+  ];
+  for (const line of joined(commands, ";")) await runtime.tell(line);
 }
 
 /** How many entries maps have, by file. */
@@ -49,25 +48,33 @@ export async function mapSizes(runtime: Runtime): Promise<Map<string, number>> {
 }
 
 function payloadsOf(entries: readonly MapEntry[]): string[] {
-  const payloads: string[] = [];
-  let lines: string[] = [];
-  let length = 0;
-  for (const { key, value } of entries) {
-    const line = `${key} ${value}`;
+  const lines = entries.map(({ key, value }) => {
     if (!/^[!-~]+$/.test(key) || !/^[ -~]+$/.test(value))
       throw new HaproxyError("refused", "a map's entry is not of printable characters");
+    const line = `${key} ${value}`;
     if (line.length > longestPayload)
       throw new HaproxyError("refused", "a rule is too long for HAProxy");
-    if (length + line.length + 1 > longestPayload) {
-      payloads.push(lines.join("\n"));
-      lines = [];
+    return line;
+  });
+  return joined(lines, "\n");
+}
+
+/** Texts put together, as many as HAProxy takes at once. */
+function joined(texts: readonly string[], separator: string): string[] {
+  const found: string[] = [];
+  let together: string[] = [];
+  let length = 0;
+  for (const text of texts) {
+    if (length + text.length + 1 > longestPayload) {
+      found.push(together.join(separator));
+      together = [];
       length = 0;
     }
-    lines.push(line);
-    length += line.length + 1;
+    together.push(text);
+    length += text.length + 1;
   }
-  if (lines.length > 0) payloads.push(lines.join("\n"));
-  return payloads;
+  if (together.length > 0) found.push(together.join(separator));
+  return found.filter((text) => text !== "");
 }
 
 /** Whether HAProxy looks into a map at all, for each request: most of the time some have no entry. */

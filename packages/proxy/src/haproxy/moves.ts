@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs";
 import { Address } from "@tsilium/net";
 import type { MovedConnection } from "../model.ts";
-import { mapSizes, putEntry, removeEntry, setFlag } from "./maps.ts";
+import { changeEntries, type MapEntry, mapSizes, setFlag } from "./maps.ts";
 import type { Paths } from "./paths.ts";
 import type { Runtime } from "./runtime.ts";
 
@@ -18,6 +18,7 @@ export class Moves {
   /** Key of the map -> the connection's two ends as /proc/net/tcp has them. */
   readonly #known = new Map<string, string>();
   #on = false;
+  #working: Promise<void> = Promise.resolve();
   #timer: NodeJS.Timeout | undefined;
 
   /** @param pid of the process whose connections they are */
@@ -45,36 +46,13 @@ export class Moves {
   }
 
   /** Idempotent. Others than TCP connections have nothing that would be held to rules later. */
-  async move(connections: readonly MovedConnection[]): Promise<void> {
-    for (const { protocol, client, server, from, to } of connections) {
-      const ends = endsOf(client, server);
-      if (protocol !== tcp || ends === undefined) continue;
-      const key = [from, text(client.address), client.port, text(server.address), server.port].join(
-        "|",
-      );
-      if (from === to) {
-        await removeEntry(this.#runtime, this.#map, key);
-        this.#known.delete(key);
-        continue;
-      }
-      await putEntry(this.#runtime, this.#map, { key, value: `${Date.now()}:${to}` });
-      this.#known.set(key, ends);
-    }
-    if (this.#known.size > 0) await this.#switch(true);
-    this.#watch();
+  move(connections: readonly MovedConnection[]): Promise<void> {
+    return this.#serially(() => this.#move(connections));
   }
 
   /** Forgets connections that are gone. */
-  async sweep(): Promise<void> {
-    const pid = this.#pid();
-    if (pid === undefined || this.#known.size === 0) return;
-    const there = connectionsOf(pid);
-    for (const [key, ends] of this.#known) {
-      if (there.has(ends)) continue;
-      await removeEntry(this.#runtime, this.#map, key);
-      this.#known.delete(key);
-    }
-    if (this.#known.size === 0) await this.#switch(false);
+  sweep(): Promise<void> {
+    return this.#serially(() => this.#sweep());
   }
 
   /** How many there are. */
@@ -82,15 +60,54 @@ export class Moves {
     return this.#known.size;
   }
 
-  /** The process is another one, which knows none of them. */
-  forget(): void {
-    this.#known.clear();
-    this.#on = false;
-  }
-
   [Symbol.dispose](): void {
     clearInterval(this.#timer);
     this.#timer = undefined;
+  }
+
+  async #move(connections: readonly MovedConnection[]): Promise<void> {
+    const ends = new Map<string, string>();
+    const wanted = new Map<string, number | undefined>();
+    for (const { protocol, client, server, from, to } of connections) {
+      const found = endsOf(client, server);
+      if (protocol !== tcp || found === undefined) continue;
+      const key = keyOf(from, client, server);
+      ends.set(key, found);
+      wanted.set(key, from === to ? undefined : to);
+    }
+    await this.#change(wanted);
+    for (const [key, to] of wanted)
+      if (to !== undefined) this.#known.set(key, ends.get(key) as string);
+    await this.#switch(this.#known.size > 0);
+    this.#watch();
+  }
+
+  async #sweep(): Promise<void> {
+    const pid = this.#pid();
+    if (pid === undefined || this.#known.size === 0) return;
+    const there = connectionsOf(pid);
+    const over = [...this.#known].filter(([, ends]) => !there.has(ends));
+    await this.#change(new Map(over.map(([key]) => [key, undefined])));
+    if (this.#known.size === 0) await this.#switch(false);
+  }
+
+  /** @param wanted key -> whose rules hold; undefined: its own listener's */
+  async #change(wanted: ReadonlyMap<string, number | undefined>): Promise<void> {
+    const [added, set, removed]: [MapEntry[], MapEntry[], string[]] = [[], [], []];
+    const now = Date.now();
+    for (const [key, to] of wanted) {
+      const isKnown = this.#known.has(key);
+      if (to !== undefined) (isKnown ? set : added).push({ key, value: `${now}:${to}` });
+      else if (isKnown) removed.push(key);
+    }
+    await changeEntries(this.#runtime, this.#map, { added, set, removed });
+    for (const key of removed) this.#known.delete(key);
+  }
+
+  #serially(work: () => Promise<void>): Promise<void> {
+    const done = this.#working.then(work);
+    this.#working = done.catch(() => undefined);
+    return done;
   }
 
   async #switch(on: boolean): Promise<void> {
@@ -115,6 +132,11 @@ export class Moves {
 }
 
 type End = MovedConnection["client"];
+
+/** As headers-script.ts makes it. */
+function keyOf(from: number, client: End, server: End): string {
+  return [from, text(client.address), client.port, text(server.address), server.port].join("|");
+}
 
 /** As inet_ntop writes it, which is how HAProxy does. */
 function text(address: string): string {

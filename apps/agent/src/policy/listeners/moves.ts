@@ -25,8 +25,8 @@ export type MovesOptions = {
 
 export class Moves {
   readonly #options: MovesOptions;
-  /** What proxies were told of a connection: the listener whose rules hold. */
-  #told = new Map<string, number>();
+  /** What proxies were told last of a connection. */
+  readonly #told = new Map<string, MovedConnection>();
   /** So many of the last reading have their packets dropped, or could not be decided. */
   #undecided = 0;
   /** Those of the first reading that were not told of: nobody knows what a worker before this one has said. */
@@ -45,9 +45,15 @@ export class Moves {
   review(): MovedConnection[] {
     const entries = this.#options.proxied();
     const keys = new Set(entries.map(keyOf));
-    this.#told = new Map([...this.#told].filter(([key]) => keys.has(key)));
     this.#unknown = this.#unknown?.intersection(keys) ?? keys;
-    return this.#decide(entries);
+    return [...this.#forget(keys), ...this.#decide(entries)];
+  }
+
+  /** What was told of connections that are over is not to hold for the next ones with the same ends. */
+  #forget(there: ReadonlySet<string>): MovedConnection[] {
+    const over = [...this.#told].filter(([key]) => !there.has(key));
+    for (const [key] of over) this.#told.delete(key);
+    return over.map(([, moved]) => ({ ...moved, to: moved.from }));
   }
 
   #decide(entries: readonly ConntrackEntry[]): MovedConnection[] {
@@ -67,9 +73,10 @@ export class Moves {
   #tell(entry: ConntrackEntry, to: number): MovedConnection[] {
     const key = keyOf(entry);
     const isUnknown = this.#unknown?.delete(key) === true;
-    if (!isUnknown && (this.#told.get(key) ?? entry.proxyPort) === to) return [];
-    this.#told.set(key, to);
-    return [{ ...endsOf(entry), protocol: entry.protocol, from: entry.proxyPort, to }];
+    if (!isUnknown && (this.#told.get(key)?.to ?? entry.proxyPort) === to) return [];
+    const moved = { ...endsOf(entry), protocol: entry.protocol, from: entry.proxyPort, to };
+    this.#told.set(key, moved);
+    return [moved];
   }
 }
 

@@ -71,6 +71,21 @@ test("a peer whose address is of another identity now is held to that one's rule
   assert.deepEqual(moves(bench), ["40000: 11008 -> 11008"]);
 });
 
+test("what was told of a connection that is over does not hold for the next one with the same ends", () => {
+  using bench = benchWith(byPeer);
+  proxied(bench, cart, 11_008);
+  bench.tell(address(`${cart[1]}/32`, till[0]));
+  assert.deepEqual(moves(bench), ["40000: 11008 -> 11009"]);
+  const [identity, from] = cart;
+  const client = { identity, address: from, port: 40_000 };
+  bench.node.setProxied({ client, server, proxyPort: 11_008, isOver: true });
+  bench.tell(address(`${from}/32`, identity));
+  assert.deepEqual(moves(bench), ["40000: 11008 -> 11008"]);
+  proxied(bench, cart, 11_008);
+  bench.tell(address(`${from}/32`, till[0]));
+  assert.deepEqual(moves(bench), ["40000: 11008 -> 11009"]);
+});
+
 test("so it is before its change counts as applied", () => {
   using bench = benchWith(byPeer);
   proxied(bench, cart, 11_008);

@@ -39,6 +39,8 @@ export type ProxiedRow = {
   readonly proxyPort: number;
   /** enum conntrack_part. */
   readonly part?: number;
+  /** Both sides have closed it. */
+  readonly isOver?: boolean;
 };
 
 /** Bytes of key and value. Whoever opens them refuses maps of other sizes than the programs have. */
@@ -115,7 +117,8 @@ export class PolicyNode implements Disposable {
   /** A connection that a proxy has accepted, as the kernel notes it. */
   setProxied(connection: ProxiedRow): void {
     using map = this.#map("tsi_ct4");
-    const { client, server, proxyPort, part = 0 } = connection;
+    const { client, server, proxyPort, part = 0, isOver = false } = connection;
+    const { proxied, originHigh, originClosed, replyClosed } = conntrackFlags;
     const isHigh = ipv4Number(client.address) > ipv4Number(server.address);
     const [low, high] = isHigh ? [server, client] : [client, server];
     const key: ConntrackKey4 = {
@@ -133,7 +136,7 @@ export class PolicyNode implements Disposable {
       replyIdentity: server.identity,
       originOwner: 0,
       replyOwner: 0,
-      flags: conntrackFlags.proxied | (isHigh ? conntrackFlags.originHigh : 0),
+      flags: proxied | (isHigh ? originHigh : 0) | (isOver ? originClosed | replyClosed : 0),
       proxyPort,
       frontend: 0,
       originTold: 0,
