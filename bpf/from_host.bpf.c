@@ -54,13 +54,7 @@ static __always_inline int deny(const struct packet *pkt, int reason)
 /* Whether a proxy sent it, and which. */
 static __always_inline enum conntrack_part part_of(const struct __sk_buff *skb)
 {
-	__u32 mark = skb->mark & PROXY_MARK_MASK;
-
-	if (!enable_l7_proxy)
-		return CONNTRACK_CLIENT;
-	if (mark == MARK_OF_EGRESS_PROXY)
-		return CONNTRACK_OF_EGRESS_PROXY;
-	return mark == MARK_OF_INGRESS_PROXY ? CONNTRACK_OF_INGRESS_PROXY : CONNTRACK_CLIENT;
+	return enable_l7_proxy ? part_by_mark(skb->mark) : CONNTRACK_CLIENT;
 }
 
 static __always_inline int to_local_pod(struct packet *pkt, const struct endpoint *endpoint)

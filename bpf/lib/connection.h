@@ -118,7 +118,6 @@ static __always_inline struct segment segment_of_flow(const struct flow *flow)
 		.protocol = flow->protocol,
 		.tcp_flags = flow->tcp_flags,
 		.source_high = flow->source_high,
-		.of_proxy = flow->part != CONNTRACK_CLIENT,
 	};
 }
 

@@ -26,7 +26,6 @@ static __always_inline struct segment segment_of(const struct packet *pkt, bool 
 		.protocol = pkt->protocol,
 		.tcp_flags = pkt->tcp_flags,
 		.source_high = source_high,
-		.of_proxy = pkt->part != CONNTRACK_CLIENT,
 	};
 }
 

@@ -15,8 +15,6 @@ struct segment {
 	__u8 tcp_flags;
 	/* Its source is the key's high end. */
 	bool source_high;
-	/* Of a proxy's own connection to a server. */
-	bool of_proxy;
 	bool is_reply;
 };
 
@@ -26,12 +24,9 @@ static __always_inline bool is_bare_syn(const struct segment *segment)
 	       (segment->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN;
 }
 
-/* What servers answer to proxies finds its way by the socket, so it never tells such an entry that the connection ended: the entry is
- * only what was decided of the proxy's own packets, and is made again if they have ceased for a while.
- */
 static __always_inline __u64 lifetime_ns(const struct segment *segment)
 {
-	if (segment->protocol != IPPROTO_TCP || segment->of_proxy)
+	if (segment->protocol != IPPROTO_TCP)
 		return ct_lifetime_any * NSEC_PER_SEC;
 	if (segment->tcp_flags & TCP_SYN)
 		return ct_lifetime_tcp_syn * NSEC_PER_SEC;

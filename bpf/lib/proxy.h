@@ -9,6 +9,8 @@
 #ifndef TSI_LIB_PROXY_H
 #define TSI_LIB_PROXY_H
 
+#include "lib/conntrack_entry.h"
+#include "lib/conntrack_key.h"
 #include "lib/event.h"
 #include "lib/flow.h"
 #include "lib/packet.h"
@@ -226,46 +228,86 @@ __noinline int hand_over(struct __sk_buff *skb, __u64 packed)
 					      : assign_udp(skb, &tuple, packet);
 }
 
+/* The part of a connection that packets with the mark are of; CONNTRACK_CLIENT: of no proxy's own. */
+static __always_inline enum conntrack_part part_by_mark(__u32 mark)
+{
+	mark &= PROXY_MARK_MASK;
+	if (mark == MARK_OF_EGRESS_PROXY)
+		return CONNTRACK_OF_EGRESS_PROXY;
+	return mark == MARK_OF_INGRESS_PROXY ? CONNTRACK_OF_INGRESS_PROXY : CONNTRACK_CLIENT;
+}
+
+/* The entry of what a proxy sent to a server of this node hears that it was answered, and that it ended. */
+static __always_inline void note_answer_to_proxy(
+	struct flow *flow, union handed_packet packet, enum conntrack_part part)
+{
+	struct segment segment = {
+		.protocol = packet.protocol,
+		.tcp_flags = packet.tcp_flags,
+		.source_high = flow->source_high,
+	};
+	struct conntrack_entry *entry;
+	__u64 now = bpf_ktime_get_coarse_ns();
+
+	if (packet.icmp_error)
+		return;
+	if (packet.family == IPV4)
+		flow->key.v4.part = part;
+	else
+		flow->key.v6.part = part;
+	entry = conntrack_find(packet.family, &flow->key);
+	if (!belongs(&segment, entry, now)) {
+		entry = conntrack_find_new(packet.family, &flow->key);
+		if (!belongs(&segment, entry, now))
+			return;
+	}
+	if (segment.is_reply)
+		refresh(&segment, entry, now);
+}
+
 /* What proxies connect to servers with has one of two marks, which nobody else's sockets can be given without CAP_NET_ADMIN
  * (or CAP_NET_RAW): neither those that proxies accepted, nor other sockets of the node, bound to whatever.
  */
-static __always_inline bool has_proxy_mark(const struct bpf_sock *sk)
-{
-	__u32 mark = sk->mark & PROXY_MARK_MASK;
-
-	return mark == MARK_OF_EGRESS_PROXY || mark == MARK_OF_INGRESS_PROXY;
-}
-
-static __always_inline bool is_connected_by_proxy(
-	struct __sk_buff *skb, struct bpf_sock_tuple *tuple, union handed_packet packet)
+static __always_inline bool is_connected_by_proxy(struct __sk_buff *skb, struct flow *flow,
+	struct bpf_sock_tuple *tuple, union handed_packet packet)
 {
 	struct bpf_sock *sk = find_tcp(skb, tuple, packet.family), *full;
-	bool found;
+	enum conntrack_part part;
 
 	if (!sk)
 		return false;
 	if (sk->state == BPF_TCP_TIME_WAIT) {
 		/* It has no mark to be read. Only a proxy has a pod's address, and what follows is no data. */
 		bpf_sk_release(sk);
-		return !(packet.tcp_flags & TCP_SYN);
+		if (packet.tcp_flags & TCP_SYN)
+			return false;
+		note_answer_to_proxy(flow, packet, CONNTRACK_OF_EGRESS_PROXY);
+		note_answer_to_proxy(flow, packet, CONNTRACK_OF_INGRESS_PROXY);
+		return true;
 	}
 	full = sk->state == BPF_TCP_LISTEN ? 0 : bpf_sk_fullsock(sk);
-	found = full && has_proxy_mark(full);
+	part = full ? part_by_mark(full->mark) : CONNTRACK_CLIENT;
 	bpf_sk_release(sk);
-	return found;
+	if (part == CONNTRACK_CLIENT)
+		return false;
+	note_answer_to_proxy(flow, packet, part);
+	return true;
 }
 
-static __always_inline bool is_asked_by_proxy(
-	struct __sk_buff *skb, struct bpf_sock_tuple *tuple, union handed_packet packet)
+static __always_inline bool is_asked_by_proxy(struct __sk_buff *skb, struct flow *flow,
+	struct bpf_sock_tuple *tuple, union handed_packet packet)
 {
 	struct bpf_sock *sk = find_udp(skb, tuple, packet.family);
-	bool found;
+	enum conntrack_part part;
 
 	if (!sk)
 		return false;
-	found = has_proxy_mark(sk) && is_bound_to(sk, tuple, packet.family);
+	part = is_bound_to(sk, tuple, packet.family) ? part_by_mark(sk->mark) : CONNTRACK_CLIENT;
 	bpf_sk_release(sk);
-	return found;
+	if (part == CONNTRACK_CLIENT)
+		return false;
+	note_answer_to_proxy(flow, packet, part);
+	return true;
 }
 
 /* Whether a socket that a proxy connected to this packet's source, with its destination as its own address, is to have it. A
@@ -284,8 +326,8 @@ __noinline int is_of_proxy(struct __sk_buff *skb, __u64 packed)
 	else
 		read_tuple6(flow, &tuple);
 	if (packet.protocol == IPPROTO_TCP)
-		return is_connected_by_proxy(skb, &tuple, packet);
-	return packet.protocol == IPPROTO_UDP && is_asked_by_proxy(skb, &tuple, packet);
+		return is_connected_by_proxy(skb, flow, &tuple, packet);
+	return packet.protocol == IPPROTO_UDP && is_asked_by_proxy(skb, flow, &tuple, packet);
 }
 
 /* A packet that is of no connection and might be an answer to a proxy. */

@@ -360,10 +360,28 @@ for (const family of [4, 6] as const)
       assert.equal(verdict("from_host", packet, { mark: marks.ingress }), "redirect");
     });
 
-    test("what a proxy opened is remembered for a minute: nothing tells its entry of the end", () => {
-      const packet = fromNode(family, a, b).tcp({ ...data, sport: 20_000 });
-      assert.equal(verdict("from_host", packet, { mark: marks.egress }), "redirect");
-      assert.deepEqual(remembered(family), [{ flags: [], seconds: 60 }]);
+    test("what a proxy opened is answered, and ends", () => {
+      const port = 20_000;
+      const of = nodeSocket(a[family], port, { mark: marks.egress });
+      runNetns().run(() => connectWithoutWaiting(of, sockaddr(b[family], 80)));
+      const sent = (flags: PacketFlags) =>
+        verdict("from_host", fromNode(family, a, b).tcp({ sport: port, dport: 80, flags }), {
+          mark: marks.egress,
+        });
+      const answered = (flags: PacketFlags) => {
+        const answer = frame(family, [b, a], { src: macs.b, dst: macs.gatewayOfB });
+        const packet = answer.tcp({ sport: 80, dport: port, flags });
+        assert.equal(verdict("from_container", packet, { pod: "b" }), "pass");
+      };
+      assert.equal(sent(["SYN"]), "redirect");
+      answered(["SYN", "ACK"]);
+      assert.equal(sent(["ACK"]), "redirect");
+      assert.deepEqual(remembered(family), [{ flags: ["seenReply"], seconds: 8000 }]);
+      answered(["FIN", "ACK"]);
+      assert.equal(sent(["FIN", "ACK"]), "redirect");
+      assert.deepEqual(remembered(family), [
+        { flags: ["seenReply", "originClosed", "replyClosed"], seconds: 10 },
+      ]);
     });
 
     for (const [hook, client, passes] of [
