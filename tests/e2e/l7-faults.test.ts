@@ -333,11 +333,11 @@ describe("under traffic", () => {
     });
     const ended = Object.values(await l7.order({ kind: "stop" })).map((flow) => flow.ended?.how);
     assert.deepEqual(ended, ["reset", "reset", "reset", "reset"]);
-    const after = await Promise.all([l7.connections("near"), l7.connections("far")]);
-    assert.deepEqual(
-      after.map(({ reset }, at) => reset - (before[at]?.reset ?? 0)),
-      [2, 2],
-    );
+    await until("servers have heard it, too", async () => {
+      const after = await Promise.all([l7.connections("near"), l7.connections("far")]);
+      const resets = after.map(({ reset }, at) => reset - (before[at]?.reset ?? 0));
+      return isDeepStrictEqual(resets, [2, 2]);
+    });
 
     await l7.order({ kind: "start", flows: l7.flows({ kind: "keep", ...plain }) });
     const held = await l7.order({ kind: "look" });

@@ -145,7 +145,9 @@ test(`endpoints that change ${changesPerSecond} times a second for ${flapSeconds
   console.log(
     `${changes} changes, ${outcomes.length} requests; agents' VmRSS: ${before.join(", ")} MB before, ${after.join(", ")} MB after`,
   );
-  assert.ok(changes > 0.8 * flapSeconds * changesPerSecond, `only ${changes} changes`);
+  // In the short form others are at work beside it.
+  const share = soak ? 0.8 : 0.25;
+  assert.ok(changes > share * flapSeconds * changesPerSecond, `only ${changes} changes`);
   assert.deepEqual(summary(outcomes), { far: "some", near: "some" });
 
   // The last word counts.

@@ -119,8 +119,8 @@ async function start(name: Name, awaited: RegExp): Promise<Started> {
   const flags = {
     kubeconfig: join(folder, name),
     "cluster-pool-ipv4-cidr": "10.244.0.0/16",
-    "leader-election-lease-duration": "2s",
-    "leader-election-renew-deadline": "1200ms",
+    "leader-election-lease-duration": "3s",
+    "leader-election-renew-deadline": "2s",
     "leader-election-retry-period": "200ms",
     "cilium-endpoint-gc-interval": "0",
     "policy-webhook-serve-addr": "",
