@@ -18,7 +18,12 @@ const answer = (...addresses: string[]): Answer => ({
   addresses: addresses.map((address) => ({ address, ttlS: 60 })),
   types: ["A"],
 });
-const asked = (name = "x.y", client = "10.0.0.1") => ({ name, client, atMs: 1_000 });
+const asked = (name = "x.y", client = "10.0.0.1") => ({
+  name,
+  client,
+  atMs: 1_000,
+  mayAsk: () => true,
+});
 
 async function world(context: TestContext, maxDelayMs: number) {
   const folder = mkdtempSync(join(tmpdir(), "tsilium-gate-"));
@@ -111,4 +116,19 @@ test("answers without addresses are nobody's business", async (context) => {
   await agentComes();
   assert.equal(gate.admit(asked(), answer()), 0);
   assert.equal(control.outbox.hasNames, false);
+});
+
+test("a client that has ever more addresses told is not believed beyond its share, others are", async (context) => {
+  const { gate, counters, agentComes } = await world(context, 100);
+  await agentComes();
+  const many = (n: number) =>
+    Array.from({ length: 4_000 }, (_, at) => `11.${n}.${at >> 8}.${at & 255}`);
+  const told = [1, 2, 3, 4, 5, 6].map((n) => {
+    const { addresses } = answer(...many(n));
+    return gate.admit(asked(`n${n}.y`), { ...answer(), aliases: [], addresses }) !== 0;
+  });
+  assert.deepEqual(told, [true, true, true, true, true, false]);
+  assert.equal(counters.untoldAnswers, 1);
+  assert.notEqual(gate.admit(asked("x.y", "10.0.0.2"), answer("192.0.2.9")), 0);
+  assert.notEqual(gate.admit({ ...asked("z.y"), atMs: 2_000 }, answer("192.0.2.9")), 0);
 });

@@ -6,8 +6,15 @@
 import { type Answer, KnownNames, repeatS } from "@tsilium/dns";
 import type { ControlServer } from "@tsilium/proxy/control/index.ts";
 import type { Counters } from "./counters.ts";
+import { Lessons } from "./lessons.ts";
 
-export type Asked = { readonly name: string; readonly client: string; readonly atMs: number };
+export type Asked = {
+  readonly name: string;
+  readonly client: string;
+  readonly atMs: number;
+  /** Whether rules let the client ask this server for a name. */
+  readonly mayAsk: (name: string) => boolean;
+};
 
 type Held = {
   readonly deadlineMs: number;
@@ -17,6 +24,8 @@ type Held = {
 };
 
 const maxHeld = 4_096;
+/** Addresses of one answer, for each name that they are told for. */
+const maxTold = 4_096;
 
 export type AnswerGateOptions = {
   readonly control: () => ControlServer | undefined;
@@ -27,6 +36,7 @@ export type AnswerGateOptions = {
 export class AnswerGate implements Disposable {
   readonly #options: AnswerGateOptions;
   readonly #known = new KnownNames();
+  readonly #lessons = new Lessons();
   /** By id, in the order of their deadlines. */
   readonly #held = new Map<number, Held>();
   #lastId = 0;
@@ -37,12 +47,18 @@ export class AnswerGate implements Disposable {
   }
 
   /** Tells the agent of the answer. Answers the id under which it must be held (`hold`), or 0: it may go at once. */
-  admit(asked: Asked, { aliases, addresses }: Answer): number {
-    const { control, maxDelayMs } = this.#options;
+  admit(asked: Asked, answer: Answer): number {
+    const { control, counters, maxDelayMs } = this.#options;
+    const { addresses } = answer;
     const { name, client, atMs } = asked;
     const novelty = this.#known.noveltyOf(name, addresses, { client, nowMs: atMs });
     const server = control();
     if (novelty === "known" || !server) return 0;
+    const aliases = aliasesToTell(asked, answer);
+    if (!this.#lessons.take(client, (1 + aliases.length) * addresses.length, atMs)) {
+      counters.untoldAnswers++;
+      return 0;
+    }
     const waits =
       novelty === "new" && server.connected && maxDelayMs > 0 && this.#held.size < maxHeld;
     const id = waits ? ++this.#lastId : 0;
@@ -114,4 +130,10 @@ export class AnswerGate implements Disposable {
       this.#let(id, held);
     }
   }
+}
+
+/** A server is believed in what it may be asked: no CNAME makes it speak for a name that it may not. */
+function aliasesToTell({ mayAsk }: Asked, { aliases, addresses }: Answer): readonly string[] {
+  const most = Math.floor(maxTold / addresses.length) - 1;
+  return aliases.filter(mayAsk).slice(0, Math.max(most, 0));
 }

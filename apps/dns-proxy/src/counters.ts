@@ -19,6 +19,8 @@ export type Counters = {
   heldAnswers: number;
   /** Held answers that went without the agent's word. */
   holdTimeouts: number;
+  /** Answers of clients that had the agent told too much already: their addresses are not learnt. */
+  untoldAnswers: number;
   /** Datagrams for clients that the kernel did not take. */
   lostReplies: number;
   refusedConnections: number;
@@ -39,6 +41,7 @@ export function newCounters(): Counters {
     malformedAnswers: 0,
     heldAnswers: 0,
     holdTimeouts: 0,
+    untoldAnswers: 0,
     lostReplies: 0,
     refusedConnections: 0,
   };

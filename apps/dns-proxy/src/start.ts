@@ -11,6 +11,7 @@ import { newCounters } from "./counters.ts";
 import { Listeners } from "./listeners.ts";
 import { Reporter } from "./reporter.ts";
 import { TcpProxy } from "./tcp/proxy.ts";
+import { Turns } from "./turns.ts";
 import { UdpProxy } from "./udp/proxy.ts";
 
 export type DnsProxy = AsyncDisposable & {
@@ -68,6 +69,7 @@ export async function startDnsProxy(
     clock,
     reporter,
     gate,
+    turns: new Turns(config.limits.maxQueriesPerSecondPerClient),
     afterTurn: () => server.flushNames(),
   };
   const udp = parts.use(new UdpProxy({ ...shared, listeners: () => listeners }));

@@ -21,6 +21,7 @@ type Current = {
   readonly isForwarded: boolean;
   left: number;
   keepMore: number;
+  keptLength: number;
 };
 
 export class AnswerReader {
@@ -47,6 +48,11 @@ export class AnswerReader {
     }
   }
 
+  /** Of an answer that is not all there. */
+  get keptBytes(): number {
+    return this.#current?.keptLength ?? 0;
+  }
+
   /** Whether it is between two answers. */
   get isBetween(): boolean {
     return this.#current === undefined && this.#queue.length === 0;
@@ -59,7 +65,7 @@ export class AnswerReader {
     const { kept, isForwarded } = this.#handler.begin(head.readInt32BE(4), length);
     const lengthField = Buffer.concat(this.#queue.take(4));
     if (isForwarded) this.#handler.forward(lengthField);
-    return { length, kept: [], isForwarded, left: length, keepMore: kept };
+    return { length, kept: [], isForwarded, left: length, keepMore: kept, keptLength: 0 };
   }
 
   #pass(current: Current): void {
@@ -70,6 +76,7 @@ export class AnswerReader {
       const part = chunk.subarray(0, current.keepMore);
       current.kept.push(part);
       current.keepMore -= part.length;
+      current.keptLength += part.length;
     }
   }
 }

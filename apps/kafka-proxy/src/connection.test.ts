@@ -9,6 +9,7 @@ import {
   compactArray,
   fetch12,
   fetch13,
+  framed,
   idText,
   int16,
   int32,
@@ -19,9 +20,13 @@ import {
   request,
   string,
   uuid,
+  varint,
 } from "@tsilium/kafka/testing/bytes.ts";
+import { parseRequest } from "@tsilium/kafka";
+import { HeldBytes } from "./held-bytes.ts";
 import { Pair } from "./testing/pair.ts";
 import { ruleSetOf } from "./testing/rules.ts";
+import { toBeAwaited } from "./waiting-answers.ts";
 
 const open = (...rules: readonly Partial<KafkaRule>[]): Promise<Pair> =>
   Pair.open(ruleSetOf(rules));
@@ -150,6 +155,21 @@ describe("a connection", () => {
     await using pair = await open({ topic: "orders" });
     pair.client.send(produce9([["orders", 5]], { acks: 0 }));
     pair.client.send(produce9([["audit", 5]], { correlationId: 2 }));
+    assert.equal(correlationOf(await pair.client.receive()), 2);
+  });
+
+  test("nor to one that is too long to be read, and answers what is denied after it", async () => {
+    await using pair = await open({ apiKeys: [0] });
+    const message = produce9(
+      [
+        ["orders", 70_000],
+        ["audit", 10],
+      ],
+      { acks: 0 },
+    );
+    pair.client.send(message);
+    assert.deepEqual(await pair.broker.receive(), message);
+    pair.client.send(heartbeat(2));
     assert.equal(correlationOf(await pair.client.receive()), 2);
   });
 
@@ -363,6 +383,40 @@ describe("a fetch session", () => {
     assert.equal(pair.broker.waiting, 0);
   });
 
+  const unread: readonly (readonly [string, Buffer])[] = [
+    [
+      "is long",
+      fetch12(
+        ["audit", ...Array.from({ length: 2_500 }, (_, at) => `some-other-topic-${at}`)],
+        { id: 5, epoch: 1 },
+        { correlationId: 2 },
+      ),
+    ],
+    [
+      "has a tagged field that is not known",
+      all(
+        fetch12(["audit"], { id: 5, epoch: 1 }, { correlationId: 2 }).subarray(0, -1),
+        all(varint(1), varint(77), varint(0)),
+      ),
+    ],
+  ];
+  for (const [how, added] of unread)
+    test(`is not gone on with under rules with topics when what was added to it ${how}`, async () => {
+      await using pair = await open({});
+      pair.client.send(fetch12(["orders"], { id: 0, epoch: 0 }, { correlationId: 1 }));
+      await pair.broker.receive();
+      pair.broker.send(answer(1, 5));
+      await pair.client.receive();
+      pair.client.send(added);
+      assert.deepEqual(await pair.broker.receive(), added);
+      pair.broker.send(answer(2, 5));
+      await pair.client.receive();
+      pair.rules = ruleSetOf([{ topic: "orders" }]);
+      pair.client.send(fetch12([], { id: 5, epoch: 2 }, { correlationId: 3 }));
+      assert.equal((await pair.client.receive())?.readInt16BE(9), 70);
+      assert.equal(pair.broker.waiting, 0);
+    });
+
   test("that began under rules without topics is known when rules with topics come", async () => {
     await using pair = await open({});
     pair.client.send(fetch12(["audit"], { id: 0, epoch: 0 }, { correlationId: 1 }));
@@ -405,6 +459,73 @@ describe("backpressure", () => {
     pair.client.socket.resume();
     for (let id = 0; id < 8; id++)
       assert.equal(correlationOf(await pair.client.receive(5_000)), id);
+  });
+
+  test("keeps nothing of what large requests name while they wait for their answers", () => {
+    const names = Array.from({ length: 1_000 }, () => "orders");
+    const kept = [metadata12(names), produce9(names.map((name) => [name, 1] as const))].map(
+      (message) => {
+        const parsed = parseRequest(message, message.length);
+        assert.ok("request" in parsed);
+        return toBeAwaited(parsed.request);
+      },
+    );
+    for (const { topics, body } of kept) assert.deepEqual([topics, body], [{ kind: "none" }, {}]);
+  });
+
+  test("stops reading a client whose fetches name many topics that a session may begin with", async () => {
+    await using pair = await open({});
+    const names = Array.from({ length: 1_200 }, (_, at) => `topic-${at}`);
+    for (let id = 1; id <= 100; id++)
+      pair.client.send(fetch12(names, { id: 0, epoch: 0 }, { correlationId: id }));
+    for (let id = 1; id <= 25; id++) assert.ok(await pair.broker.receive());
+    let more = 0;
+    while ((await pair.broker.receive(100)) !== undefined) more++;
+    assert.ok(more < 40, `${25 + more} fetches`);
+  });
+
+  test("ends the connections of the client that holds too much back, and no others", async () => {
+    const held = new HeldBytes();
+    const [greedy, other] = [
+      await Pair.open(ruleSetOf([{ topic: "orders" }]), { held, address: "10.0.0.66" }),
+      await Pair.open(ruleSetOf([{ topic: "orders" }]), { held }),
+    ];
+    assert.ok(held.change("10.0.0.66", 64 * 1024 * 1024));
+    // Of two topics the second is waited for.
+    const message = framed(
+      produce9([
+        ["orders", 10_000],
+        ["orders", 10],
+      ]),
+    );
+    for (const { client } of [greedy, other]) client.socket.write(message.subarray(0, 9_000));
+    assert.equal(await greedy.client.receive(), undefined);
+    assert.ok(greedy.client.ended);
+    other.client.socket.write(message.subarray(9_000));
+    assert.deepEqual(framed((await other.broker.receive()) ?? Buffer.alloc(0)), message);
+    for (const pair of [greedy, other]) await pair[Symbol.asyncDispose]();
+  });
+
+  test("has a client wait that took too much time, and serves it afterwards", async () => {
+    await using pair = await open({});
+    pair.readingTime.spend("10.0.0.1", 300, performance.now());
+    const beganMs = performance.now();
+    pair.client.send(heartbeat(1));
+    pair.client.socket.end();
+    assert.deepEqual(await pair.broker.receive(), heartbeat(1));
+    assert.ok(performance.now() - beganMs > 100);
+    pair.broker.send(all(int32(1), int16(0)));
+    assert.equal(correlationOf(await pair.client.receive()), 1);
+  });
+
+  test("counts what is kept of an answer that does not go on", async () => {
+    await using pair = await open({});
+    pair.client.send(metadata12(["orders"], { correlationId: 1 }));
+    await pair.broker.receive();
+    pair.broker.socket.write(all(int32(1_000_000), int32(1), Buffer.alloc(300_000)));
+    while (pair.held.bytes < 300_000) await delay(2);
+    pair.broker.socket.write(Buffer.alloc(1_000_000 - 4 - 300_000));
+    while (pair.held.bytes > 0) await delay(2);
   });
 
   test("stops reading a client that has a thousand requests open", async () => {

@@ -7,10 +7,12 @@ import type { KafkaRuleSet } from "@tsilium/policy/model.ts";
 import { apiKeys, MalformedError, readResponse, type Request, topicQuery } from "@tsilium/kafka";
 import { AnswerReader } from "./answers.ts";
 import { ByteQueue } from "./byte-queue.ts";
+import type { HeldBytes } from "./held-bytes.ts";
 import { Judge, type Judgement } from "./judge.ts";
 import { Pauses } from "./pauses.ts";
+import type { ReadingTime } from "./reading-time.ts";
 import type { RecordSink } from "./records.ts";
-import { type Awaited, WaitingAnswers } from "./waiting-answers.ts";
+import { type Awaited, toBeAwaited, WaitingAnswers } from "./waiting-answers.ts";
 
 export type ConnectionOptions = {
   readonly client: Socket;
@@ -19,8 +21,11 @@ export type ConnectionOptions = {
   /** What holds for the next request. */
   readonly rules: () => KafkaRuleSet;
   readonly records: RecordSink;
-  /** Of all connections: what they hold back together. */
-  readonly held: { bytes: number };
+  /** Of all connections. */
+  readonly held: HeldBytes;
+  readonly readingTime: ReadingTime;
+  /** Whom what is held back, and the time it takes to read it, is counted for. */
+  readonly clientAddress: string;
   readonly onClose: () => void;
   /** A fault of ours; the connection is ended. */
   readonly onFault: (error: unknown) => void;
@@ -29,7 +34,6 @@ export type ConnectionOptions = {
 /** Kafka's socket.request.max.bytes is 100 MiB by default; clients' fetch.max.bytes 50 MiB, plus one batch. */
 const maxRequestBytes = 128 * 1024 * 1024;
 const maxAnswerBytes = 1024 * 1024 * 1024;
-const maxHeldBytesTogether = 256 * 1024 * 1024;
 const maxWaitingAnswers = 1_000;
 const maxHeldAnswerBytes = 4 * 1024 * 1024;
 /** What is kept of an answer to be read. */
@@ -93,7 +97,7 @@ export class Connection implements Disposable {
     client.on("end", () => this.#guarded(() => this.#clientEnds()));
     client.on("error", () => this.#reset());
     client.on("close", () => this.#closed());
-    broker.on("data", (chunk: Buffer) => this.#guarded(() => this.#answers.push(chunk)));
+    broker.on("data", (chunk: Buffer) => this.#guarded(() => this.#fromBroker(chunk)));
     broker.on("drain", () => this.#clientPauses.set("other side", false));
     broker.on("end", () => this.#brokerEnds());
     broker.on("error", () => this.#reset());
@@ -111,11 +115,23 @@ export class Connection implements Disposable {
     this.#work();
   }
 
+  #fromBroker(chunk: Buffer): void {
+    if (this.#ended) return;
+    this.#answers.push(chunk);
+    this.#account();
+  }
+
   /** Deals with all requests that can be dealt with. */
   #work(): void {
-    while (!this.#isClosing && !this.#clientPauses.has("question") && this.#step());
+    while (!this.#isClosing && !this.#isWaiting && this.#step());
     this.#account();
-    if (this.#clientEnded && !this.#clientPauses.has("question")) this.#options.broker.end();
+    this.#watchStall();
+    if (this.#clientEnded && !this.#isWaiting) this.#options.broker.end();
+  }
+
+  /** Requests are there, and not looked at yet. */
+  get #isWaiting(): boolean {
+    return this.#clientPauses.has("question") || this.#clientPauses.has("turn");
   }
 
   /** One request, or what there is of it; false: more bytes are needed. */
@@ -127,9 +143,34 @@ export class Connection implements Disposable {
     if (length < 0 || length > maxRequestBytes) throw new MalformedError("no length of a request");
     const there = Math.min(this.#input.length - lengthField, length);
     if (there < Math.min(this.#needed, length)) return false;
+    if (!this.#isTurn()) return false;
     const bytes = this.#input.first(lengthField + there).subarray(lengthField, lengthField + there);
-    const judgement = this.#judge.judge(bytes, length, this.#asked);
+    const judgement = this.#timed(() => this.#judge.judge(bytes, length, this.#asked));
     return this.#carryOut(judgement, { there, whole: lengthField + length });
+  }
+
+  #timed<Result>(read: () => Result): Result {
+    const { readingTime, clientAddress } = this.#options;
+    const beganMs = performance.now();
+    try {
+      return read();
+    } finally {
+      const nowMs = performance.now();
+      readingTime.spend(clientAddress, nowMs - beganMs, nowMs);
+    }
+  }
+
+  /** Otherwise it goes on when it is. */
+  #isTurn(): boolean {
+    const { readingTime, clientAddress } = this.#options;
+    const waitMs = readingTime.waitMs(clientAddress, performance.now());
+    if (waitMs === 0) return true;
+    this.#clientPauses.set("turn", true);
+    setTimeout(() => {
+      this.#clientPauses.set("turn", false);
+      this.#guarded(() => this.#work());
+    }, waitMs).unref();
+    return false;
   }
 
   #carryOut(judgement: Judgement, { there, whole }: Extent): boolean {
@@ -168,12 +209,11 @@ export class Connection implements Disposable {
   #forward({ request, decision, verdict }: Extract<Judgement, { kind: "forward" }>): void {
     const topics = this.#judge.topicsOf(request);
     this.#options.records.request(request, { verdict, rule: decision.rule, errorCode: 0, topics });
-    if (this.#judge.sessions.stepOf(request)?.kind === "incremental")
-      this.#judge.sessions.extend(request);
+    this.#judge.sessions.pass(request);
     if (!request.expectsResponse) return;
     this.#await({
       kind: "broker",
-      request,
+      request: toBeAwaited(request),
       rule: decision.rule,
       sentAtMs: performance.now(),
       topic: topics[0] ?? "",
@@ -197,7 +237,7 @@ export class Connection implements Disposable {
     const correlationId = 0x7473_0000 + (this.#questions++ & 0xffff);
     const { header, bytes } = topicQuery(ids, { ...request.header, correlationId });
     this.#asked = new Set(ids);
-    this.#await({ kind: "own", request: { ...request, header } });
+    this.#await({ kind: "own", request: { ...toBeAwaited(request), header } });
     this.#clientPauses.set("question", true);
     this.#options.broker.write(bytes);
   }
@@ -229,7 +269,7 @@ export class Connection implements Disposable {
     const awaited = this.#current as Extract<Awaited, { kind: "broker" | "own" }>;
     this.#current = undefined;
     const { request } = awaited;
-    const facts = readResponse(bytes, length, request.header);
+    const facts = this.#timed(() => readResponse(bytes, length, request.header));
     this.#judge.learn(facts);
     if (awaited.kind === "broker") {
       this.#learnSession(request, facts.sessionId);
@@ -283,7 +323,7 @@ export class Connection implements Disposable {
     this.#isClosing = true;
     const { client, broker } = this.#options;
     this.#input.clear();
-    this.#account();
+    this.#watchStall();
     client.resume();
     broker.resume();
     client.end();
@@ -304,22 +344,27 @@ export class Connection implements Disposable {
     this.#ended = true;
     this.#isClosing = true;
     this.#input.clear();
-    this.#account();
+    this.#watchStall();
+    this.#options.held.change(this.#options.clientAddress, -this.#heldBytes);
+    this.#heldBytes = 0;
     this.#options.broker.destroySoon();
     this.#options.onClose();
   }
 
-  /** Counts what is held back, here and of all connections, and watches that it goes on. */
+  /** Counts what is held back here. @throws MalformedError when that is too much */
   #account(): void {
-    const { held } = this.#options;
-    const now = this.#input.length;
-    held.bytes += now - this.#heldBytes;
+    const { held, clientAddress } = this.#options;
+    const now = this.#input.length + this.#answers.keptBytes;
+    const more = now - this.#heldBytes;
     this.#heldBytes = now;
+    if (!held.change(clientAddress, more)) throw new MalformedError("too much is held back");
+  }
+
+  /** What is held of a request must go on. */
+  #watchStall(): void {
     clearTimeout(this.#stall);
-    this.#stall = undefined;
-    if (now === 0) return;
-    if (held.bytes > maxHeldBytesTogether) throw new MalformedError("too much is held back");
-    this.#stall = setTimeout(() => this.#reset(), stallMs).unref();
+    this.#stall =
+      this.#input.length === 0 ? undefined : setTimeout(() => this.#reset(), stallMs).unref();
   }
 
   /** What cannot be followed any further ends the connection: nothing passes that was not looked at. */

@@ -172,7 +172,8 @@ function readAsFarAsAsked(
   const parsed = parseRequest(bytes, length);
   if ("request" in parsed) return parsed.request;
   const isAsked = namesTopics(rules) || length <= readForFlowsBytes;
-  return isAsked && parsed.needs <= maxHeldBytes ? { wait: parsed.needs } : headerOnly(header);
+  if (isAsked && parsed.needs <= maxHeldBytes) return { wait: parsed.needs };
+  return parsed.beginning ?? headerOnly(header);
 }
 
 /** Whether the request would be allowed if it were not for the topics that it names. */

@@ -13,6 +13,7 @@ import {
   brokerAddress,
   brokerPort,
   clientAddress,
+  connectionsOfClient,
   listenerPort,
   otherPort,
   user,
@@ -208,6 +209,19 @@ describe("a connection", () => {
     const peer = new Peer(world.connect(4, 9999));
     assert.equal(await peer.receive(), undefined);
     assert.ok(peer.ended);
+  });
+
+  test("beyond a client's share is reset, and others have theirs", async () => {
+    await world.apply([{}]);
+    const own = Array.from({ length: connectionsOfClient + 4 }, () => new Peer(world.connect(4)));
+    while (own.filter(({ ended }) => ended).length < 4) await delay(10);
+    const other = new Peer(world.connect(6));
+    other.send(request([18, 0], Buffer.alloc(0)));
+    assert.ok(await other.receive());
+    assert.equal(own.filter(({ ended }) => ended).length, 4);
+    for (const { socket } of [...own, other]) socket.destroy();
+    while ((await world.control.status()).connections > 0) await delay(10);
+    await world.takeRecords();
   });
 
   test("carries a large batch of records", async () => {

@@ -1,7 +1,7 @@
 // Why a socket is not read from just now; it is read from when no reason is left.
 import type { Socket } from "node:net";
 
-export type PauseReason = "other side" | "question" | "answers";
+export type PauseReason = "other side" | "question" | "answers" | "turn";
 
 export class Pauses {
   readonly #socket: Socket;

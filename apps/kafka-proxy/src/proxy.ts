@@ -13,6 +13,8 @@ import {
 } from "@tsilium/proxy/model.ts";
 import type { KafkaProxyConfig } from "./config.ts";
 import { Connection } from "./connection.ts";
+import { HeldBytes } from "./held-bytes.ts";
+import { ReadingTime } from "./reading-time.ts";
 import { type End, recordSink } from "./records.ts";
 import { connectFrom, listenTransparently } from "./sockets.ts";
 
@@ -26,7 +28,11 @@ type Listener = {
   readonly rules: ListenerRules & { readonly ruleSet: KafkaRuleSet };
   servers: Server[];
 };
-type Open = { readonly connection: Connection; rulesPort: number };
+type Open = {
+  readonly connection: Connection;
+  readonly clientAddress: string;
+  rulesPort: number;
+};
 type Update = {
   readonly whole: boolean;
   readonly listeners: readonly ListenerRules[];
@@ -39,6 +45,8 @@ type Update = {
  */
 const earlyMoveMs = 10_000;
 const maxEarlyMoves = 10_000;
+/** A client that is one of many may have this part of all connections. */
+const connectionShare = 4;
 /** Rules of a connection that is to be let through, and of one whose rules are gone. */
 const noPort = 0;
 
@@ -49,7 +57,9 @@ export class KafkaProxy implements Disposable {
   /** Ends -> how long to remember. */
   readonly #earlyMoves = new Map<string, number>();
   readonly #counts = { forwarded: 0, denied: 0, errors: 0 };
-  readonly #held = { bytes: 0 };
+  readonly #held = new HeldBytes();
+  readonly #readingTime = new ReadingTime();
+  readonly #perClient = new Map<string, number>();
 
   constructor(options: KafkaProxyOptions) {
     this.#options = options;
@@ -73,10 +83,11 @@ export class KafkaProxy implements Disposable {
   /** Holds connections to other rules from their next request on. */
   move(connections: readonly MovedConnection[]): void {
     const until = performance.now() + earlyMoveMs;
-    for (const { client, server, to } of connections) {
+    for (const { client, server, from, to } of connections) {
       const key = keyOf(client, server);
       const open = this.#connections.get(key);
       if (open) open.rulesPort = to;
+      else if (to === from) this.#earlyMoves.delete(key);
       else this.#earlyMoves.set(key, until);
     }
     this.#forgetEarlyMoves();
@@ -134,7 +145,7 @@ export class KafkaProxy implements Disposable {
   #accept(port: number, client: Socket): void {
     const ends = endsOf(client);
     const wasMoved = ends !== undefined && this.#takeEarlyMove(keyOf(ends.client, ends.server));
-    if (!ends || wasMoved || this.#connections.size >= this.#options.maxConnections) {
+    if (!ends || wasMoved || !this.#mayConnect(ends.client)) {
       if (ends) this.#counts.errors++;
       return void client.on("error", () => undefined).resetAndDestroy();
     }
@@ -147,11 +158,19 @@ export class KafkaProxy implements Disposable {
     }
   }
 
+  #mayConnect({ address }: End): boolean {
+    const { maxConnections } = this.#options;
+    const share = Math.ceil(maxConnections / connectionShare);
+    const own = this.#perClient.get(address) ?? 0;
+    return this.#connections.size < maxConnections && own < share;
+  }
+
   #open(port: number, client: Socket, { address, client: from, server }: Ends): void {
     const key = keyOf(from, server);
     const broker = connectFrom(address, server);
     const open: Open = {
       rulesPort: port,
+      clientAddress: from.address,
       connection: new Connection({
         client,
         broker,
@@ -165,16 +184,23 @@ export class KafkaProxy implements Disposable {
           add: this.#options.addRecord,
         }),
         held: this.#held,
+        readingTime: this.#readingTime,
+        clientAddress: from.address,
         onClose: () => this.#closed(key, open),
         onFault: this.#options.onFault,
       }),
     };
     this.#connections.set(key, open);
+    this.#perClient.set(from.address, (this.#perClient.get(from.address) ?? 0) + 1);
     open.connection.start();
   }
 
   #closed(key: string, open: Open): void {
     if (this.#connections.get(key) === open) this.#connections.delete(key);
+    const { clientAddress } = open;
+    const left = (this.#perClient.get(clientAddress) ?? 1) - 1;
+    if (left === 0) this.#perClient.delete(clientAddress);
+    else this.#perClient.set(clientAddress, left);
   }
 
   #rulesAt(port: number): KafkaRuleSet {

@@ -1,6 +1,6 @@
 // Answers that a connection's client waits for, in the order of its requests: brokers answer in that order, so an answer
 // of ours has to wait for its turn.
-import type { Request } from "@tsilium/kafka";
+import { sessionPart, type Request } from "@tsilium/kafka";
 
 export type Awaited =
   | {
@@ -16,22 +16,35 @@ export type Awaited =
   /** Nothing is answered any more from here on. */
   | { readonly kind: "end" };
 
+/** About what a topic takes that is kept until its session begins. */
+const bytesOfTopic = 128;
+
+/**
+ * What of a request its answer is read with. The rest may be large, and a thousand of them may wait for a broker that takes
+ * its time.
+ */
+export function toBeAwaited({ header, api, topics, body, expectsResponse }: Request): Request {
+  const request = { header, api, expectsResponse };
+  if (topics.kind === "unknown") return { ...request, topics, body: body && {} };
+  return { ...request, ...sessionPart({ ...request, topics, body }) };
+}
+
 export class WaitingAnswers {
   readonly #queue: Awaited[] = [];
-  #ownBytes = 0;
+  #heldBytes = 0;
 
   get length(): number {
     return this.#queue.length;
   }
 
-  /** Of answers made here that wait for their turn. */
+  /** Of answers made here that wait for their turn, and of topics of sessions that may begin. */
   get heldBytes(): number {
-    return this.#ownBytes;
+    return this.#heldBytes;
   }
 
   push(awaited: Awaited): void {
     this.#queue.push(awaited);
-    if (awaited.kind === "ours") this.#ownBytes += awaited.response.length;
+    this.#heldBytes += bytesOf(awaited);
   }
 
   /** What comes before the next answer of the broker. */
@@ -39,7 +52,7 @@ export class WaitingAnswers {
     const [next] = this.#queue;
     if (next?.kind !== "ours" && next?.kind !== "end") return undefined;
     this.#queue.shift();
-    if (next.kind === "ours") this.#ownBytes -= next.response.length;
+    this.#heldBytes -= bytesOf(next);
     return next;
   }
 
@@ -51,6 +64,7 @@ export class WaitingAnswers {
       const isFor = next.request.header.correlationId === correlationId;
       if (!isFor && !mayBeSilent(next.request)) return undefined;
       this.#queue.shift();
+      this.#heldBytes -= bytesOf(next);
       if (isFor) return next;
     }
   }
@@ -59,4 +73,11 @@ export class WaitingAnswers {
 /** A Produce request that was not read so far may want no answer. */
 function mayBeSilent({ header, body, topics }: Request): boolean {
   return header.apiKey === 0 && body === undefined && topics.kind === "unknown";
+}
+
+function bytesOf(awaited: Awaited): number {
+  if (awaited.kind === "ours") return awaited.response.length;
+  if (awaited.kind === "end") return 0;
+  const { topics } = awaited.request;
+  return topics.kind === "named" ? topics.topics.length * bytesOfTopic : 0;
 }

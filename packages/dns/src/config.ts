@@ -4,7 +4,7 @@ export type DnsProxyLimits = {
   /** Queries that wait for a server's answer: of all clients, and of one address. */
   readonly maxPending: number;
   readonly maxPendingPerClient: number;
-  /** Queries over UDP of one address that are looked at, while others ask as well. */
+  /** Queries of one address that are looked at, while others ask as well: over UDP, and as many over TCP. */
   readonly maxQueriesPerSecondPerClient: number;
   /** Sockets to servers for queries over UDP. */
   readonly maxUpstreamSockets: number;

@@ -21,6 +21,9 @@ export function requestLayer7(name: string, type: number): DnsLayer7 {
   };
 }
 
+/** A flow shows so many of an answer, which may hold thousands. */
+const mostShown = 128;
+
 export type AnsweredQuestion = {
   readonly name: string;
   readonly type: number;
@@ -34,12 +37,12 @@ export function responseLayer7(question: AnsweredQuestion, answer: Answer): DnsL
     latencyNs: question.latencyNs,
     kind: "dns",
     query: `${question.name}.`,
-    ips: addresses.map(({ address }) => address),
-    ttl: addresses.length === 0 ? 0 : Math.min(...addresses.map(({ ttlS }) => ttlS)),
+    ips: addresses.slice(0, mostShown).map(({ address }) => address),
+    ttl: addresses.reduce((least, { ttlS }) => Math.min(least, ttlS), addresses[0]?.ttlS ?? 0),
     cnames: aliases.map((alias) => `${alias}.`),
     observationSource: "proxy",
     rcode,
     qtypes: [typeName(question.type)],
-    rrtypes: types,
+    rrtypes: types.slice(0, mostShown),
   };
 }

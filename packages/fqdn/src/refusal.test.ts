@@ -67,6 +67,11 @@ const rows: readonly (readonly [address: string, verdict: string])[] = [
   ["64:ff9b::127.0.0.1", "IPv4 in IPv6"],
   ["64:ff9b::169.254.169.254", "IPv4 in IPv6"],
   ["64:ff9b::172.18.0.2", "IPv4 in IPv6"],
+  ["64:ff9b:1::203.0.113.10", "allowed"],
+  ["64:ff9b:1:7:8::169.254.169.254", "IPv4 in IPv6"],
+  ["64:ff9b:1::172.18.0.2", "IPv4 in IPv6"],
+  ["::ffff:0:203.0.113.10", "allowed"],
+  ["::ffff:0:169.254.169.254", "IPv4 in IPv6"],
   ["2002:7f00:1::1", "IPv4 in IPv6"],
   ["2002:cb00:710a::1", "allowed"],
 ];

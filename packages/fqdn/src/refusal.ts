@@ -27,9 +27,11 @@ const ranges: readonly (readonly [RefusalReason, readonly Prefix[]])[] = (
   ] as const
 ).map(([reason, texts]) => [reason, texts.map((text) => Prefix.parse(text))]);
 
-/** Where in an address of these another one is: NAT64 (RFC 6052), 6to4 (RFC 3056). */
+/** Where in an address of these another one is: NAT64 (RFC 6052, RFC 8215), SIIT (RFC 2765), 6to4 (RFC 3056). */
 const embedding = [
   { prefix: Prefix.parse("64:ff9b::/96"), at: 12 },
+  { prefix: Prefix.parse("64:ff9b:1::/48"), at: 12 },
+  { prefix: Prefix.parse("::ffff:0:0:0/96"), at: 12 },
   { prefix: Prefix.parse("2002::/16"), at: 2 },
 ] as const;
 const mapped = Prefix.parse("::ffff:0:0/96");

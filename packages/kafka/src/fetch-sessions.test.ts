@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { FetchSessions } from "./fetch-sessions.ts";
-import { parseRequest, type Request } from "./request.ts";
+import { headerOnly, parseRequest, type Request } from "./request.ts";
 import { fetch12, produce9 } from "./testing/bytes.ts";
 
 function fetch(topics: readonly string[], id: number, epoch: number): Request {
@@ -24,9 +24,17 @@ describe("a fetch session", () => {
   test("remembers what is added to it", () => {
     const sessions = new FetchSessions();
     sessions.begin(5, fetch(["a"], 0, 0));
-    sessions.extend(fetch(["b"], 5, 1));
+    sessions.pass(fetch(["b"], 5, 1));
     const topics = [{ name: "a" }, { name: "b" }];
     assert.deepEqual(sessions.stepOf(fetch([], 5, 2)), { kind: "incremental", topics });
+  });
+
+  test("is unknown once a Fetch went on that was not read: it may have added anything", () => {
+    const sessions = new FetchSessions();
+    sessions.begin(5, fetch(["a"], 0, 0));
+    const { header } = fetch(["b"], 5, 1);
+    sessions.pass(headerOnly(header));
+    assert.deepEqual(sessions.stepOf(fetch([], 5, 2)), { kind: "unknown" });
   });
 
   test("of another connection is unknown", () => {

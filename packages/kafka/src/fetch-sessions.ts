@@ -32,8 +32,17 @@ export class FetchSessions {
     return topics ? { kind: "incremental", topics: [...topics.values()] } : { kind: "unknown" };
   }
 
-  /** An incremental Fetch went to the broker: what it adds is of the session from now on. */
-  extend(request: Request): void {
+  /**
+   * A request goes to the broker. What an incremental Fetch adds is of the session from now on; a Fetch that was not read
+   * may add anything to any session.
+   */
+  pass(request: Request): void {
+    const { header, body } = request;
+    if (header.apiKey === apiKeys.fetch && !body) this.#topics.clear();
+    if (this.stepOf(request)?.kind === "incremental") this.#extend(request);
+  }
+
+  #extend(request: Request): void {
     const sessionId = sessionFields(request)?.sessionId ?? 0;
     const known = this.#topics.get(sessionId);
     if (!known) return;
@@ -54,6 +63,19 @@ export class FetchSessions {
     const [oldest] = this.#topics.keys();
     if (this.#topics.size > maxSessions && oldest !== undefined) this.#topics.delete(oldest);
   }
+}
+
+/** What of a Fetch its session is about once it is answered, each topic once; of other requests nothing. */
+export function sessionPart(request: Request): Pick<Request, "topics" | "body"> {
+  const fetch = sessionFields(request);
+  if (!fetch) return { topics: { kind: "none" }, body: request.body && {} };
+  const { sessionId, epoch } = fetch;
+  // Only a session that begins is told of its topics by an answer.
+  const topics = epoch === 0 ? [...topicsOf(request).values()] : [];
+  return {
+    topics: topics.length === 0 ? { kind: "none" } : { kind: "named", topics },
+    body: { sessionId, sessionEpoch: epoch },
+  };
 }
 
 function sessionFields({

@@ -2,7 +2,7 @@
 export { allApis, type Api, apiKeys, apiName, apiOf } from "./apis/api.ts";
 export { decide, namesTopics } from "./decide.ts";
 export { denialCode, denialOf, type DenialOptions, sessionNotFound } from "./denial.ts";
-export { FetchSessions, type SessionStep } from "./fetch-sessions.ts";
+export { FetchSessions, sessionPart, type SessionStep } from "./fetch-sessions.ts";
 export * from "./model.ts";
 export { MalformedError } from "./protocol/error.ts";
 export { headerOnly, parseHeader, parseRequest, type Parsed, type Request } from "./request.ts";

@@ -30,8 +30,13 @@ export function parseHeader(bytes: Buffer, length: number): RequestHeader | unde
   return unlessTruncated(() => readHeader(new Reader(bytes, length)));
 }
 
-/** How much of the request must be there before another try can succeed; `request` once all its topics were seen. */
-export type Parsed = { readonly request: Request } | { readonly needs: number };
+/**
+ * `request` once all its topics were seen. Otherwise how much of it must be there before another try can succeed, and
+ * what it is to whom its topics are no matter.
+ */
+export type Parsed =
+  | { readonly request: Request }
+  | { readonly needs: number; readonly beginning?: Request };
 
 /**
  * The request, as far as its first bytes tell. A Produce request is complete when its last topic was named: whatever
@@ -54,7 +59,9 @@ export function parseRequest(bytes: Buffer, length: number): Parsed {
     if (error instanceof MalformedError) return { request: unknownRequest(header) };
     const parsed = neededBy(error);
     const isDecided = header.apiKey === apiKeys.produce && collected.topicsLeft === 0;
-    return isDecided ? { request: partOfProduce(header, api, collected) } : parsed;
+    if (isDecided) return { request: partOfProduce(header, api, collected) };
+    const isAnswered = expectsResponse(header, collected.body);
+    return { ...parsed, beginning: { ...headerOnly(header), expectsResponse: isAnswered } };
   }
 }
 

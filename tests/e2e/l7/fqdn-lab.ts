@@ -42,7 +42,7 @@ const policy = {
         toPorts: [
           {
             ports: [{ port: "53", protocol: "ANY" }],
-            rules: { dns: [{ matchPattern: "**.shop.test" }] },
+            rules: { dns: [{ matchPattern: "**.shop.test" }, { matchName: "edge.cdn.test" }] },
           },
         ],
       },

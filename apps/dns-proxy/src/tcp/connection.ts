@@ -21,12 +21,15 @@ import type { AnswerGate } from "../answer-gate.ts";
 import type { Clock } from "../clock.ts";
 import type { Counters } from "../counters.ts";
 import type { Conversation, End, Reporter } from "../reporter.ts";
+import { type Taker, type Turns, windowMs } from "../turns.ts";
 import { frame, FrameReader } from "./frames.ts";
 import { connectFrom } from "./sockets.ts";
 
 const IPPROTO_TCP = 6;
 /** Queries of one connection that wait for answers; then no more are read. */
 const maxPending = 256;
+/** Queries that are looked at before others have their turn: of one connection, and of the loop's other sockets. */
+const queriesAtOnce = 64;
 /** A question, EDNS options and a signature have room in it. */
 const longestQuery = 4_096;
 /** Bytes that wait for a side that does not read; then no more are read from the other. */
@@ -39,6 +42,7 @@ export type ConnectionOptions = {
   readonly clock: Clock;
   readonly reporter: Reporter;
   readonly gate: AnswerGate;
+  readonly turns: Turns;
   readonly decideFor: (port: number) => Decide;
   readonly afterTurn: () => void;
 };
@@ -47,11 +51,15 @@ export type ConnectionEnds = {
   readonly client: { readonly address: Address; readonly port: number };
   readonly server: { readonly address: Address; readonly port: number };
   readonly listenerPort: number;
+  /** The client, with its other connections. */
+  readonly taker: Taker;
 };
 
 type Pending = {
   readonly query: Query;
   readonly decision: Decision;
+  /** The rules that it was asked under. */
+  readonly decide: Decide;
   readonly learns: boolean;
   readonly startMs: number;
 };
@@ -67,6 +75,9 @@ export class Connection {
   readonly #client: End;
   readonly #server: End;
   #upstream: Socket | undefined;
+  /** Queries that have come and were not looked at yet. */
+  #queries: Buffer[] = [];
+  #next: NodeJS.Immediate | NodeJS.Timeout | undefined;
   /** Answers that are held. */
   #held = 0;
   #clientDone = false;
@@ -82,7 +93,10 @@ export class Connection {
     socket.setNoDelay(true);
     socket.setTimeout(options.limits.idleTimeoutMs, () => socket.destroy());
     socket.on("error", () => {});
-    socket.on("close", () => this.#upstream?.destroy());
+    socket.on("close", () => {
+      this.#queries = [];
+      this.#upstream?.destroy();
+    });
     socket.on("data", (chunk: Buffer) => {
       const messages = frames.push(chunk);
       if (!messages) {
@@ -90,9 +104,8 @@ export class Connection {
         socket.destroy();
         return;
       }
-      for (const message of messages) this.#take(message);
-      this.#options.afterTurn();
-      this.#balance();
+      this.#queries = this.#queries.concat(messages);
+      this.#work();
     });
     socket.on("drain", () => this.#balance());
     socket.on("end", () => {
@@ -107,6 +120,40 @@ export class Connection {
 
   destroy(): void {
     this.#socket.destroy();
+  }
+
+  /** What is to be done after something came. */
+  #work(): void {
+    // Looked at later already: not before.
+    if (!this.#next) this.#takeQueries();
+    this.#options.afterTurn();
+    this.#balance();
+    this.#endIfDone();
+  }
+
+  /** As far as it is this client's turn. */
+  #takeQueries(): void {
+    const { turns } = this.#options;
+    const nowMs = performance.now();
+    let count = 0;
+    while (count < this.#queries.length && this.#pending.size < maxPending) {
+      const isTurn = count < queriesAtOnce && turns.take(this.#ends.taker, nowMs);
+      if (!isTurn) {
+        this.#workLater(count === queriesAtOnce ? 0 : windowMs);
+        break;
+      }
+      this.#take(this.#queries[count++] as Buffer);
+      if (this.#socket.destroyed) count = this.#queries.length;
+    }
+    this.#queries = this.#queries.slice(count);
+  }
+
+  #workLater(afterMs: number): void {
+    const work = () => {
+      this.#next = undefined;
+      this.#work();
+    };
+    this.#next = afterMs === 0 ? setImmediate(work) : setTimeout(work, afterMs);
   }
 
   #take(message: Buffer): void {
@@ -126,7 +173,8 @@ export class Connection {
       return;
     }
     const nowMs = performance.now();
-    const decision = decideFor(this.rulesPort)(query.name);
+    const decide = decideFor(this.rulesPort);
+    const decision = decide(query.name);
     const question = { name: query.name, type: query.type, nowMs };
     if (decision.verdict === "denied") {
       counters.denied++;
@@ -134,7 +182,7 @@ export class Connection {
       reporter.request(this.#conversation(), question, decision);
       return;
     }
-    if (!this.#forward(message, query, { decision, nowMs })) {
+    if (!this.#forward(message, query, { decide, decision, nowMs })) {
       counters.errors++;
       this.#reply(writeRefusal(query, message, rcode.serverFailure));
       reporter.request(this.#conversation(), question, { verdict: "error", rule: decision.rule });
@@ -147,20 +195,15 @@ export class Connection {
   #forward(
     message: Buffer,
     query: Query,
-    { decision, nowMs }: { readonly decision: Decision; readonly nowMs: number },
+    { decide, decision, nowMs }: Pick<Pending, "decide" | "decision"> & { readonly nowMs: number },
   ): boolean {
-    // Chunks may hold more queries than are read for: the connection stops, these few are kept.
-    if (this.#pending.size >= 16 * maxPending) {
-      this.#options.counters.overloads++;
-      return false;
-    }
     const upstream = this.#upstream ?? this.#connect();
     if (!upstream) return false;
     let id = randomInt(65_536);
     while (this.#pending.has(id)) id = randomInt(65_536);
     // What is let through for an audit only, or by no rules, was allowed by nobody.
     const learns = decision.verdict === "forwarded" && this.rulesPort !== 0;
-    this.#pending.set(id, { query, decision, learns, startMs: nowMs });
+    this.#pending.set(id, { query, decide, decision, learns, startMs: nowMs });
     const framed = frame(message);
     framed.writeUInt16BE(id, 2);
     upstream.write(framed);
@@ -184,14 +227,13 @@ export class Connection {
     upstream.on("drain", () => this.#balance());
     upstream.on("data", (chunk: Buffer) => {
       for (const message of frames.push(chunk) ?? []) this.#answer(message);
-      this.#options.afterTurn();
-      this.#balance();
-      this.#endIfDone();
+      this.#work();
     });
     // The server has no more to say: neither have we, once what is held is out.
     upstream.on("close", () => {
       if (this.#pending.size > 0) this.#options.counters.errors += this.#pending.size;
       this.#pending.clear();
+      this.#queries = [];
       this.#clientDone = true;
       this.#endIfDone();
     });
@@ -210,20 +252,26 @@ export class Connection {
       return;
     }
     this.#pending.delete(id);
+    this.#options.turns.charge(this.#ends.taker, message.length);
     message.writeUInt16BE(pending.query.id, 0);
     this.#answered(message, pending, answer);
   }
 
   #answered(message: Buffer, pending: Pending, answer: Answer): void {
     const { counters, clock, gate, reporter } = this.#options;
-    const { query, decision, learns, startMs } = pending;
+    const { query, decide, decision, learns, startMs } = pending;
     const { name, type } = query;
     if (answer.malformed) counters.malformedAnswers++;
     const nowMs = performance.now();
     const latencyNs = Math.round((nowMs - startMs) * 1_000_000);
     const question = { name, type, latencyNs, nowMs, decision };
     reporter.response(this.#conversation(), question, answer);
-    const asked = { name, client: this.#client.address, atMs: clock.unixMs(nowMs) };
+    const asked = {
+      name,
+      client: this.#client.address,
+      atMs: clock.unixMs(nowMs),
+      mayAsk: (alias: string) => decide(alias).verdict === "forwarded",
+    };
     const id = learns ? gate.admit(asked, answer) : 0;
     if (id === 0) return this.#reply(message);
     this.#held++;
@@ -243,6 +291,7 @@ export class Connection {
   #balance(): void {
     const upstream = this.#upstream;
     const full =
+      this.#queries.length > 0 ||
       this.#pending.size >= maxPending ||
       this.#socket.writableLength > maxQueuedBytes ||
       (upstream?.writableLength ?? 0) > maxQueuedBytes;
@@ -254,7 +303,8 @@ export class Connection {
   }
 
   #endIfDone(): void {
-    if (this.#clientDone && this.#pending.size === 0 && this.#held === 0) this.#socket.end();
+    const isDone = this.#queries.length === 0 && this.#pending.size === 0 && this.#held === 0;
+    if (this.#clientDone && isDone) this.#socket.end();
   }
 
   #conversation(): Conversation {

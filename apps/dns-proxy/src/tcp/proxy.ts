@@ -3,6 +3,7 @@ import { createServer, type Server, type Socket } from "node:net";
 import { Address } from "@tsilium/net";
 import type { MovedConnection } from "@tsilium/proxy/model.ts";
 import { isSyscallError } from "@tsilium/syscall";
+import { newTaker, type Taker } from "../turns.ts";
 import { Connection, type ConnectionOptions, connectionKey } from "./connection.ts";
 import { openListener } from "./sockets.ts";
 
@@ -12,7 +13,7 @@ export class TcpProxy implements Disposable {
   readonly #options: ConnectionOptions;
   readonly #servers = new Map<string, Server>();
   readonly #connections = new Map<string, Connection>();
-  readonly #perClient = new Map<string, number>();
+  readonly #clients = new Map<string, { readonly taker: Taker; connections: number }>();
 
   constructor(options: ConnectionOptions) {
     this.#options = options;
@@ -75,22 +76,23 @@ export class TcpProxy implements Disposable {
       socket.destroy();
       return;
     }
-    const connection = new Connection(socket, { client, server, listenerPort }, this.#options);
+    const of = Buffer.from(client.address.bytes).toString("latin1");
+    const held = this.#clients.get(of) ?? { taker: newTaker(of), connections: 0 };
+    this.#clients.set(of, held);
+    held.connections++;
+    const ends = { client, server, listenerPort, taker: held.taker };
+    const connection = new Connection(socket, ends, this.#options);
     const { key } = connection;
-    const of = client.address.toString();
     this.#connections.set(key, connection);
-    this.#perClient.set(of, (this.#perClient.get(of) ?? 0) + 1);
     socket.once("close", () => {
       if (this.#connections.get(key) === connection) this.#connections.delete(key);
-      const left = (this.#perClient.get(of) ?? 1) - 1;
-      if (left === 0) this.#perClient.delete(of);
-      else this.#perClient.set(of, left);
+      if (--held.connections === 0) this.#clients.delete(of);
     });
   }
 
   #mayConnect(client: Address): boolean {
     const { maxConnections, maxConnectionsPerClient } = this.#options.limits;
-    const own = this.#perClient.get(client.toString()) ?? 0;
+    const own = this.#clients.get(Buffer.from(client.bytes).toString("latin1"))?.connections ?? 0;
     return this.#connections.size < maxConnections && own < maxConnectionsPerClient;
   }
 }

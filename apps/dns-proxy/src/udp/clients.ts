@@ -1,5 +1,6 @@
 // Clients by address, with what each holds, so that one cannot take everything; and the way from each to each server.
 import { addressText, type DnsProxyLimits } from "@tsilium/dns";
+import { newTaker, type Taker } from "../turns.ts";
 import type { Family } from "./listening.ts";
 import type { Upstream } from "./upstream.ts";
 
@@ -13,18 +14,14 @@ export type Route = {
   upstream: Upstream | undefined;
 };
 
-export type Client = {
+export type Client = Taker & {
   readonly family: Family;
-  readonly key: string;
   readonly address: string;
   /** Sockaddr bytes of one of its datagrams. */
   readonly sockaddr: Uint8Array;
   readonly routes: Map<string, Route>;
   pending: number;
   sockets: number;
-  /** Of turns.ts: how often it asked in which window. */
-  asked: number;
-  window: number;
 };
 
 /** A client that is one of many may have this part of all sockets. */
@@ -49,15 +46,13 @@ export class Clients {
     const known = this.#clients.get(key);
     if (known) return known;
     const client: Client = {
+      ...newTaker(key),
       family,
-      key,
       address: addressText(sockaddr.subarray(from, to)),
       sockaddr: Uint8Array.from(sockaddr.subarray(0, family === 4 ? 16 : 28)),
       routes: new Map(),
       pending: 0,
       sockets: 0,
-      asked: 0,
-      window: 0,
     };
     this.#clients.set(key, client);
     return client;

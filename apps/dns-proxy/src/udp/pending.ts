@@ -1,5 +1,5 @@
 // A query over UDP that waits for its answer.
-import type { Decision, Query } from "@tsilium/dns";
+import type { Decide, Decision, Query } from "@tsilium/dns";
 import type { Client, Route } from "./clients.ts";
 import type { Upstream } from "./upstream.ts";
 
@@ -7,6 +7,8 @@ export type PendingQuery = {
   readonly query: Query;
   /** As it came, up to the question's end. */
   readonly question: Buffer;
+  /** The rules that it was asked under. */
+  readonly decide: Decide;
   readonly decision: Decision;
   readonly listenerPort: number;
   readonly client: Client;

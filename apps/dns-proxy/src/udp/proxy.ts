@@ -5,6 +5,7 @@
 //   upstream sockets  --recvmmsg--> match --> learn, perhaps hold --> replies --sendmmsg--> client
 import {
   type Answer,
+  type Decide,
   type Decision,
   type DnsProxyLimits,
   NameReader,
@@ -28,13 +29,13 @@ import type { Clock } from "../clock.ts";
 import type { Counters } from "../counters.ts";
 import type { Listeners } from "../listeners.ts";
 import type { Conversation, Reporter } from "../reporter.ts";
+import type { Turns } from "../turns.ts";
 import { Clients, type Client, type Route } from "./clients.ts";
 import { RandomIds } from "./ids.ts";
 import { type Family, openListening } from "./listening.ts";
 import { isLoopback, serverOf } from "./original-destination.ts";
 import type { PendingQuery } from "./pending.ts";
 import { Replies } from "./replies.ts";
-import { Turns } from "./turns.ts";
 import { Upstream } from "./upstream.ts";
 
 const IPPROTO_UDP = 17;
@@ -55,6 +56,7 @@ export type UdpProxyOptions = {
   readonly clock: Clock;
   readonly reporter: Reporter;
   readonly gate: AnswerGate;
+  readonly turns: Turns;
   readonly listeners: () => Listeners;
   /** After each turn: what was learnt is to be told. */
   readonly afterTurn: () => void;
@@ -82,7 +84,6 @@ export class UdpProxy implements Disposable {
   readonly #names = new NameReader();
   readonly #ids = new RandomIds();
   readonly #clients: Clients;
-  readonly #turns: Turns;
   readonly #replies: Replies;
   /** Oldest first. */
   readonly #waiting = new Set<PendingQuery>();
@@ -95,7 +96,6 @@ export class UdpProxy implements Disposable {
   constructor(options: UdpProxyOptions) {
     this.#options = options;
     this.#clients = new Clients(options.limits);
-    this.#turns = new Turns(options.limits.maxQueriesPerSecondPerClient);
     this.#replies = Replies.open(options.counters);
     this.#watch = watchReadable(this.#epoll.fd, () => this.#turn());
     this.#timer = setInterval(() => this.#sweep(), sweepIntervalMs);
@@ -200,7 +200,7 @@ export class UdpProxy implements Disposable {
     }
     const client = this.#clients.get(family, peer);
     // Not even refused: an answer costs more than looking away.
-    if (!this.#turns.take(client, nowMs)) {
+    if (!this.#options.turns.take(client, nowMs)) {
       counters.overloads++;
       return;
     }
@@ -217,8 +217,10 @@ export class UdpProxy implements Disposable {
       return;
     }
     const route = this.#clients.routeOf(client, server);
-    const decision = this.#options.listeners().decideFor(port)(query.name);
-    this.#judged({ query, bytes, end, decision, listenerPort: port, client, route, peer, nowMs });
+    const decide = this.#options.listeners().decideFor(port);
+    const decision = decide(query.name);
+    const asked = { query, bytes, end, decide, decision, client, route, peer, nowMs };
+    this.#judged({ ...asked, listenerPort: port });
   }
 
   #judged(asked: AskedQuery): void {
@@ -276,7 +278,7 @@ export class UdpProxy implements Disposable {
 
   /** False: the network does not take it. */
   #forward(upstream: Upstream, asked: AskedQuery): boolean {
-    const { query, bytes, end, decision, listenerPort, client, route, peer, nowMs } = asked;
+    const { query, bytes, end, decide, decision, listenerPort, client, route, peer, nowMs } = asked;
     const id = this.#ids.next(upstream.pending);
     const question = Buffer.from(bytes.subarray(0, query.questionEnd));
     bytes.writeUInt16BE(id, 0);
@@ -284,6 +286,7 @@ export class UdpProxy implements Disposable {
     const pending: PendingQuery = {
       query,
       question,
+      decide,
       decision,
       listenerPort,
       client,
@@ -332,13 +335,14 @@ export class UdpProxy implements Disposable {
       return;
     }
     this.#settle(pending);
+    this.#options.turns.charge(pending.client, end);
     bytes.writeUInt16BE(pending.query.id, 0);
     this.#answered(pending, answer, { bytes: bytes.subarray(0, end), nowMs });
   }
 
   #answered(pending: PendingQuery, answer: Answer, came: { bytes: Buffer; nowMs: number }): void {
     const { counters, clock, gate, reporter } = this.#options;
-    const { query, client, decision, route } = pending;
+    const { query, client, decide, decision, route } = pending;
     if (answer.malformed) counters.malformedAnswers++;
     const latencyNs = Math.round((came.nowMs - pending.startMs) * 1_000_000);
     const { name, type } = query;
@@ -346,7 +350,12 @@ export class UdpProxy implements Disposable {
     reporter.response(conversationOf(pending, pending.peerPort), question, answer);
     // What is let through for an audit only was allowed by nobody.
     const learns = decision.verdict === "forwarded";
-    const asked = { name, client: client.address, atMs: clock.unixMs(came.nowMs) };
+    const asked = {
+      name,
+      client: client.address,
+      atMs: clock.unixMs(came.nowMs),
+      mayAsk: (alias: string) => decide(alias).verdict === "forwarded",
+    };
     const id = learns ? gate.admit(asked, answer) : 0;
     if (id === 0) {
       this.#replies.add(client.family, route.server, pending.peer, came.bytes);
@@ -420,6 +429,7 @@ type AskedQuery = {
   /** The datagram is up to `end`. */
   readonly bytes: Buffer;
   readonly end: number;
+  readonly decide: Decide;
   readonly decision: Decision;
   readonly listenerPort: number;
   readonly client: Client;

@@ -5,6 +5,8 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { KafkaRuleSet } from "@tsilium/policy/model.ts";
 import type { ProxyRecord } from "@tsilium/proxy/model.ts";
 import { Connection } from "../connection.ts";
+import { HeldBytes } from "../held-bytes.ts";
+import { ReadingTime } from "../reading-time.ts";
 import { recordSink } from "../records.ts";
 import { ByteQueue } from "../byte-queue.ts";
 
@@ -52,18 +54,28 @@ export class Peer {
   }
 }
 
+type PairOptions = {
+  readonly rules: KafkaRuleSet;
+  /** Of several pairs together. */
+  readonly held?: HeldBytes;
+  /** The client's. */
+  readonly address?: string;
+};
+
 export class Pair implements AsyncDisposable {
   readonly client: Peer;
   readonly broker: Peer;
   readonly records: ProxyRecord[] = [];
   readonly faults: unknown[] = [];
   readonly counts = { forwarded: 0, denied: 0, errors: 0 };
-  readonly held = { bytes: 0 };
+  readonly held: HeldBytes;
+  readonly readingTime = new ReadingTime();
   rules: KafkaRuleSet;
   readonly #sockets: readonly Socket[];
 
-  private constructor(rules: KafkaRuleSet, [a, b]: Ends, [c, d]: Ends) {
+  private constructor({ rules, held, address }: Required<PairOptions>, [a, b]: Ends, [c, d]: Ends) {
     this.rules = rules;
+    this.held = held;
     this.client = new Peer(a);
     this.broker = new Peer(d);
     this.#sockets = [a, b, c, d];
@@ -74,19 +86,24 @@ export class Pair implements AsyncDisposable {
       records: recordSink({
         port: 10_896,
         direction: "egress",
-        client: { address: "10.0.0.1", port: 4000 },
+        client: { address, port: 4000 },
         server: { address: "10.0.0.2", port: 9092 },
         counts: this.counts,
         add: (record) => this.records.push(record),
       }),
-      held: this.held,
+      held,
+      readingTime: this.readingTime,
+      clientAddress: address,
       onClose: () => undefined,
       onFault: (error) => this.faults.push(error),
     }).start();
   }
 
-  static async open(rules: KafkaRuleSet): Promise<Pair> {
-    return new Pair(rules, await connected(), await connected());
+  static async open(
+    rules: KafkaRuleSet,
+    { held = new HeldBytes(), address = "10.0.0.1" }: Omit<PairOptions, "rules"> = {},
+  ): Promise<Pair> {
+    return new Pair({ rules, held, address }, await connected(), await connected());
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -37,6 +37,8 @@ export const brokerPort = 9092;
 /** Where redirected connections go; the second is for rules that connections are moved to. */
 export const listenerPort = 10_896;
 export const otherPort = 10_897;
+/** What one client's address may have of them. */
+export const connectionsOfClient = 16;
 export const user = { uid: 65_523, gid: 65_523 };
 
 export class World implements AsyncDisposable {
@@ -77,6 +79,7 @@ export class World implements AsyncDisposable {
       controlSocket: join(this.folder, "control.sock"),
       stateFolder: join(this.folder, "state"),
       user,
+      maxConnections: 4 * connectionsOfClient,
     };
     const main = join(import.meta.dirname, "../main.ts");
     this.#proxy = this.node.spawn(process.execPath, [main, JSON.stringify(config)], {

@@ -52,6 +52,23 @@ describe("known names", () => {
     assert.equal(ask(new KnownNames(), [], 0), "known");
   });
 
+  test("are bounded by their addresses, too", () => {
+    const known = new KnownNames();
+    const many = addresses(
+      ...Array.from({ length: 4_000 }, (_, at): [string, number] => [`a${at}`, 9]),
+    );
+    const asked = { client: "a", nowMs: 0 };
+    for (let round = 0; round < 2; round++)
+      for (let index = 0; index < 40; index++)
+        known.acknowledge(`n${index}`, many, { client: "a", atMs: 0 });
+    assert.equal(known.size, 32);
+    assert.equal(known.noveltyOf("n7", many, asked), "new");
+    assert.equal(known.noveltyOf("n8", many, asked), "known");
+    known.forget();
+    known.acknowledge("x", many, { client: "a", atMs: 0 });
+    assert.equal(known.noveltyOf("x", many, asked), "known");
+  });
+
   test("are bounded, the oldest go first", () => {
     const known = new KnownNames();
     for (let index = 0; index < 20_000; index++)

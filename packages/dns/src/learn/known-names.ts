@@ -18,6 +18,8 @@ const retellMs = 15_000;
 
 const maxNames = 16_384;
 const maxAddressesPerName = 4_096;
+/** Of all names. */
+const maxAddresses = 131_072;
 const maxClientsPerName = 1_024;
 
 /** "new": to be held and told; "renewed": to be told; "known": neither. */
@@ -25,6 +27,7 @@ export type Novelty = "new" | "renewed" | "known";
 
 export class KnownNames {
   readonly #names = new Map<string, Known>();
+  #addresses = 0;
 
   get size(): number {
     return this.#names.size;
@@ -47,6 +50,7 @@ export class KnownNames {
   /** The agent has these addresses for as long as it was told. */
   acknowledge(name: string, addresses: Addresses, told: { client: string; atMs: number }): void {
     const known = this.#take(name);
+    const before = known.untilMs.size;
     for (const { address, ttlS } of addresses) {
       const untilMs = told.atMs + (ttlS + repeatS) * 1_000;
       known.untilMs.set(address, Math.max(untilMs, known.untilMs.get(address) ?? 0));
@@ -54,23 +58,31 @@ export class KnownNames {
     if (known.untilMs.size > maxAddressesPerName) dropExpired(known.untilMs, told.atMs);
     if (known.clients.size < maxClientsPerName || known.clients.has(told.client))
       known.clients.set(told.client, told.atMs);
+    this.#addresses += known.untilMs.size - before;
+    this.#bound(name);
   }
 
   /** Another agent knows nothing of what this one was told. */
   forget(): void {
     this.#names.clear();
+    this.#addresses = 0;
   }
 
-  /** The entry, made the newest; the oldest goes when there are too many. */
+  /** The oldest go when there are too many, or those that are left have too many addresses. */
+  #bound(newest: string): void {
+    for (const [name, { untilMs }] of this.#names) {
+      if (this.#names.size <= maxNames && this.#addresses <= maxAddresses) return;
+      if (name === newest) return;
+      this.#names.delete(name);
+      this.#addresses -= untilMs.size;
+    }
+  }
+
+  /** The entry, made the newest. */
   #take(name: string): Known {
     const known = this.#names.get(name) ?? { untilMs: new Map(), clients: new Map() };
     this.#names.delete(name);
     this.#names.set(name, known);
-    if (this.#names.size > maxNames)
-      for (const oldest of this.#names.keys()) {
-        this.#names.delete(oldest);
-        break;
-      }
     return known;
   }
 }

@@ -58,8 +58,9 @@ export function readAnswer(
   const malformed = !records.read(bytes, nameEnd + 4, { end, count, names });
   const types = [...records.types].map(typeName);
   if (malformed) return { ...base, malformed, types };
-  // Negative and cut answers say nothing of addresses.
-  if (code !== rcode.noError || truncated) return { ...base, types };
+  // Negative answers say nothing of addresses. Those that are cut may be all that a client takes: musl's resolver did not
+  // ask again over TCP before 1.2.4.
+  if (code !== rcode.noError) return { ...base, types };
   return { ...base, types, ...records.follow() };
 }
 

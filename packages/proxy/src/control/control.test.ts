@@ -228,6 +228,27 @@ describe("control", () => {
     await assert.rejects(answered, { code: "control_closed" });
   });
 
+  test("what strangers made long is told in lines that the agent takes", async (context) => {
+    const path = socketPath(context);
+    const server = await ControlServer.listen({
+      path,
+      hello: () => ({ version: "test", pid: 1, listeners: [] }),
+      receive: () => {},
+    });
+    context.after(() => server[Symbol.asyncDispose]());
+    const aliases = Array.from({ length: 68 }, () => "a".repeat(1_000));
+    for (let id = 1; id <= 256; id++) server.addName({ ...nameOf(id), aliases });
+    const told: number[] = [];
+    const lost: unknown[] = [];
+    await using _client = start({
+      path,
+      onResolved: (answers) => told.push(...answers.map(({ id }) => id)),
+      onError: (error) => lost.push(error),
+    });
+    await until(() => told.length === 256 || lost.length > 0);
+    assert.deepEqual(lost, []);
+  });
+
   test("an agent that does not read does not fill the proxy", async (context) => {
     const path = socketPath(context);
     await using server = await serve(path, []);
@@ -309,6 +330,19 @@ describe("lines", () => {
       }
     });
   });
+});
+
+test("an outbox has room for so many addresses; the oldest names go first", () => {
+  const outbox = new Outbox({ maxRecords: 1, maxNames: 1_000 });
+  const addresses = Array.from({ length: 4_096 }, () => ({ address: "192.0.2.1", ttlS: 30 }));
+  const add = (id: number) => outbox.addName({ ...nameOf(id), addresses });
+  for (let id = 1; id <= 70; id++) add(id);
+  assert.equal(outbox.totals.lostNames, 6);
+  const message = outbox.next();
+  assert.ok(message?.kind === "resolved");
+  assert.deepEqual([message.answers.length, message.answers[0]?.id], [64, 7]);
+  for (let id = 71; id <= 134; id++) add(id);
+  assert.equal(outbox.totals.lostNames, 6);
 });
 
 test("an outbox keeps order while it is filled and emptied", () => {

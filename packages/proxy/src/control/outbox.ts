@@ -9,10 +9,13 @@ export type OutboxLimits = {
 
 const recordsPerMessage = 512;
 const namesPerMessage = 256;
+/** Of all names that wait: an answer may have thousands. */
+const maxAddresses = 262_144;
 
 export class Outbox {
   readonly #records: Ring<ProxyRecord>;
   readonly #names: Ring<ResolvedName>;
+  #addresses = 0;
   #lostRecords = 0;
   /** Since the start. */
   readonly totals = { lostRecords: 0, lostNames: 0 };
@@ -37,7 +40,16 @@ export class Outbox {
   }
 
   addName(name: ResolvedName): void {
-    if (this.#names.push(name)) this.totals.lostNames++;
+    this.#addresses += name.addresses.length;
+    this.#lose(this.#names.push(name));
+    while (this.#addresses > maxAddresses && this.#names.length > 1)
+      this.#lose(this.#names.take(1)[0]);
+  }
+
+  #lose(name: ResolvedName | undefined): void {
+    if (!name) return;
+    this.#addresses -= name.addresses.length;
+    this.totals.lostNames++;
   }
 
   /** No answer waits for these any more: whoever gets them now is not to release any. */
@@ -47,8 +59,11 @@ export class Outbox {
 
   /** The next message: names first, answers wait for them. Undefined: nothing is left. */
   next(): FromProxy | undefined {
-    if (this.#names.length > 0)
-      return { kind: "resolved", answers: this.#names.take(namesPerMessage) };
+    if (this.#names.length > 0) {
+      const answers = this.#names.take(namesPerMessage);
+      for (const { addresses } of answers) this.#addresses -= addresses.length;
+      return { kind: "resolved", answers };
+    }
     if (this.#records.length === 0) return undefined;
     const records = this.#records.take(recordsPerMessage);
     const lost = this.#lostRecords;
@@ -67,13 +82,12 @@ class Ring<T> {
     this.#items = Array.from({ length: limit });
   }
 
-  /** Whether the oldest item was lost for it. */
-  push(item: T): boolean {
-    const full = this.length === this.#items.length;
-    if (full) this.#shift();
+  /** Answers the oldest item if it was lost for it. */
+  push(item: T): T | undefined {
+    const lost = this.length === this.#items.length ? this.#shift() : undefined;
     this.#items[this.#at(this.length)] = item;
     this.length++;
-    return full;
+    return lost;
   }
 
   take(count: number): T[] {

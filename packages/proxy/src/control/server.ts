@@ -10,7 +10,7 @@ import type {
   ProxyStatus,
   ResolvedName,
 } from "../model.ts";
-import { LineReader } from "./lines.ts";
+import { LineReader, maxLineBytes } from "./lines.ts";
 import { Outbox, type OutboxLimits } from "./outbox.ts";
 import { readToProxy, type ReceivedToProxy } from "./read-to-proxy.ts";
 
@@ -26,6 +26,8 @@ export type ControlServerOptions = {
   readonly limits?: Partial<OutboxLimits>;
 };
 
+/** Characters; each has three bytes at most. */
+const longestToldLine = maxLineBytes / 4;
 /** Records are told this much later at most, so that many go at once. */
 const recordDelayMs = 20;
 
@@ -94,7 +96,7 @@ export class ControlServer implements AsyncDisposable {
     while (this.#agent && !this.#blocked) {
       const message = this.outbox.next();
       if (!message) return;
-      this.#blocked = !this.#write(message);
+      this.#blocked = !this.#tell(message);
     }
   }
 
@@ -107,6 +109,14 @@ export class ControlServer implements AsyncDisposable {
     clearTimeout(this.#timer);
     this.#agent?.destroy();
     await new Promise<void>((resolve) => this.#server.close(() => resolve()));
+  }
+
+  /** In as many lines as it takes: what strangers sent may make the agent take none for too long. */
+  #tell(message: FromProxy): boolean {
+    const line = JSON.stringify(message);
+    const parts = line.length > longestToldLine ? halves(message) : [];
+    if (parts.length === 0) return this.#agent?.write(`${line}\n`) ?? false;
+    return parts.map((part) => this.#tell(part)).at(-1) ?? false;
   }
 
   #write(message: FromProxy): boolean {
@@ -151,4 +161,24 @@ export class ControlServer implements AsyncDisposable {
     this.#agent = undefined;
     this.#options.onAgent?.(false);
   }
+}
+
+/** None of what cannot be told in parts. */
+function halves(message: FromProxy): readonly FromProxy[] {
+  const half = <Item>(items: readonly Item[]) => Math.ceil(items.length / 2);
+  if (message.kind === "resolved" && message.answers.length > 1) {
+    const { answers } = message;
+    return [answers.slice(0, half(answers)), answers.slice(half(answers))].map((part) => ({
+      kind: "resolved",
+      answers: part,
+    }));
+  }
+  if (message.kind === "records" && message.records.length > 1) {
+    const { records } = message;
+    return [
+      { ...message, records: records.slice(0, half(records)) },
+      { kind: "records", records: records.slice(half(records)) },
+    ];
+  }
+  return [];
 }
