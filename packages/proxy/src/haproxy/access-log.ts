@@ -51,11 +51,11 @@ type Line = {
   readonly state: string;
   readonly status: string;
   readonly beganUs: string;
-  readonly version: string;
   readonly endedUs: string;
-  /** Names of headers, with commas between them; "-": none. */
+  readonly version: string;
+  /** Names of headers, with commas between them; "": none. */
   readonly told: string;
-  /** Hexadecimal digits; "-": the request was read. */
+  /** Hexadecimal digits; "": the request was read. */
   readonly raw: string;
   readonly subject: string;
 };
@@ -64,47 +64,37 @@ const digits = /^\d{1,17}$/;
 const addressText = /^[0-9a-f.:]{2,45}$/;
 const verdictText = /^(?:-|[abuABUd]\d{1,10}(?::\w+:)?(?:,\w+,\d+)?)$/;
 
-/** kind port client port server port verdict state status began:version ended told raw subject */
+/** kind port client port server port verdict state status began ended version:told:raw subject */
 function readLine(line: string): Line | undefined {
   const fields = line.split(" ");
-  if (fields.length < 14) return undefined;
-  const [
-    kind,
-    port,
-    from,
-    fromPort,
-    to,
-    toPort,
-    verdict,
-    state,
-    status,
-    times,
-    endedUs,
-    told,
-    raw,
-  ] = fields as [string, ...string[]];
+  if (fields.length < 13) return undefined;
+  const [kind, port, from, fromPort, to, toPort, verdict, state, status, began, endedUs, about] =
+    fields as [string, string, string, string, string, string, string, string, string, ...string[]];
   if (kind !== "h" && kind !== "t" && kind !== "s") return undefined;
-  const [began = "", version = ""] = (times as string).split(":");
-  const beganUs = began === "-" ? (endedUs as string) : began;
+  const beganUs = began === "-" ? endedUs : began;
   for (const number of [port, fromPort, toPort, beganUs, endedUs])
     if (!digits.test(number as string)) return undefined;
-  if (!addressText.test(from as string) || !addressText.test(to as string)) return undefined;
-  if (!verdictText.test(verdict as string) || (state as string).length !== 2) return undefined;
-  const subject = fields.slice(13).join(" ");
+  if (!addressText.test(from) || !addressText.test(to)) return undefined;
+  if (!verdictText.test(verdict) || state.length !== 2) return undefined;
+  const subject = fields.slice(12).join(" ");
   if (/[^ -~]/.test(subject)) return undefined;
+  // Of a request that was looked at and has nothing else to tell.
+  const usual = began === "-" ? "" : "1.1";
+  const [version = "", told = "", raw = ""] =
+    about === "-" ? [usual] : (about as string).split(":");
   return {
     kind,
     port: Number(port),
-    client: { address: from as string, port: Number(fromPort) },
-    server: { address: to as string, port: Number(toPort) },
-    verdict: verdictOf(verdict as string),
-    state: state as string,
-    status: status as string,
-    beganUs,
-    version,
+    client: { address: from, port: Number(fromPort) },
+    server: { address: to, port: Number(toPort) },
+    verdict: verdictOf(verdict),
+    state,
+    status,
+    beganUs: beganUs as string,
     endedUs: endedUs as string,
-    told: told as string,
-    raw: raw as string,
+    version,
+    told,
+    raw,
     subject,
   };
 }
@@ -116,7 +106,7 @@ type Asked = Pick<
 
 function request({ kind, server, version, told, raw, subject: read }: Line): Asked {
   // Of what was refused: as it came, with characters that would mean something to a terminal made harmless.
-  const isRefused = read === "-" && raw !== "-";
+  const isRefused = read === "-" && raw !== "";
   const subject = isRefused
     ? Buffer.from(raw, "hex")
         .toString("latin1")
@@ -139,7 +129,7 @@ function request({ kind, server, version, told, raw, subject: read }: Line): Ask
     method: subject.slice(0, hostAt - 1),
     url: target.startsWith("/") ? `${origin}${target}` : target,
     protocol: protocols.get(version) ?? "",
-    headers: told === "-" ? [] : told.split(",").map((key) => ({ key, value: "" })),
+    headers: told === "" ? [] : told.split(",").map((key) => ({ key, value: "" })),
   };
 }
 

@@ -127,12 +127,17 @@ function binds(ports: readonly number[]): string[] {
 }
 
 /** Fields with one blank between them; what a client said comes last, and was read before (access-log.ts). */
-function logFormat(kind: "h" | "t" | "s", port: string): string[] {
+function logFormat(ends: string): string[] {
   return [
     "log global",
-    `log-format "${kind} ${port} %ci %cp %fi %fp %[var(txn.v)] %ts %[status] %[var(txn.t)]:%[var(txn.h)] %[date(0,us)] %[var(txn.l)] %[var(txn.raw)] %[var(txn.q)]"`,
+    `log-format "${ends} %[var(txn.v)] %ts %[status] %[var(txn.t)] %[date(0,us)] %[var(txn.h)] %[var(txn.q)]"`,
   ];
 }
+
+/** The first fields are a connection's, written once for all of its requests. */
+const connectionEnds = "%[var(sess.ends)]";
+const endsRule = (kind: "h" | "t", port: string): string =>
+  `tcp-request session set-var-fmt(sess.ends) "${kind} ${port} %[src] %[src_port] %[dst] %[dst_port]"`;
 
 const bornRule = "tcp-request session set-var(sess.born) date(0,ms)";
 
@@ -141,13 +146,14 @@ function plainFrontend(options: ConfigOptions): string[] {
   return [
     "frontend plain from base",
     "mode tcp",
-    ...logFormat("h", `%[so_id,mod(${ipv6Id})]`),
+    ...logFormat(connectionEnds),
     // Tells the frontend behind a slot whose listener it was; addresses are in the PROXY header anyway.
     `unique-id-format %[so_id,mod(${ipv6Id})]`,
     ...binds(pool.http),
     ...noLoops,
     ...shareRules(options),
     bornRule,
+    endsRule("h", `%[so_id,mod(${ipv6Id})]`),
     `tcp-request session set-var(sess.tls) so_id,mod(${ipv6Id}),map_str(${paths.map("tls")})`,
     "tcp-request inspect-delay 10s",
     "tcp-request content switch-mode http unless { var(sess.tls) -m found }",
@@ -176,12 +182,13 @@ function tlsFrontend({ pool, paths }: ConfigOptions): string[] {
     ].join(" ");
   return [
     "frontend tls from base",
-    ...logFormat("t", "%[fc_pp_unique_id]"),
+    ...logFormat(connectionEnds),
     ...pool.slots.plain.map((slot) => bind(slot)),
     ...pool.slots.mutual.map((slot) =>
       bind(slot, `verify required ca-file ${slotAuthority(paths, slot)}`),
     ),
     bornRule,
+    endsRule("t", "%[fc_pp_unique_id]"),
     "http-request set-var(txn.p) fc_pp_unique_id",
     ...movedRules,
     ...readingRules(),
@@ -202,17 +209,16 @@ const movedRules = [
   "http-request reject if { var(proc.moved) -m bool } !{ var(txn.m) -m bool }",
 ];
 
-/** What rules are asked about (rules.ts). It is no part of any record: headers are in it, where rules ask about them. */
+/**
+ * What rules are asked about (rules.ts) is txn.q, and txn.x of listeners whose rules are extended. That is no part of any
+ * record: headers are in it.
+ */
 function subjectRules({ paths }: ConfigOptions): string[] {
-  const extended = "{ var(txn.e) -m found }";
   const spec = `var(txn.p),map_str(${paths.map("specs")})`;
+  // A name with other characters, which could be lines, is no name of a server: as one without.
+  const name = "ssl_fc_sni,lower,regsub([^-.0-9a-z_],/,g),regsub(^.*/.*,)";
   return [
-    "tcp-request content set-var(txn.x) var(txn.q)",
-    `tcp-request content set-var(txn.e) ${spec} if { var(proc.specs) -m bool }`,
-    // A name with other characters, which could be lines, is no name of a server: as one without.
-    `tcp-request content set-var(txn.n) str(.) if ${extended}`,
-    `tcp-request content set-var-fmt(txn.n) ".%[ssl_fc_sni,lower]" if ${extended} { ssl_fc_sni -m reg '^[-.0-9A-Za-z_]+\\z' }`,
-    `tcp-request content set-var-fmt(txn.x) "%[var(txn.q)] %[var(txn.n)]\\r\\n%[req.hdrs]" if ${extended}`,
+    `tcp-request content set-var-fmt(txn.x) "%[var(txn.q)] .%[${name}]\\r\\n%[req.hdrs]" if { var(proc.specs) -m bool } { ${spec} -m found }`,
   ];
 }
 
@@ -221,13 +227,15 @@ function sniFrontend(options: ConfigOptions): string[] {
   return [
     "frontend sni from base",
     "mode tcp",
-    ...logFormat("s", `%[so_id,mod(${ipv6Id})]`),
+    ...logFormat(`s %[so_id,mod(${ipv6Id})] %ci %cp %fi %fp`),
     ...binds(pool.sni),
     ...noLoops,
     ...shareRules(options),
     "tcp-request inspect-delay 10s",
     "tcp-request content set-var(txn.t) date(0,us)",
     "tcp-request content reject unless { req.ssl_hello_type 1 }",
+    // A variable's text would end at a NUL, and what comes after it be judged by nobody.
+    `tcp-request content reject if { req.ssl_sni -m reg '[^!-~]' }`,
     // A name with other characters is no name of a server: as one without.
     'tcp-request content set-var-fmt(txn.q) ".%[req.ssl_sni,lower]"',
     `tcp-request content set-var(txn.q) str(.) unless { var(txn.q) -m reg '^[-.0-9a-z_]+\\z' }`,
@@ -273,6 +281,7 @@ function rulesDefaults(options: ConfigOptions): string[] {
     ...serverRules,
     "http-request allow if { var(txn.v) -m beg a }",
     "http-request lua.change_headers if { var(txn.v) -m beg b B }",
+    'http-request set-var-fmt(txn.h) "%[req.ver]:%[var(txn.l)]" if { var(txn.l) -m found }',
     // A body that is on its way is taken first: HAProxy answers early by resetting the stream (HTTP/2), which some
     // clients take for a failure. Not where it may never end: waiting too long is answered with 408.
     `http-request wait-for-body time 5s if !${allowed} { req.hdr_cnt(content-length) gt 0 } { req.body_size lt 16384 } !{ req.fhdr(expect) -m found }`,
@@ -296,9 +305,12 @@ const serverRules = [
 ];
 
 function rulesBackend(port: number, { paths }: ConfigOptions): string[] {
+  const verdict = `map_reg(${rulesMap(paths, port)},${noVerdict})`;
   return [
     `backend r${port} from rules`,
-    `tcp-request content set-var(txn.v) var(txn.x),map_reg(${rulesMap(paths, port)},${noVerdict})`,
+    // Without txn.x the first sets nothing.
+    `tcp-request content set-var(txn.v) var(txn.x),${verdict}`,
+    `tcp-request content set-var(txn.v) var(txn.q),${verdict} unless { var(txn.v) -m found }`,
     ...originServers,
   ];
 }

@@ -11,6 +11,8 @@ const F_SETPIPE_SZ = 1031;
 const pipeSize = 1 << 20;
 /** The pipe holds the lines of some 7,000 requests. */
 const pauseMs = 20;
+/** What is read at once: a few hundred lines. */
+const bufferSize = 1 << 16;
 /** HAProxy cuts a line at 4000. */
 const longestLine = 8_192;
 
@@ -29,15 +31,28 @@ export function openLogPipe(): number {
 /** Calls `onLines` with whole lines as they come, of the process with this number. @throws Error when it is gone */
 export function readLog(pid: number, onLines: (lines: readonly string[]) => void): Disposable {
   const fd = openPipeOf(pid);
-  const socket = new Socket({ fd, readable: true, writable: false });
   let rest = "";
-  // Bytes as characters: a client's text is ASCII by now, and what is not is dropped with its line.
-  socket.setEncoding("latin1");
-  socket.on("data", (chunk: string) => {
-    const lines = (rest + chunk).split("\n");
+  const take = (bytes: Buffer): void => {
+    // Bytes as characters: a client's text is ASCII by now, and what is not is dropped with its line.
+    const lines = (rest + bytes.toString("latin1")).split("\n");
     rest = lines.pop() ?? "";
     if (rest.length > longestLine) rest = "";
     if (lines.length > 0) onLines(lines);
+  };
+  const buffer = Buffer.allocUnsafe(bufferSize);
+  const socket = new Socket({
+    fd,
+    readable: true,
+    writable: false,
+    // With a buffer of its own a socket that is paused reads nothing; otherwise it goes on for 64 KB more.
+    onread: {
+      buffer,
+      callback: (length) => {
+        take(buffer.subarray(0, length));
+        pacing.read();
+        return true;
+      },
+    },
   });
   socket.on("error", () => undefined);
   const pacing = pace(socket);
@@ -50,21 +65,21 @@ export function readLog(pid: number, onLines: (lines: readonly string[]) => void
 }
 
 /**
- * Whoever waits for a pipe is woken by each write to it, at the writer's cost: a tenth of what a request costs HAProxy.
+ * Whoever waits for a pipe is woken by each write to it, at the writer's cost: a sixth of what a request costs HAProxy.
  * So all there is is read at once, and then nobody waits for a moment.
  */
-function pace(socket: Socket): Disposable {
+function pace(socket: Socket): Disposable & { readonly read: () => void } {
   let pausing: NodeJS.Immediate | undefined;
   let resuming: NodeJS.Timeout | undefined;
-  socket.on("data", () => {
-    // After this turn of the event loop, which reads until there is no more.
-    pausing ??= setImmediate(() => {
-      pausing = undefined;
-      socket.pause();
-      resuming = setTimeout(() => socket.resume(), pauseMs);
-    });
-  });
   return {
+    read: () => {
+      // After this turn of the event loop, which reads until there is no more.
+      pausing ??= setImmediate(() => {
+        pausing = undefined;
+        socket.pause();
+        resuming = setTimeout(() => socket.resume(), pauseMs);
+      });
+    },
     [Symbol.dispose]: () => {
       clearImmediate(pausing);
       clearTimeout(resuming);

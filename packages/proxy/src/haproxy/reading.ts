@@ -1,5 +1,6 @@
 // How a request is read before rules are asked (docs/policy-l7.md, "How a request is read"), as HAProxy's directives.
-// Most requests need nothing done to them: one expression says so, and the rest of the section is passed over.
+// Most requests need nothing done to them: two expressions say so, of the head and of what is asked, and the rest of the
+// section is passed over (usual-requests.root.test.ts: this shows in nothing but what a request costs).
 
 /** What paths and queries may have without being looked at closer. A segment that begins with a dot may not. */
 const letters = "A-Za-z0-9_~!$&()*+,=:@\\x27-";
@@ -29,11 +30,13 @@ const host = "(?:[0-9A-Za-z._-]+|\\[[0-9A-Fa-f:.]+\\])(?::[0-9]{1,5})?";
  * becomes of the connection, but in their plain forms. Lines are as HAProxy has them: "name: value", names in lower case.
  */
 const control = "\\x00-\\x08\\x0a-\\x1f\\x7f";
-const plainHead = [
+const plainLine = [
   "connection: (?i:keep-alive|close)",
   "content-length: [0-9]{1,18}",
-  `(?!(?:connection|content-length|transfer-encoding|upgrade|http2-settings):)[^${control}]*+`,
+  `(?!(?:connection|content-length|transfer-encoding|upgrade|http2-settings):)[^${control}]++`,
 ].join("|");
+/** Lines are taken whole, and none of them is empty: the last, which is, must be left. */
+const plainHead = `^(?:(?:${plainLine})\\r\\n)*+\\r\\n\\z`;
 
 /** The connection ends with it. */
 const refuse =
@@ -80,31 +83,49 @@ function ownPortRules(condition: string): string[] {
 }
 
 /**
- * Rules of a frontend. They leave txn.q, the subject of rules: METHOD HOST TARGET. Of what is refused there is none, but
- * txn.raw, what was asked as hexadecimal digits.
+ * Remembers the Host as it was asked and as it was read: the connection's next requests mostly ask for the same. One that
+ * is longer than names are is not kept for the life of a connection.
+ */
+const knownHostRules = [
+  `acl is_kept req.fhdr(host,-1) -m len 1:262`,
+  `http-request unset-var(sess.asked) if is_plain is_usual_version is_simple`,
+  `http-request set-var(sess.host) "var(txn.q),field(2,' ')" if is_plain is_usual_version is_simple is_kept`,
+  `http-request set-var(sess.asked) req.fhdr(host,-1) if is_plain is_usual_version is_simple is_kept`,
+];
+
+/**
+ * Rules of a frontend. They leave txn.q, the subject of rules: METHOD HOST TARGET. Of what is refused there is none. txn.t
+ * is when the request came; txn.h, VERSION:TOLD:ASKED, what else there is to tell: nothing, of most requests in HTTP/1.1,
+ * and of what may be refused what was asked as hexadecimal digits.
  */
 export function readingRules(): string[] {
   return [
     `acl is_path url_beg /`,
-    `acl is_simple var(txn.q) -m reg '^${method}\\x20${name}\\x20${target}\\z'`,
+    `acl is_usual_version req.ver 1.1`,
+    `acl is_plain_head req.hdrs -m reg '${plainHead}'`,
+    `acl is_simple var(txn.q) -m reg '^${method}\\x20${name}(?::[1-9][0-9]{0,4})?\\x20${target}\\z'`,
     `http-request set-var(txn.t) date(0,us)`,
-    `http-request set-var(txn.h) req.ver`,
+    `http-request set-var(txn.h) req.ver unless is_usual_version`,
+    // Most requests: plain, simple, and for the host that was read before on this connection. (Each variable that is set
+    // costs about what an expression does.)
+    `acl is_known_host req.fhdr(host,-1),strcmp(sess.asked) eq 0`,
+    `http-request set-var-fmt(txn.q) "%[method] %[var(sess.host)] %[url]" if is_path is_usual_version is_known_host is_plain_head`,
+    `http-request allow if is_simple`,
+
     `http-request set-var-fmt(txn.q) "%[method] %[req.fhdr(host)] %[url]" if is_path`,
     // HTTP/2: the authority is in the target, and once more in the Host that HAProxy made of it.
     `acl is_same_host var(txn.r) -m reg '^(?<host>[^ ]+) https?://\\k<host>/'`,
     `http-request set-var-fmt(txn.q) "%[method] %[req.fhdr(host)] %[pathq]" unless is_path`,
     `http-request set-var-fmt(txn.r) "%[req.fhdr(host)] %[url]" unless is_path`,
-    `acl is_version var(txn.h) -m str 1.0 1.1 2.0`,
-    `acl is_plain_head req.hdrs -m reg '^(?:(?:${plainHead})\\r\\n)*+\\r\\n\\z'`,
+    `acl is_version req.ver 1.0 1.1 2.0`,
     `acl is_plain var(txn.c) -m found`,
     `http-request set-var(txn.c) bool(true) if is_path is_version is_plain_head`,
     `http-request set-var(txn.c) bool(true) if !is_path { fc_http_major 2 } is_same_host is_plain_head`,
-    `http-request allow if is_plain is_simple`,
     // A host with a port is common where the port is not 80.
     `acl has_own_port var(txn.o) -m reg '^(?<port>[0-9]+)\\x20${method}\\x20${name}:\\k<port>\\x20'`,
-    `acl is_simple_with_port var(txn.q) -m reg '^${method}\\x20${name}(?::[1-9][0-9]{0,4})?\\x20${target}\\z'`,
     ...ownPortRules("is_plain"),
-    `http-request allow if is_plain is_simple_with_port`,
+    ...knownHostRules,
+    `http-request allow if is_plain is_simple`,
 
     // What is refused leaves no subject.
     `http-request set-var(txn.w) var(txn.q)`,
@@ -112,15 +133,15 @@ export function readingRules(): string[] {
     ...connectionRules,
     `http-request set-var(txn.q) var(txn.w)`,
     ...ownPortRules("!is_plain"),
-    `http-request allow if is_path is_simple_with_port`,
-    `http-request allow if !is_path { fc_http_major 2 } is_same_host is_simple_with_port`,
+    `http-request allow if is_path is_simple`,
+    `http-request allow if !is_path { fc_http_major 2 } is_same_host is_simple`,
 
     // From here on: what is not simple.
     `acl is_star url '*'`,
     `acl is_absolute url -m reg -i '^https?://'`,
     `http-request set-var(txn.host) req.fhdr(host)`,
     `http-request set-var-fmt(txn.r) "%[method] %[var(txn.host)] %[url]"`,
-    `http-request set-var(txn.raw) var(txn.r),bytes(0,400),hex`,
+    `http-request set-var-fmt(txn.h) "%[req.ver]::%[var(txn.r),bytes(0,400),hex]"`,
     `http-request unset-var(txn.q)`,
     `${refuse} unless ${matches("method", `^${token}\\z`)}`,
     `${refuse} if { method CONNECT }`,

@@ -20,6 +20,23 @@ const context = (name: string, more: Partial<TlsContext> = {}): TlsContext => ({
 });
 const canary = "canary-4f1c0b0a0ed9";
 
+/** A first message of TLS 1.2 that asks for a name, whatever is in it (RFC 5246, 7.4.1.2; RFC 6066, 3). */
+function clientHello(name: string): Buffer {
+  const sized = (bytes: number, ...parts: Uint8Array[]): Buffer => {
+    const body = Buffer.concat(parts);
+    const length = Buffer.alloc(bytes);
+    length.writeUIntBE(body.length, 0, bytes);
+    return Buffer.concat([length, body]);
+  };
+  const serverNames = sized(2, Buffer.from([0]), sized(2, Buffer.from(name, "latin1")));
+  const extensions = sized(2, Buffer.from([0, 0]), sized(2, serverNames));
+  const [version, random, session] = [Buffer.from([3, 3]), Buffer.alloc(32, 1), Buffer.from([0])];
+  const suites = sized(2, Buffer.from([0xc0, 0x2f]));
+  const methods = Buffer.from([1, 0]);
+  const body = sized(3, version, random, session, suites, methods, extensions);
+  return Buffer.concat([Buffer.from([22, 3, 1]), sized(2, Buffer.from([1]), body)]);
+}
+
 suite("TLS through HAProxy", () => {
   let world: World;
   let authority: TestAuthority;
@@ -85,6 +102,10 @@ suite("TLS through HAProxy", () => {
     assert.match(await world.curl("-k", `https://${addresses.server[4]}/`), /^EXIT 35/);
     assert.equal(await world.raw(443, "GET / HTTP/1.1\r\nHost: a.example.com\r\n\r\n"), "");
     await world.set(10_512, names("b.example.com"));
+    // The server answers a handshake that it can do nothing with, too.
+    assert.notEqual(await world.raw(443, clientHello("b.example.com")), "");
+    for (const name of ["b.example.com\0.bad", "b.example.com ", "bad\0b.example.com", ""])
+      assert.equal(await world.raw(443, clientHello(name)), "", JSON.stringify(name));
     assert.deepEqual(
       [await reaches("a.example.com"), await reaches("b.example.com")],
       [false, true],
