@@ -286,6 +286,16 @@ describe("the DNS proxy, under attack", () => {
       socket.destroy();
     });
 
+  test("a connection that comes after its move, or after that of one with its ends, is reset", async () => {
+    const client = { address: clientAddress.v4, port: 21_007 };
+    const server = { address: dnsmasq.v4, port: 53 };
+    await world.agent?.move([{ protocol: 6, client, server, from: listenerPort, to: 0 }]);
+    const own = ["-b", `${client.address}#${client.port}`];
+    const ask = () => world.dig("+tcp", "+tries=1", ...own, "other.test", `@${dnsmasq.v4}`);
+    assert.match(await ask(), /reset|end of file/);
+    assert.match(await ask(), /status: NXDOMAIN/);
+  });
+
   test("connections beyond a client's share are closed, idle and odd ones too", async () => {
     const opened = Array.from({ length: 8 }, () => open(dnsmasq.v4, clientAddress.v4));
     await until(() => opened.filter(({ socket }) => socket.closed).length === 3);

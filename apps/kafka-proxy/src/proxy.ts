@@ -11,6 +11,7 @@ import {
   type ProxyRecord,
   type ProxyStatus,
 } from "@tsilium/proxy/model.ts";
+import { EarlyMoves } from "@tsilium/proxy/early-moves.ts";
 import type { KafkaProxyConfig } from "./config.ts";
 import { Connection } from "./connection.ts";
 import { HeldBytes } from "./held-bytes.ts";
@@ -39,12 +40,6 @@ type Update = {
   readonly removed: readonly number[];
 };
 
-/**
- * A move may come before its connection was accepted here; or after that was over, and then the next connection may have the
- * same ends. Nobody can tell which, so whatever comes is reset: its client connects again, and is held to its listener's rules.
- */
-const earlyMoveMs = 10_000;
-const maxEarlyMoves = 10_000;
 /** A client that is one of many may have this part of all connections. */
 const connectionShare = 4;
 /** Rules of a connection that is to be let through, and of one whose rules are gone. */
@@ -54,8 +49,7 @@ export class KafkaProxy implements Disposable {
   readonly #options: KafkaProxyOptions;
   readonly #listeners = new Map<number, Listener>();
   readonly #connections = new Map<string, Open>();
-  /** Ends -> how long to remember. */
-  readonly #earlyMoves = new Map<string, number>();
+  readonly #earlyMoves = new EarlyMoves();
   readonly #counts = { forwarded: 0, denied: 0, errors: 0 };
   readonly #held = new HeldBytes();
   readonly #readingTime = new ReadingTime();
@@ -82,15 +76,14 @@ export class KafkaProxy implements Disposable {
 
   /** Holds connections to other rules from their next request on. */
   move(connections: readonly MovedConnection[]): void {
-    const until = performance.now() + earlyMoveMs;
+    const nowMs = performance.now();
     for (const { client, server, from, to } of connections) {
       const key = keyOf(client, server);
       const open = this.#connections.get(key);
       if (open) open.rulesPort = to;
-      else if (to === from) this.#earlyMoves.delete(key);
-      else this.#earlyMoves.set(key, until);
+      else if (to === from) this.#earlyMoves.forget(key);
+      else this.#earlyMoves.note(key, nowMs);
     }
-    this.#forgetEarlyMoves();
   }
 
   /** What is enforced. */
@@ -144,7 +137,8 @@ export class KafkaProxy implements Disposable {
 
   #accept(port: number, client: Socket): void {
     const ends = endsOf(client);
-    const wasMoved = ends !== undefined && this.#takeEarlyMove(keyOf(ends.client, ends.server));
+    const wasMoved =
+      ends && this.#earlyMoves.take(keyOf(ends.client, ends.server), performance.now());
     if (!ends || wasMoved || !this.#mayConnect(ends.client)) {
       if (ends) this.#counts.errors++;
       return void client.on("error", () => undefined).resetAndDestroy();
@@ -214,20 +208,6 @@ export class KafkaProxy implements Disposable {
       topic: undefined,
     };
     return { ...nothing, rules: [{ rule: 0, match }] };
-  }
-
-  #takeEarlyMove(key: string): boolean {
-    const until = this.#earlyMoves.get(key) ?? 0;
-    this.#earlyMoves.delete(key);
-    return until > performance.now();
-  }
-
-  #forgetEarlyMoves(): void {
-    const now = performance.now();
-    for (const [key, until] of this.#earlyMoves) {
-      if (until > now && this.#earlyMoves.size <= maxEarlyMoves) break;
-      this.#earlyMoves.delete(key);
-    }
   }
 }
 

@@ -1,6 +1,7 @@
 // Queries over TCP: listeners, and the connections that they accepted.
 import { createServer, type Server, type Socket } from "node:net";
 import { Address } from "@tsilium/net";
+import { EarlyMoves } from "@tsilium/proxy/early-moves.ts";
 import type { MovedConnection } from "@tsilium/proxy/model.ts";
 import { isSyscallError } from "@tsilium/syscall";
 import { newTaker, type Taker } from "../turns.ts";
@@ -13,6 +14,7 @@ export class TcpProxy implements Disposable {
   readonly #options: ConnectionOptions;
   readonly #servers = new Map<string, Server>();
   readonly #connections = new Map<string, Connection>();
+  readonly #earlyMoves = new EarlyMoves();
   readonly #clients = new Map<string, { readonly taker: Taker; connections: number }>();
 
   constructor(options: ConnectionOptions) {
@@ -52,12 +54,16 @@ export class TcpProxy implements Disposable {
     return this.#connections.size;
   }
 
-  /** Holds connections to other rules, from their next query on. Those that are not there (any more) are no matter. */
+  /** Holds connections to other rules, from their next query on. */
   move(connections: readonly MovedConnection[]): void {
-    for (const { protocol, client, server, to } of connections) {
+    const nowMs = performance.now();
+    for (const { protocol, client, server, from, to } of connections) {
       if (protocol !== IPPROTO_TCP) continue;
-      const connection = this.#connections.get(connectionKey(client, server));
+      const key = connectionKey(client, server);
+      const connection = this.#connections.get(key);
       if (connection) connection.rulesPort = to;
+      else if (to === from) this.#earlyMoves.forget(key);
+      else this.#earlyMoves.note(key, nowMs);
     }
   }
 
@@ -83,6 +89,7 @@ export class TcpProxy implements Disposable {
     const ends = { client, server, listenerPort, taker: held.taker };
     const connection = new Connection(socket, ends, this.#options);
     const { key } = connection;
+    if (this.#earlyMoves.take(key, performance.now())) socket.resetAndDestroy();
     this.#connections.set(key, connection);
     socket.once("close", () => {
       if (this.#connections.get(key) === connection) this.#connections.delete(key);
