@@ -75,9 +75,9 @@ describe("in a lab", () => {
       (await observe(l7.lab, "--type", "l7", "--verdict", verdict, "--last", "50")).filter((flow) =>
         JSON.stringify(flow).includes(path),
       );
-    await until("both are seen", async () => {
+    await until("both are seen, and their answers", async () => {
       const [dropped, forwarded] = [await of("DROPPED"), await of("FORWARDED")];
-      return dropped.length > 0 && forwarded.length > 0;
+      return dropped.length === 1 && forwarded.length === 3;
     });
     const [denied] = await of("DROPPED");
     assert.equal(denied?.source?.pod_name, "client");
@@ -87,10 +87,14 @@ describe("in a lab", () => {
       denied?.ingress_denied_by?.map(({ name }) => name),
       ["seen"],
     );
-    const [allowed] = await of("FORWARDED");
+    const forwarded = await of("FORWARDED");
     assert.deepEqual(
-      allowed?.ingress_allowed_by?.map(({ name }) => name),
-      ["seen"],
+      forwarded.map(({ l7, ingress_allowed_by: by }) => [l7?.http?.code, by?.[0]?.name]).toSorted(),
+      [
+        [undefined, "seen"],
+        [200, "seen"],
+        [403, undefined],
+      ],
     );
   });
 
@@ -174,7 +178,7 @@ describe("in a lab", () => {
     );
     const { stdout } = await l7.lab.tsilium(["--node", "node-2", "status"]);
     assert.match(stdout, /^Proxy Status\n {2}proxy engine-ingress +ok +haproxy/m);
-    assert.match(stdout, /listener 110\d\d: http, 1 rules, version \d+ in force/);
+    assert.match(stdout, /listener 110\d\d: http, 1 rule, version \d+ in force/);
   });
 });
 

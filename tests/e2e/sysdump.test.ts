@@ -217,6 +217,7 @@ test("a dump has what there is to know of every node, and no secret", async () =
   has("cluster/ciliumnetworkpolicies.cilium.io.json", '"X-Plain: <redacted>"');
   has("cluster/leases.coordination.k8s.io.json", "cilium-operator-resource-lock");
   has("nodes/node-2/agent/proxy.json", '"listeners"');
+  has("nodes/node-2/proxy/haproxy-ingress.log", "haproxy version");
   has("nodes/node-2/hubble/flows.jsonl", "/open\\?");
   has("nodes/node-1/bpf/links.json", '"tag"');
   has("nodes/node-1/host/routes-ipv4.txt", "dev eth0");

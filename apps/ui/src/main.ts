@@ -27,6 +27,7 @@ async function run(args: readonly string[]): Promise<number> {
   const log = createLog({ level: config["log-level"], base: { subsystem: "ui" } });
   try {
     await using ui = await start(config, log);
+    const stopped = stopSignal();
     const { port } = ui;
     const { host = "" } = parseListenAddress(config.listen);
     const scheme = config["listen-tls-cert-file"] === "" ? "http" : "https";
@@ -37,7 +38,9 @@ async function run(args: readonly string[]): Promise<number> {
     );
     if (scheme === "http" && config["token-file"] !== "" && !/^(127\.|localhost|::1)/.test(host))
       log.warn("the token travels in clear: give listen-tls-cert-file");
-    const reason = await stopSignal();
+    const reason = await stopped;
+    // An open channel to who started us would keep this process, and who waits for its end.
+    if (process.connected) process.disconnect?.();
     log.info({ reason }, "ui has stopped");
     return 0;
   } catch (error) {

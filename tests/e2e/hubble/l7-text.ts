@@ -38,9 +38,11 @@ function textOf({ type, http, dns, kafka }: SeenL7, names: Names): string {
   return "no protocol";
 }
 
-/** Answers tell how long they took, and nothing else does. */
-function latencyText({ type, latency_ns: latency = "0" }: SeenL7): string {
+/** Answers of servers tell how long they took, and nothing else does. */
+function latencyText({ type, latency_ns: latency = "0", http }: SeenL7): string {
   const seconds = Number(latency) / 1e9;
+  const isOwn = seconds === 0 && (http?.code === 403 || http?.code === 400);
+  if (isOwn) return "";
   if (type !== "RESPONSE") return seconds === 0 ? "" : ` (WRONG: a request took ${seconds} s)`;
   return seconds > 0 && seconds < 10 ? "" : ` (WRONG: it took ${seconds} s)`;
 }

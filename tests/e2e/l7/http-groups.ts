@@ -1,6 +1,6 @@
 // Every field of HTTP rules: what it lets through, what not, and what the server gets.
 import { curl, curlOfAllVersions, nghttp } from "./http-requests.ts";
-import { allowed, answered, denied, type Group, type Row } from "./rows.ts";
+import { allowed, answered, type Group, refused, type Row } from "./rows.ts";
 
 /** Where the server has gRPC. */
 export const grpcPort = 9100;
@@ -176,7 +176,7 @@ export const httpGroups: readonly Group[] = [
         what: "another",
         ask: ({ authority }) => ({ kind: "websocket", url: `ws://${authority}/other` }),
         comesTo: "not opened",
-        flows: [denied("HTTP/1.1 GET http://{to}/other")],
+        flows: refused("HTTP/1.1", 403, "GET http://{to}/other"),
       },
     ],
   },
@@ -230,7 +230,7 @@ function grpcCall(method: string, comesTo: string): Row {
     comesTo,
     flows: comesTo.startsWith("OK")
       ? [allowed(`HTTP/2 ${request}`, "request"), allowed(`HTTP/2 200 ${request}`, "reply")]
-      : [denied(`HTTP/2 ${request}`)],
+      : refused("HTTP/2", 403, request),
   };
 }
 

@@ -1,5 +1,5 @@
 // Rows of HTTP requests by curl and nghttp.
-import { answered, denied, malformed, type Row, type Target, type Told } from "./rows.ts";
+import { answered, refused, type Row, type Target, type Told } from "./rows.ts";
 
 export type Version = "1.0" | "1.1" | "2";
 
@@ -89,5 +89,5 @@ function flowsOf(code: number, request: HttpRequest): readonly Told[] {
   const url = told?.url ?? `${scheme}://${host}${port}${request.saw?.path ?? path}`;
   const asked = `${method} ${url}${told?.headers === undefined ? "" : ` (${told.headers})`}`;
   if (code === 200) return answered(`HTTP/${version}`, code, asked);
-  return [(code === 400 ? malformed : denied)(`HTTP/${version} ${asked}`)];
+  return refused(`HTTP/${version}`, code === 400 ? 400 : 403, asked);
 }

@@ -287,14 +287,12 @@ export class Paths implements AsyncDisposable {
       // Ingress hears what egress' proxy says.
       const port = enforced === "both" && side === "ingress" ? "proxied" : "any";
       const request = head(`${names.client}:${port} -> ${names.server}:${echoPort}`);
-      if (kind === "denied")
-        return [
-          `${request} GET ${url}, ${side}, request, denied${at} ${suffix}`.replace(
-            "VERDICT",
-            "DROPPED",
-          ),
-        ];
       const reply = head(`${names.server}:${echoPort} -> ${names.client}:${port}`);
+      if (kind === "denied") {
+        const asked = `${request} GET ${url}, ${side}, request, denied${at} ${suffix}`;
+        const own = `${reply} 403 GET ${url}, ${side}, reply`;
+        return [asked.replace("VERDICT", "DROPPED"), own.replace("VERDICT", "FORWARDED")];
+      }
       return [
         `${request} GET ${url}, ${side}, request, allowed${at} ${suffix}`,
         `${reply} 200 GET ${url}, ${side}, reply, allowed${at} ${suffix}`,

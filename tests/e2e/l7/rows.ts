@@ -20,6 +20,8 @@ export type Told =
       readonly verdict: "FORWARDED" | "ERROR";
       readonly kind: "request" | "reply";
       readonly text: string;
+      /** No policy's doing: the proxy's own answer. */
+      readonly isOwn?: true;
     }
   | {
       readonly verdict: "DROPPED";
@@ -63,6 +65,14 @@ export const allowed = (text: string, kind: "request" | "reply"): Told => ({
 });
 export const denied = (text: string): Told => ({ verdict: "DROPPED", kind: "request", text });
 export const malformed = (text: string): Told => ({ ...denied(text), malformed: true }) as Told;
+
+/** A request that was denied, or could not be read, and the proxy's answer to it. */
+export function refused(version: string, code: 400 | 403, request: string): readonly Told[] {
+  return [
+    (code === 400 ? malformed : denied)(`${version} ${request}`),
+    { ...allowed(`${version} ${code} ${request}`, "reply"), isOwn: true } as Told,
+  ];
+}
 
 /** A request that went through, and its answer. */
 export function answered(version: string, code: number, request: string): readonly Told[] {

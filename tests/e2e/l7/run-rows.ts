@@ -146,7 +146,7 @@ function lineOfTold(told: Told, { to, side, node, policies }: Place): string {
     .map((name) => `CiliumNetworkPolicy ${name} spec.${side}[0].toPorts[0]`)
     .join(" and ");
   const by = `, ${isDenied ? "denied" : "allowed"}${side === "egress" ? " at egress" : ""} by ${names}`;
-  const unjudged = isDenied && told.malformed === true;
+  const unjudged = told.verdict === "DROPPED" ? told.malformed === true : told.isOwn === true;
   return `${node} ${told.verdict} l7: ${ends} ${text}, ${side}, ${told.kind}${unjudged ? "" : by}`;
 }
 

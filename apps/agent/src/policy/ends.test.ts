@@ -1,19 +1,22 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { after, test } from "node:test";
 import { Endpoints, StateFiles } from "@tsilium/endpoint";
 import { type Identity, ReservedIdentity } from "@tsilium/identity/model.ts";
 import { Ipcache } from "@tsilium/ipcache";
 import { Address, Labels, Prefix } from "@tsilium/net";
 import { Table } from "@tsilium/tables";
-import { mkdtempSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { askedEnds, findEnd, type FoundEnd } from "./ends.ts";
 import { NamedPorts } from "./inputs/index.ts";
 
+const folder = mkdtempSync(join(tmpdir(), "tsilium-ends-"));
+after(() => rmSync(folder, { recursive: true }));
+
 /** shop/web is here with subject 7; shop/cart is on another node; the API server is outside. */
 function whereabouts() {
-  const endpoints = new Endpoints(new StateFiles(mkdtempSync(join(tmpdir(), "tsilium-ends-"))));
+  const endpoints = new Endpoints(new StateFiles(mkdtempSync(join(folder, "state-"))));
   const { id } = endpoints.create({
     attachment: { containerId: "c", ifName: "eth0" },
     netns: "/n",

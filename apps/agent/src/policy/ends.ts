@@ -94,7 +94,7 @@ function hostNamed(
   const [newest] = families.flatMap((one) => known.filter(({ family }) => family === one));
   if (newest) return { ...atAddress(newest, whereabouts), name };
   const address = wanted ? `IPv${wanted} address` : "address";
-  return `no pod of this node was told an ${address} of ${name}: names are known once a DNS rule has let a pod look them up (tsilium fqdn cache list)`;
+  return `no pod of this node was told an ${address} of ${name}: names are known on nodes whose pods a DNS rule has let look them up (tsilium --node NODE fqdn cache list)`;
 }
 
 function podNamed(name: string, whereabouts: Whereabouts): FoundEnd | string {

@@ -26,8 +26,14 @@ function seat(over: Partial<SeatReport>): SeatReport {
 }
 
 const cases: readonly (readonly [says: string, seat: SeatReport, state: string, text: RegExp])[] = [
-  ["runs", seat({}), "ok", /^haproxy 2\.6\.12, process 5, 1 rule sets$/],
-  ["was killed", seat({ restarts: 2 }), "ok", /started anew 2 times/],
+  ["runs", seat({}), "ok", /^haproxy 2\.6\.12, process 5, 1 rule set$/],
+  ["was killed", seat({ restarts: 1 }), "ok", /started anew once/],
+  [
+    "was killed again, and has nothing to do",
+    seat({ restarts: 2, listeners: [] }),
+    "ok",
+    /0 rule sets, started anew 2 times/,
+  ],
   [
     "is not there",
     seat({ state: "waiting", problem: "HAProxy was not found" }),

@@ -26,9 +26,11 @@ function seatHealth(report: SeatReport): Omit<PartHealth, "name"> {
   if (state !== "running") return { state: "degraded", message: "starting" };
   const behind = listeners.filter(({ version, acknowledged }) => acknowledged !== version).length;
   const pending = behind === 0 ? "" : `, ${behind} not acknowledged yet`;
-  const again = restarts === 0 ? "" : `, started anew ${restarts} times`;
+  const again =
+    restarts === 0 ? "" : `, started anew ${restarts === 1 ? "once" : `${restarts} times`}`;
+  const sets = listeners.length === 1 ? "1 rule set" : `${listeners.length} rule sets`;
   return {
     state: "ok",
-    message: `${engine}, process ${pid}, ${listeners.length} rule sets${pending}${again}`,
+    message: `${engine}, process ${pid}, ${sets}${pending}${again}`,
   };
 }

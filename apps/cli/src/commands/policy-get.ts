@@ -63,15 +63,17 @@ function countOf(pods: readonly string[]): string {
   return `${pods.slice(0, mostShown).join(", ")}${rest > 0 ? ` and ${rest} more` : ""}`;
 }
 
+/** What makes it invalid, else the first warning; `-o json` has all of them. */
 function remarkOf({ problems, warnings, generation, enforcedGeneration }: Row): string {
-  const [problem] = problems;
-  const [warning] = warnings;
-  if (!problem) return warning ? `${warning.path}: ${warning.message}` : "";
+  const found = problems.length > 0 ? problems : warnings;
+  const [first] = found;
+  if (!first) return "";
+  const more = found.length > 1 ? ` (and ${found.length - 1} more: -o json)` : "";
   const instead =
-    enforcedGeneration === undefined
+    problems.length === 0 || enforcedGeneration === undefined
       ? ""
       : ` (generation ${enforcedGeneration} of ${generation} counts)`;
-  return `${problem.path}: ${problem.message}${instead}`;
+  return `${first.path}: ${first.message}${more}${instead}`;
 }
 
 /** Pods of the whole cluster, by what selects them. */

@@ -7,7 +7,7 @@ import { identityName } from "../reserved.ts";
 export type Names = {
   /** "CiliumNetworkPolicy shop/web spec.ingress[0]", "default deny of ..."; "rule 17" where nobody knows, "-" for none. */
   rule(number: number): string;
-  /** "host", "25246 (shop app=frontend)" */
+  /** "host", "25246 (shop app=frontend)", "17398108 (fqdn:api.shop.example)" */
   identity(id: number): string;
 };
 
@@ -22,6 +22,8 @@ export async function namesOf(socket: string): Promise<Names> {
     rule: (number) => rulesByNumber.get(number) ?? (number === 0 ? "-" : `rule ${number}`),
     identity: (id) => {
       const own = labels.get(id) ?? [];
+      const names = own.filter((label) => label.startsWith("fqdn:"));
+      if (names.length > 0) return `${id} (${names.join(" ")})`;
       const name = reservedName(id, own);
       if (name !== undefined) return name;
       const known = shortLabels(own);

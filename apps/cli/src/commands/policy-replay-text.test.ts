@@ -50,7 +50,7 @@ function told(deny: (question: ExplainQuestion) => boolean) {
       addressClass: String,
     },
   });
-  return { ...report, flows: 6, leftOutFlows: 0, lost: 0, unavailable: [] };
+  return { ...report, flows: 6, leftOutFlows: 0, lost: 0, unavailable: [], requestsLeftOut: false };
 }
 
 test("connections of the same kind are one entry, with who decides and an example", () => {
@@ -73,6 +73,7 @@ test("programs get the same as data", () => {
     leftOutFlows: 0,
     lost: 0,
     unavailable: [],
+    requestsLeftOut: false,
     changes: [
       {
         from: { entity: "world", addresses: ["2001:db8::2"] },
@@ -102,5 +103,12 @@ test("programs get the same as data", () => {
 test("nothing changes where both say the same", () => {
   assert.deepEqual(replayLines(told(() => false)), [
     "6 flows of 3 connections: no verdict changes",
+  ]);
+});
+
+test("of rules that look into requests it says that those were not compared", () => {
+  assert.deepEqual(replayLines({ ...told(() => false), requestsLeftOut: true }), [
+    "6 flows of 3 connections: no verdict changes",
+    "connections only: without --since and --flows, requests are compared too",
   ]);
 });

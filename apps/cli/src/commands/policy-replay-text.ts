@@ -16,6 +16,8 @@ export type ReplayTold = ReplayReport & {
   readonly leftOutFlows: number;
   readonly lost: number;
   readonly unavailable: readonly string[];
+  /** Rules of the change look into requests, and those are not put to policies. */
+  readonly requestsLeftOut: boolean;
 };
 
 export function replayLines(told: ReplayTold): string[] {
@@ -42,6 +44,7 @@ function summaryLines({
   connections,
   recordedOtherwise,
   leftOutFlows,
+  requestsLeftOut,
 }: ReplayTold): string[] {
   const changed = changes.reduce((sum, change) => sum + change.flows, 0);
   const lines = [
@@ -55,6 +58,8 @@ function summaryLines({
     );
   if (leftOutFlows > 0)
     lines.push(`${counted(leftOutFlows, "flow")} left out: of too many connections`);
+  if (requestsLeftOut)
+    lines.push("connections only: without --since and --flows, requests are compared too");
   return lines;
 }
 

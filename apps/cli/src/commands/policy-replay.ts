@@ -56,10 +56,23 @@ export async function replayDiff(
     },
     { identityOf: ({ key }) => numbers.get(key) },
   );
-  const told = { ...report, flows: seen.flows, leftOutFlows: seen.leftOutFlows, ...recorded };
+  const told = {
+    ...report,
+    flows: seen.flows,
+    leftOutFlows: seen.leftOutFlows,
+    ...recorded,
+    requestsLeftOut: looksIntoRequests(change),
+  };
   if (!(await printStructured(command, replayView(told))))
     for (const line of replayLines(told)) console.log(printable(line));
   return report.changes.length;
+}
+
+/** Whether a policy that it brings has rules at L7. */
+function looksIntoRequests({ policies = [] }: EngineChange): boolean {
+  return policies.some(({ specs }) =>
+    specs.some(({ rules }) => rules.some(({ l7 }) => l7 !== undefined)),
+  );
 }
 
 /** Whose pods these policies can be about; undefined: everybody's. */

@@ -69,3 +69,11 @@ test("a fault in a test file or a policy is told by its path", async () => {
     /bad\.test\.yaml: tests\[1\]\.expect: must be one of allow, deny, audit/,
   );
 });
+
+test("tests of requests are refused for a lab before one starts", async () => {
+  write("isolate.yaml", isolate);
+  write("asks.test.yaml", tests.replace("name: not so,", "name: asks, http: { path: / },"));
+  const { status, stdout, stderr } = await policyTest("asks.test.yaml", "--lab");
+  assert.deepEqual([status, stdout], [1, ""]);
+  assert.match(stderr, /asks\.test\.yaml has tests of requests \("asks"\), and a lab makes/);
+});

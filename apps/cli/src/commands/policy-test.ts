@@ -2,6 +2,7 @@
 // test fails.
 import { writeFileSync } from "node:fs";
 import { type Command, Option } from "commander";
+import type { TestFile } from "@tsilium/policy-test";
 import { CommandError } from "../failure.ts";
 
 type TestOptions = {
@@ -70,6 +71,7 @@ async function runAll(path: string, { lab, nodes }: TestOptions) {
     const files = library
       .findTestFiles(path)
       .map((file) => [file, library.loadTestFile(file)] as const);
+    if (lab) refuseRequests(files);
     const results = [];
     for (const [file, tests] of files)
       results.push(await library.runTestFile(file, tests, makeCluster));
@@ -77,6 +79,21 @@ async function runAll(path: string, { lab, nodes }: TestOptions) {
   } catch (error) {
     if (!(error instanceof library.TestError)) throw error;
     throw new CommandError(error.message, hints[error.code], { cause: error });
+  }
+}
+
+type LoadedFile = readonly [path: string, tests: TestFile];
+
+/** Before minutes go by in labs. @throws CommandError for the first file with tests that no lab can run */
+function refuseRequests(files: readonly LoadedFile[]): void {
+  for (const [path, { tests }] of files) {
+    const test = tests.find(({ http, dns, kafka, sni }) => http ?? dns ?? kafka ?? sni);
+    if (!test) continue;
+    const name = test.name === undefined ? "" : ` ("${test.name}")`;
+    throw new CommandError(
+      `${path} has tests of requests${name}, and a lab makes connections only`,
+      "Without --lab the compiler judges requests as proxies do.",
+    );
   }
 }
 

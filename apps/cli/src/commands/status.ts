@@ -5,6 +5,7 @@ import { getJson } from "../agent-client.ts";
 import type { HealthView, PartHealth, ProxiesView, ServiceWarningView } from "../api.ts";
 import { agentContext } from "../context.ts";
 import { printable, printStructured, withOutput } from "../output.ts";
+import { proxyLines } from "../proxy-lines.ts";
 import { sections } from "../status-sections.ts";
 
 export function registerStatus(program: Command): void {
@@ -63,26 +64,8 @@ function report(
 /** What a proxy enforces, under its own line. */
 function listenerLines(part: PartHealth, proxies: ProxiesView | undefined, width: number): string {
   const proxy = proxies?.proxies.find(({ name }) => part.name === `proxy ${name}`);
-  if (!proxy) return "";
-  const { connections, requests, listeners, notes = [] } = proxy;
-  const counts = requests
-    ? [
-        `${connections} connections, requests: ${requests.forwarded} forwarded, ${requests.denied} denied, ${requests.errors} errors`,
-      ]
-    : [];
-  const rows = listeners.map(
-    ({ port, kind, rules, version, acknowledged, problem }) =>
-      `listener ${port}: ${kind}, ${rules} rules, version ${version} ${
-        problem !== undefined
-          ? `lets nothing through: ${problem}`
-          : acknowledged === version
-            ? "in force"
-            : `not acknowledged, ${acknowledged ?? "none"} in force`
-      }`,
-  );
-  return [...counts, ...notes, ...rows]
-    .map((line) => `  ${"".padEnd(width)}${printable(line)}\n`)
-    .join("");
+  const lines = proxy ? proxyLines(proxy) : [];
+  return lines.map((line) => `  ${"".padEnd(width)}${printable(line)}\n`).join("");
 }
 
 function warningLines(warnings: readonly ServiceWarningView[]): string {

@@ -1,14 +1,18 @@
 // What processes logged last.
-import { closeSync, fstatSync, openSync, readdirSync, readSync } from "node:fs";
+import { closeSync, existsSync, fstatSync, openSync, readdirSync, readSync } from "node:fs";
 import { join } from "node:path";
 import type { Task } from "./collect.ts";
 
-/** Of each log in a folder, its end. */
-export function logTasks(folder: string, maxBytes: number): Task[] {
-  return readdirSync(folder)
+/** Of each log in a folder, its end; a folder that is not there has none. */
+export function logTasks(
+  folder: string,
+  { name, maxBytes }: { readonly name: string; readonly maxBytes: number },
+): Task[] {
+  const files = existsSync(folder) ? readdirSync(folder) : [];
+  return files
     .filter((file) => file.endsWith(".log"))
     .map((file) => ({
-      name: `logs/${file}`,
+      name: `${name}/${file}`,
       read: () => ({ kind: "lines", text: tail(join(folder, file), maxBytes) }) as const,
     }));
 }

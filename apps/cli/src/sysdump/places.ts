@@ -15,6 +15,8 @@ export type NodePlace = {
   readonly bpffs: string;
   /** Path of its network namespace; undefined: ours. */
   readonly netns: string | undefined;
+  /** Folder of its proxies' logs; not there before the first proxy is. */
+  readonly proxyLogs: string;
 };
 
 export type Places = {
@@ -43,7 +45,11 @@ function ofLab(name: string): Places {
   return {
     nodes: state.nodes.map((each) => {
       const node = lab.node(Number(each.replace(/^node-/, "")));
-      return { ...node, bpffs: node.bpfRoot };
+      return {
+        ...node,
+        bpffs: node.bpfRoot,
+        proxyLogs: join(dirname(node.socket), "proxy"),
+      };
     }),
     kubeconfig: lab.kubeconfig,
     logs: lab.logs,
@@ -66,6 +72,7 @@ async function ofAgent(command: Command): Promise<Places> {
         hubbleSocket: text("hubble-socket-path") ?? join(dirname(socket), "hubble.sock"),
         bpffs: text("bpf-root") ?? bpffs,
         netns: undefined,
+        proxyLogs: join(text("run-dir") ?? dirname(socket), "proxy"),
       },
     ],
     kubeconfig: process.env["KUBECONFIG"] ?? text("kubeconfig"),

@@ -129,7 +129,7 @@ async function tasksOf(
   const tasks = [
     ...(client ? clusterTasks(client) : [absent("cluster", "no kubeconfig is known")]),
     ...ofNodes.flat(),
-    ...(logs === undefined ? [] : logTasks(logs, options.logBytes)),
+    ...(logs === undefined ? [] : logTasks(logs, { name: "logs", maxBytes: options.logBytes })),
   ];
   return options.quick ? tasks.filter(({ name }) => !slow.test(name)) : tasks;
 }
@@ -143,6 +143,7 @@ async function nodeTasks(node: NodePlace, options: SysdumpOptions): Promise<Task
     )),
     ...bpfTasks({ folder, bpffs: node.bpffs, maxConnections: connections }),
     ...hostTasks({ folder, netns: node.netns, maxBytes }),
+    ...logTasks(node.proxyLogs, { name: `${folder}/proxy`, maxBytes: options.logBytes }),
     ...(flows === 0
       ? []
       : flowTasks({ folder, socket: node.hubbleSocket, count: flows, maxBytes })),

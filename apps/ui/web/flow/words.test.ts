@@ -35,8 +35,9 @@ const kafka: Omit<Of<"kafka">, "type" | "latencyNs" | "topic"> = {
 };
 
 const infos: readonly [Layer7, string][] = [
-  [{ ...request, ...asked, code: 0 }, "GET http://web/a"],
-  [{ ...response, ...asked, code: 200 }, "GET http://web/a → 200"],
+  [{ ...request, ...asked, code: 0 }, "GET /a"],
+  [{ ...response, ...asked, code: 200 }, "GET /a → 200"],
+  [{ ...request, ...asked, method: "", url: "https://web", code: 0 }, "https://web"],
   [{ ...request, ...question }, "A a.example."],
   [{ ...response, ...question, cnames: ["b."], ips: ["10.0.0.1"] }, "A a.example. → b., 10.0.0.1"],
   [{ ...response, ...question, rcode: 3 }, "A a.example. → code 3"],

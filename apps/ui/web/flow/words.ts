@@ -123,12 +123,17 @@ const response = 2;
 function askedText(l7: NonNullable<SeenFlow["l7"]>): string {
   switch (l7.kind) {
     case "http":
-      return `${l7.method} ${l7.url}`;
+      return `${l7.method} ${pathOf(l7.url)}`.trim();
     case "dns":
       return `${l7.qtypes.join(",")} ${l7.query}`;
     case "kafka":
       return `${l7.apiKey} ${l7.topic}`.trim();
   }
+}
+
+/** The row names the server already; of TLS, which has no path, the name that was asked for. */
+function pathOf(url: string): string {
+  return /^https?:\/\/[^/]+(\/.*)$/.exec(url)?.[1] ?? url;
 }
 
 function answerText(l7: NonNullable<SeenFlow["l7"]>): string {

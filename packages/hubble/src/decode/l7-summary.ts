@@ -32,7 +32,8 @@ export function l7Summary(l7: Layer7): string {
 }
 
 function httpSummary({ type, protocol, method, url, code, latencyNs }: Of<"http">): string {
-  if (type === request) return `${protocol} ${method} ${url}`;
+  if (type === request)
+    return [protocol, method, url].filter(Boolean).join(" ") || "no request that could be read";
   if (type !== response) return "";
   return `${protocol} ${code} ${Math.floor(latencyNs / 1e6)}ms (${method} ${url})`;
 }

@@ -150,6 +150,8 @@ for (const [l7, summary] of [
     { ...http, type: 2, code: 503, latencyNs: 12_900_000 },
     "HTTP/1.1 503 12ms (GET http://db/items?id=1)",
   ],
+  [{ ...http, protocol: "TLS", method: "", url: "https://db" }, "TLS https://db"],
+  [{ ...http, protocol: "", method: "", url: "" }, "no request that could be read"],
   [{ ...dns, type: 1 }, "DNS Query example.com. A"],
   [dns, `DNS Answer "203.0.113.10,203.0.113.11" TTL: 30 (Proxy example.com. A)`],
   [

@@ -61,6 +61,12 @@ warning rule.toPorts[0]: lists no ports, so it matches nothing: port "0" is ever
 warning rule.toPorts[1]: lists no ports, so it matches nothing: port "0" is every port`,
   ],
   [
+    "the same with L7 rules, which port 0 takes none of",
+    "toPorts: [{ rules: { http: [{ path: /a }] } }]",
+    `rule.toPorts[0] nothing by http
+warning rule.toPorts[0]: lists no ports, so it matches nothing: name those that the rules are about`,
+  ],
+  [
     "lists that are null are refused",
     "toPorts: null, icmps: null",
     `problem rule.toPorts: is null: leave it out if no restriction is meant

@@ -35,8 +35,12 @@ function parseEntry(entry: Field, context: PortsContext): PortEntry | undefined 
   const items = (list ?? []).flatMap((item) => parsePortItem(item) ?? []);
   if (list !== undefined && list.length > maxPorts)
     entry.at("ports").problem(`at most ${maxPorts} ports`);
-  if ((list?.length ?? 0) === 0)
-    entry.warn('lists no ports, so it matches nothing: port "0" is every port');
+  if ((list?.length ?? 0) === 0) {
+    const hint = l7Fields.some((key) => entry.at(key).isGiven)
+      ? "name those that the rules are about"
+      : 'port "0" is every port';
+    entry.warn(`lists no ports, so it matches nothing: ${hint}`);
+  }
   const l7 = takesL7 ? parseL7(entry, { ...context, ports: items }) : undefined;
   return { ports: items.flatMap(({ matches }) => matches), l7, path: entry.path };
 }

@@ -28,7 +28,10 @@ export function fqdnPeer(fqdn: Fqdn): Peer {
 
 /** A name or a pattern, as it stands; lower case. */
 export function readPattern(field: Field): string | undefined {
-  return readName(field, patternLabel);
+  const pattern = readName(field, patternLabel);
+  if (pattern?.replace(/^\*\*\./, "").includes("**"))
+    field.warn('** is labels at the beginning alone ("**.example.com"): here it is one *');
+  return pattern;
 }
 
 function told(key: keyof Fqdn, text: string | undefined): Fqdn | undefined {

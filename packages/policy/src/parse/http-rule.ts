@@ -48,6 +48,8 @@ function warnOfNoMatch(fields: {
   const { path, method, host } = fields;
   if (typeof path.value === "string" && /^\^?[A-Za-z0-9_-]/.test(path.value))
     path.warn("paths begin with a slash: this is likely to match none");
+  if (typeof path.value === "string" && /[A-Za-z0-9_/-]\?[A-Za-z0-9_.-]+=/.test(path.value))
+    path.warn("? makes what is before it optional: a query begins with \\?");
   if (typeof method.value === "string" && /^[a-z|()]+$/.test(method.value))
     method.warn("the case of methods counts, and they are written in upper case: GET");
   if (

@@ -116,6 +116,23 @@ const understood: [sentence: string, entry: string, expected: string[], make?: M
       `! rules.http[0].host: hosts are compared in lower case: a letter in upper case matches nothing ("Example.org")`,
     ],
   ],
+  [
+    "a query after a ? that is none, with a warning",
+    http(`{ path: "/a?x=1" }, { path: "/a\\\\?x=1" }, { path: "/a/?" }`),
+    [
+      `{"protocol":"http","rules":[{"path":"/a?x=1","headers":[]},{"path":"/a\\\\?x=1","headers":[]},{"path":"/a/?","headers":[]}],${noTls}}`,
+      `! rules.http[0].path: ? makes what is before it optional: a query begins with \\? ("/a?x=1")`,
+    ],
+  ],
+  [
+    "** that is not at the beginning, with a warning",
+    `serverNames: ["a.**.b", "**.b", "**b"]`,
+    [
+      `{"protocol":"sni","serverNames":["a.**.b","**.b","**b"]}`,
+      `! serverNames[0]: ** is labels at the beginning alone ("**.example.com"): here it is one * ("a.**.b")`,
+      `! serverNames[2]: ** is labels at the beginning alone ("**.example.com"): here it is one * ("**b")`,
+    ],
+  ],
 ];
 
 for (const [sentence, entry, expected, make] of understood)

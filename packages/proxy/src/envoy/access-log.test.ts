@@ -62,12 +62,18 @@ const rows: readonly (readonly [
   [
     "a denied request",
     records("deny/9", 403),
-    ["00000005 10.244.0.5:40000 > fd00::1:80 denied 9: 1 HTTP/1.1 GET http://shop/a?b 0 0"],
+    [
+      "00000005 10.244.0.5:40000 > fd00::1:80 denied 9: 1 HTTP/1.1 GET http://shop/a?b 0 0",
+      "02000005 10.244.0.5:40000 > fd00::1:80 forwarded 0: 2 HTTP/1.1 GET http://shop/a?b 403 0",
+    ],
   ],
   [
     "what no request should look like",
     records("malformed", 400),
-    ["00000005 10.244.0.5:40000 > fd00::1:80 denied 0: 1 HTTP/1.1 GET http://shop/a?b 0 0"],
+    [
+      "00000005 10.244.0.5:40000 > fd00::1:80 denied 0: 1 HTTP/1.1 GET http://shop/a?b 0 0",
+      "02000005 10.244.0.5:40000 > fd00::1:80 forwarded 0: 2 HTTP/1.1 GET http://shop/a?b 400 0",
+    ],
   ],
   [
     "what would be denied, in audit mode",

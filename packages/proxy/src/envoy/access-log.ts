@@ -33,7 +33,7 @@ const methodNames = new Map<number, string>(
     .map(([name, number]) => [number, name]),
 );
 
-/** One record of a denied request; of another, one of it and one of its answer. None without addresses. */
+/** One record of a request and one of its answer, if there was any. None without addresses. */
 export function httpRecords(
   entry: HTTPAccessLogEntry,
   about: { readonly port: number; readonly direction: Direction },
@@ -58,15 +58,24 @@ export function httpRecords(
     verdict,
     l7: { ...what, type: 1, latencyNs: 0, code: 0 },
   };
-  if (verdict === "denied") return [asked];
   const latencyNs = durationNs(common.timeToFirstDownstreamTxByte ?? common.duration);
+  const code = entry.response?.responseCode ?? 0;
+  const isDenied = verdict === "denied";
+  if (isDenied && code !== 403 && code !== 400) return [asked];
   const answered: ProxyRecord = {
     ...request,
     timeNs: String(startNs + BigInt(latencyNs)),
     verdict: failed(common) ? "error" : verdict,
-    l7: { ...what, type: 2, latencyNs, code: entry.response?.responseCode ?? 0 },
+    l7: { ...what, type: 2, latencyNs, code },
   };
-  return [asked, answered];
+  // Envoy's own answer is no rule's doing, and says nothing of a server's time.
+  const own: ProxyRecord = {
+    ...answered,
+    rule: 0,
+    verdict: "forwarded",
+    l7: { ...what, type: 2, latencyNs: 0, code },
+  };
+  return [asked, isDenied ? own : answered];
 }
 
 /**

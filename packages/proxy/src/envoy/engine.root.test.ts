@@ -310,16 +310,18 @@ test("what Envoy tells of requests becomes records, each of its listener", async
     { whole: true },
   );
   process.kill(it.state().pid, "SIGUSR2");
-  await until("records", () => it.records.length === 6);
+  await until("records", () => it.records.length === 8);
   assert.deepEqual(
     it.records
       .map(({ port, verdict, rule, l7 }) => `${port} ${verdict} ${rule} ${l7.type}`)
       .toSorted(),
     [
       "10108 denied 9 1",
+      "10108 forwarded 0 2",
       "10108 forwarded 11 1",
       "10108 forwarded 11 2",
       "10109 denied 4 1",
+      "10109 forwarded 0 2",
       "10109 forwarded 11 1",
       "10109 forwarded 11 2",
     ],

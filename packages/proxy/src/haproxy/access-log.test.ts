@@ -36,7 +36,10 @@ test("lines of requests, of what became of them", () => {
     ],
     [
       line({ verdict: "d9", state: "PR", status: "-" }),
-      ["denied 9 1 403 HTTP/1.1 GET http://h.example/a?b=c"],
+      [
+        "denied 9 1 403 HTTP/1.1 GET http://h.example/a?b=c",
+        "forwarded 0 2 403 HTTP/1.1 GET http://h.example/a?b=c",
+      ],
     ],
     [
       line({
@@ -70,12 +73,18 @@ test("lines of requests, of what became of them", () => {
         about: `1.1::${Buffer.from("GET h /a/..%2f\x1b[31m b").toString("hex")}`,
         subject: "-",
       }),
-      ["denied 0 1 400 HTTP/1.1 GET http://h/a/..%2f?[31m b"],
+      [
+        "denied 0 1 400 HTTP/1.1 GET http://h/a/..%2f?[31m b",
+        "forwarded 0 2 400 HTTP/1.1 GET http://h/a/..%2f?[31m b",
+      ],
     ],
     // A port that is not the scheme's is shown; a handshake without a name, by the address.
     [
       line({ ends: "10.7.1.2 1 10.7.2.2 8080", verdict: "d9" }),
-      ["denied 9 1 403 HTTP/1.1 GET http://h.example:8080/a?b=c"],
+      [
+        "denied 9 1 403 HTTP/1.1 GET http://h.example:8080/a?b=c",
+        "forwarded 0 2 403 HTTP/1.1 GET http://h.example:8080/a?b=c",
+      ],
     ],
     [
       line({ kind: "s", verdict: "d9", times: "3 4", subject: "." }),

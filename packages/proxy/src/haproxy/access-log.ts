@@ -28,8 +28,20 @@ export function recordsOf(line: string, direction: Direction): ProxyRecord[] | u
     verdict: outcome,
     l7: { kind: "http", type: 1, latencyNs: 0, code: codeOf(read), ...asked },
   };
-  // Of TLS that is passed on there is no answer to tell.
-  if (outcome === "denied" || kind === "s") return [first];
+  // Of TLS that is passed on there is no answer to tell, nor where nothing was asked that could be read.
+  if (kind === "s" || (outcome === "denied" && asked.method === "")) return [first];
+  // Our answer is no rule's doing, and says nothing of a server's time.
+  if (outcome === "denied")
+    return [
+      first,
+      {
+        ...first,
+        timeNs: `${endedUs}000`,
+        rule: 0,
+        verdict: "forwarded",
+        l7: { ...first.l7, type: 2 },
+      },
+    ];
   const { code, failed } = answerOf(status, state);
   const latencyNs = Math.max(0, Number(endedUs) - Number(beganUs)) * 1000;
   const second: ProxyRecord = {

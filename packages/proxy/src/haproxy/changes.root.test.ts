@@ -26,6 +26,22 @@ suite("rules change under HAProxy's connections", () => {
   after(() => world[Symbol.asyncDispose]());
   const moved = async () => (await world.engine.status()).counters?.["movedConnections"] ?? NaN;
 
+  test("status counts connections: whoever asks whether one is left is told of the last one, too", async () => {
+    await world.set(10_000, open);
+    const count = async () => (await world.engine.status()).connections;
+    const becomes = async (wanted: number) => {
+      for (let tries = 0; tries < 200 && (await count()) !== wanted; tries++) await sleep(10);
+      return count();
+    };
+    const sockets = [world.connect(80), world.connect(80)] as const;
+    for (const socket of sockets) assert.deepEqual(await new Pipeline(socket).ask(["/a"]), [200]);
+    assert.equal(await becomes(2), 2);
+    sockets[0].destroy();
+    assert.equal(await becomes(1), 1);
+    sockets[1].destroy();
+    assert.equal(await becomes(0), 0);
+  });
+
   test("a kept connection: 4,000 requests while rules flip, none forbidden passes, none fails", async () => {
     await world.set(10_000, open);
     const connection = new Pipeline(world.connect(80));

@@ -109,8 +109,8 @@ export class HaproxyEngine implements L7Engine {
         rules: ruleSet.rules.length,
         version,
       })),
-      // But this question's own.
-      connections: Math.max(0, info.connections - 1),
+      // This question's own is not among them: connections to the runtime socket are not counted.
+      connections: info.connections,
       requests: { ...this.#requests },
       counters: {
         movedConnections: running?.moves.size ?? 0,

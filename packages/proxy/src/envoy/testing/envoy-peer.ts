@@ -249,7 +249,9 @@ process.on("SIGUSR2", () => {
               },
               protocol_version: 2,
               request: { request_method: 1, authority: "shop", path: "/a" },
-              response: { response_code: { value: 200 } },
+              response: {
+                response_code: { value: String(route).startsWith("deny/") ? 403 : 200 },
+              },
             },
           ],
         },
