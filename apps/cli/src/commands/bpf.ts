@@ -109,6 +109,7 @@ function conntrackRow(entry: ConntrackEntry, frontend: string | undefined) {
     source: socketAddress(entry.source, entry.sourcePort),
     destination: socketAddress(entry.destination, entry.destinationPort),
     frontend,
+    proxy: proxyOf(entry),
     expiresInSeconds: secondsUntil(entry.expiresNs),
     state: entry.closing ? "closing" : entry.seenReply ? "established" : "new",
     sourceIdentity: entry.sourceIdentity,
@@ -116,11 +117,21 @@ function conntrackRow(entry: ConntrackEntry, frontend: string | undefined) {
     epoch: entry.epoch,
   };
 }
+/** "listener 10005" that has it, "of egress-proxy": what a proxy itself opened; both; undefined: no proxy's business. */
+function proxyOf({ part, proxyPort }: ConntrackEntry): string | undefined {
+  const facts = [
+    ...(part === "client" ? [] : [`of ${part}`]),
+    ...(proxyPort === 0 ? [] : [`listener ${proxyPort}`]),
+  ];
+  return facts.length === 0 ? undefined : facts.join(", ");
+}
+
 const conntrackColumns: readonly Column<ConntrackRow>[] = [
   ["PROTOCOL", (row) => row.protocol],
   ["SOURCE", (row) => row.source],
   ["DESTINATION", (row) => row.destination],
   ["FRONTEND", (row) => row.frontend ?? "-"],
+  ["PROXY", (row) => row.proxy ?? "-"],
   ["STATE", (row) => row.state],
   ["EXPIRES IN", (row) => `${row.expiresInSeconds} s`],
   [
