@@ -10,6 +10,11 @@ import { type HubbleReadings, registerHubbleMetrics } from "../apps/agent/src/hu
 import { registerFqdnMetrics, type FqdnMetricsOptions } from "../apps/agent/src/fqdn/metrics.ts";
 import { HealthMetrics, type HealthReadings } from "../apps/agent/src/health-endpoint/metrics.ts";
 import { registerEniMetrics } from "../apps/operator/src/eni/metrics.ts";
+import {
+  exhaustedCounter,
+  type IpamReadings,
+  registerIpamMetrics,
+} from "../apps/agent/src/ipam/metrics.ts";
 import { ProxyMetrics, type ProxyMetricsOptions } from "../apps/agent/src/proxy/metrics.ts";
 import { registerNodeMetrics, type NodeMetricsOptions } from "../apps/agent/src/node/metrics.ts";
 import { PolicyMetrics, type PolicyReadings } from "../apps/agent/src/policy/metrics.ts";
@@ -112,6 +117,8 @@ function agentRegistry(): Registry {
   registerNodeMetrics(metrics, {} as NodeMetricsOptions);
   registerHubbleMetrics(metrics, {} as HubbleReadings);
   registerFqdnMetrics(metrics, {} as FqdnMetricsOptions);
+  registerIpamMetrics(metrics, {} as IpamReadings);
+  exhaustedCounter(metrics.registry);
   new ProxyMetrics(metrics, {} as ProxyMetricsOptions);
   new HealthMetrics(metrics, { clusterName: "", nodeName: "" } as HealthReadings);
   new PolicyMetrics(metrics).register({} as PolicyReadings);

@@ -4,7 +4,8 @@ import { randomUUID } from "node:crypto";
 import type { IpamError, PoolFamily } from "@tsilium/ipam";
 import { type Event, type KubeClient, resources } from "@tsilium/kube";
 import type { Logger } from "@tsilium/runtime";
-import { Counter, type Registry } from "prom-client";
+import type { Counter, Registry } from "prom-client";
+import { exhaustedCounter } from "./metrics.ts";
 
 export type ExhaustionOptions = {
   readonly client: Pick<KubeClient, "create">;
@@ -24,12 +25,7 @@ export class Exhaustion {
 
   constructor(options: ExhaustionOptions) {
     this.#options = options;
-    this.#refused = new Counter({
-      name: "tsilium_ipam_exhausted_total",
-      help: "pods that were refused an address because a pool had none",
-      labelNames: ["pool", "family"],
-      registers: [options.registry],
-    });
+    this.#refused = exhaustedCounter(options.registry);
   }
 
   /** Somebody was refused. */

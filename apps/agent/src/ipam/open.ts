@@ -12,6 +12,7 @@ import type { NodeFacts } from "../node/facts.ts";
 import { conflictMessage, Conflicts } from "./conflicts.ts";
 import { whyForeign } from "./foreign.ts";
 import { Exhaustion } from "./exhaustion.ts";
+import { registerIpamMetrics } from "./metrics.ts";
 import type { IpamSource } from "./source.ts";
 
 export type OpenOptions = {
@@ -60,7 +61,10 @@ export function openIpam(options: OpenOptions): NodeIpam {
   // Whatever has become of its range, peers and pods know the router by its address.
   for (const router of [facts.routerIpv4, facts.routerIpv6])
     if (router) ipam.restore(router, "router");
-  registerMetrics(metrics, { ipam, conflicts });
+  registerIpamMetrics(metrics, {
+    usage: () => ipam.usage(),
+    conflicts: () => conflicts.list().length,
+  });
   return {
     ipam,
     poolOf: source.poolOf,
@@ -104,29 +108,4 @@ function usageText(ipam: Ipam): string {
     return `${pool === "default" ? "" : `${pool} `}IPv${family}: ${used} used of ${where || "nothing"}`;
   });
   return usage.join("; ") || "nothing handed out";
-}
-
-function registerMetrics(
-  metrics: Metrics,
-  { ipam, conflicts }: { readonly ipam: Ipam; readonly conflicts: Conflicts },
-): void {
-  metrics.gauge(
-    "tsilium_ipam_pool_addresses",
-    "addresses of a pool that this node has, by state",
-    ["pool", "family", "state"],
-    () =>
-      ipam.usage().flatMap(({ pool, family, used, available }) => {
-        const labels = { pool, family: `ipv${family}` };
-        return [
-          { labels: { ...labels, state: "used" }, value: used },
-          { labels: { ...labels, state: "available" }, value: Number(available) },
-        ];
-      }),
-  );
-  metrics.gauge(
-    "tsilium_ipam_conflicts",
-    "ranges of this node that another node believes to be its own",
-    [],
-    () => [{ value: conflicts.list().length }],
-  );
 }
