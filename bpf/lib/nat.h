@@ -36,12 +36,13 @@ static __always_inline void describe_way_back(struct translation *translation, _
 			.protocol = forward->key.protocol,
 			.direction = NAT_REVERSE},
 		.family = forward->family,
-		.tcp_flags = forward->tcp_flags,
+		/* A reset ends both ways, a FIN its own. */
+		.tcp_flags = forward->tcp_flags & ~TCP_FIN,
 	};
 	translation->back = (struct nat_entry6){
 		.address = forward->key.source,
 		.port = forward->key.source_port,
-		.flags = translation->target.flags,
+		.flags = translation->target.flags & NAT_HOST,
 		.frontend = translation->target.frontend,
 	};
 }

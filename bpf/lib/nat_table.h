@@ -46,10 +46,12 @@ static __always_inline __u16 nat_flags_after(const struct nat_tuple *tuple, __u1
 {
 	if (tuple->key.protocol != IPPROTO_TCP)
 		return flags;
-	if (tuple->tcp_flags & (TCP_FIN | TCP_RST))
+	if (tuple->tcp_flags & TCP_RST)
+		return flags | NAT_CLOSED | NAT_RESET;
+	if (tuple->tcp_flags & TCP_FIN)
 		return flags | NAT_CLOSED;
 	/* The ports are used again. */
-	return tuple->tcp_flags & TCP_SYN ? flags & ~NAT_CLOSED : flags;
+	return tuple->tcp_flags & TCP_SYN ? flags & ~(NAT_CLOSED | NAT_RESET) : flags;
 }
 
 /* What an entry's time and flags become when a packet of its direction passes. */
@@ -133,10 +135,10 @@ static __always_inline long nat_write4(struct translation *translation, enum nat
 	struct nat_entry4 *entry = &translation->entry4;
 
 	translation->key4 = compact(&tuple_of(translation, way)->key);
-	entry->expires_ns = nat_deadline(tuple_of(translation, way), 0);
+	entry->flags = nat_flags_after(tuple_of(translation, way), target->flags);
+	entry->expires_ns = nat_deadline(tuple_of(translation, way), entry->flags);
 	entry->address = target->address.words[3];
 	entry->port = target->port;
-	entry->flags = target->flags;
 	entry->frontend = target->frontend;
 	return bpf_map_update_elem(&tsi_nat4, &translation->key4, entry, how);
 }
@@ -144,7 +146,8 @@ static __always_inline long nat_write4(struct translation *translation, enum nat
 static __always_inline long nat_write6(
 	const struct nat_tuple *tuple, struct nat_entry6 *target, __u64 how)
 {
-	target->expires_ns = nat_deadline(tuple, 0);
+	target->flags = nat_flags_after(tuple, target->flags);
+	target->expires_ns = nat_deadline(tuple, target->flags);
 	return bpf_map_update_elem(&tsi_nat6, &tuple->key, target, how);
 }
 

@@ -22,6 +22,8 @@ enum nat_flags {
 	NAT_HOST = 1,
 	/* FIN or RST seen in this entry's direction. */
 	NAT_CLOSED = 2,
+	/* RST seen in this entry's direction, which nothing answers: the other one is over too. */
+	NAT_RESET = 4,
 };
 
 /* ICMP echo: source_port is the id of a request, destination_port the id of a reply, the other is
@@ -51,7 +53,7 @@ struct nat_key6 {
 struct nat_entry4 {
 	/* CLOCK_MONOTONIC. A mapping is two entries (FORWARD, REVERSE), each refreshed by the
 	 * packets of its own direction: it is over when both have expired, or both are CLOSED and
-	 * either expired.
+	 * either expired, or one that is RESET expired.
 	 */
 	__u64 expires_ns;
 	__be32 address;

@@ -1,9 +1,12 @@
 // Pods' packets leave with the node's address, and their replies find back.
 import assert from "node:assert/strict";
 import { after, afterEach, describe, test } from "node:test";
-import { TypedMap } from "@tsilium/ebpf";
+import { decode, TypedMap } from "@tsilium/ebpf";
 import { cutIntoFragments, type PacketBuilder, parsePacket, Prefix } from "@tsilium/net";
+import { clockMonotonicNs } from "@tsilium/syscall";
+import * as abi from "../../packages/datapath/src/gen/abi.ts";
 import { mapCodecs } from "../../packages/datapath/src/gen/abi.ts";
+import { Nat } from "../../packages/datapath/src/tables/nat.ts";
 import { IpMasqMap } from "../../packages/datapath/src/tables/ip-masq.ts";
 import { TestNode } from "./node.ts";
 import { both, table, type Row, type Step } from "./table.ts";
@@ -404,6 +407,82 @@ describe("masquerading with native routing", () => {
   ];
 
   table(() => native, rows);
+});
+
+describe("the end of what is masqueraded", () => {
+  afterEach(() => roomy.reset());
+  type Flags = "SYN" | "FIN" | "RST" | "ACK";
+  const sent = (family: Family, flags: Flags) =>
+    roomy.try({
+      hook: out,
+      packet: wire(family, [a, world]).tcp({ sport: 40_000, dport: 443, flags }).bytes(),
+    });
+  const answered = (family: Family, flags: Flags) =>
+    roomy.try({
+      hook: back,
+      packet: wire(family, [world, node]).tcp({ sport: 443, dport: 40_000, flags }).bytes(),
+    });
+  const nat = () => new Nat({ ipv4: roomy.map("tsi_nat4"), ipv6: roomy.map("tsi_nat6") });
+  /** Of both halves: flags, and how long it has. */
+  const halves = (family: Family): string[] => {
+    const codec = family === 4 ? abi.natEntry4 : abi.natEntry6;
+    const now = clockMonotonicNs();
+    return Array.from(roomy.map(`tsi_nat${family}`).entries(), ([key, value]) => {
+      const { flags, expiresNs } = decode<{ flags: number; expiresNs: bigint }>(codec, value);
+      const { direction } = decode<{ direction: number }>(
+        family === 4 ? abi.natKey4 : abi.natKey6,
+        key,
+      );
+      const names = Object.entries(abi.natFlags).flatMap(([name, bit]) =>
+        flags & bit ? [name] : [],
+      );
+      const seconds = Math.round(Number(expiresNs - now) / 1e9);
+      return [direction === abi.natDirection.forward ? "out" : "back", ...names, seconds].join(" ");
+    }).toSorted();
+  };
+  const secondsLater = (seconds: number) => clockMonotonicNs() + BigInt(seconds) * 1_000_000_000n;
+
+  for (const family of [4, 6] as const) {
+    for (const [who, reset] of [
+      ["the pod", sent],
+      ["the server", answered],
+    ] as const)
+      test(`IPv${family}: ${who} resets the connection: both halves go seconds later`, async () => {
+        sent(family, "SYN");
+        answered(family, "ACK");
+        sent(family, "ACK");
+        assert.deepEqual(halves(family), ["back 8000", "out 8000"]);
+        reset(family, "RST");
+        assert.ok(halves(family).some((half) => half.endsWith(" closed reset 10")));
+        assert.equal((await nat().sweep(secondsLater(5))).deleted, 0);
+        await nat().sweep(secondsLater(11));
+        assert.deepEqual(halves(family), []);
+      });
+
+    test(`IPv${family}: a reset that no mapping is there for leaves none for long`, () => {
+      sent(family, "RST");
+      assert.deepEqual(halves(family), ["back closed reset 10", "out closed reset 10"]);
+    });
+
+    test(`IPv${family}: ports that are used again after a reset are kept`, async () => {
+      sent(family, "SYN");
+      sent(family, "RST");
+      sent(family, "SYN");
+      answered(family, "ACK");
+      sent(family, "ACK");
+      assert.deepEqual(halves(family), ["back 8000", "out 8000"]);
+      await nat().sweep(secondsLater(100));
+      assert.equal(halves(family).length, 2);
+    });
+
+    test(`IPv${family}: half of a connection that is closed waits for the other`, async () => {
+      sent(family, "SYN");
+      answered(family, "ACK");
+      sent(family, "FIN");
+      await nat().sweep(secondsLater(100));
+      assert.deepEqual(halves(family), ["back 8000", "out closed 10"]);
+    });
+  }
 });
 
 const plain = new TestNode({ enableIpv4Masquerade: false, enableIpv6Masquerade: false });

@@ -1119,6 +1119,7 @@ export type NatDirection = (typeof natDirection)[keyof typeof natDirection];
 export const natFlags = {
   host: 1,
   closed: 2,
+  reset: 4,
 } as const;
 export type NatFlags = (typeof natFlags)[keyof typeof natFlags];
 

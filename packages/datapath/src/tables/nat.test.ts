@@ -28,7 +28,7 @@ test("each half of a mapping leads to the other", () => {
 });
 
 const open = 0;
-const { closed } = natFlags;
+const { closed, reset } = natFlags;
 const nowNs = 100n;
 const past = { expiresNs: 50n, flags: open };
 const future = { expiresNs: 150n, flags: open };
@@ -50,6 +50,9 @@ for (const [sentence, entry, partner, over] of [
     { ...future, flags: closed },
     false,
   ],
+  ["one half reset and expired", { ...past, flags: closed | reset }, future, true],
+  ["the other half reset and expired", future, { ...past, flags: closed | reset }, true],
+  ["one half reset within its time", { ...future, flags: closed | reset }, future, false],
   ["expired, the other half evicted", past, undefined, true],
   ["alive, the other half evicted", future, undefined, false],
 ] as const) {

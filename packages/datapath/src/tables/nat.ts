@@ -47,8 +47,8 @@ export class Nat {
   }
 
   /**
-   * Removes mappings that are over: both directions expired, or both closed and one expired. An entry whose other half
-   * the LRU has evicted goes when it expires.
+   * Removes mappings that are over: both directions expired, or both closed and one expired, or one expired that was
+   * reset. An entry whose other half the LRU has evicted goes when it expires.
    * @param nowNs CLOCK_MONOTONIC, the clock that programs write deadlines by.
    */
   async sweep(nowNs: bigint = clockMonotonicNs(), signal?: AbortSignal): Promise<SweepResult> {
@@ -67,7 +67,10 @@ export function isNatOver(entry: Lifetime, partner: Lifetime | undefined, nowNs:
   const partnerExpired = partner.expiresNs <= nowNs;
   if (expired && partnerExpired) return true;
   const bothClosed = (entry.flags & partner.flags & natFlags.closed) !== 0;
-  return bothClosed && (expired || partnerExpired);
+  if (bothClosed && (expired || partnerExpired)) return true;
+  // Nothing answers a reset: the other direction hears of the end by it alone.
+  const wasReset = (row: Lifetime) => (row.flags & natFlags.reset) !== 0;
+  return (expired && wasReset(entry)) || (partnerExpired && wasReset(partner));
 }
 
 /** What the keys of both families have in common; `End` is how an address is held. */
@@ -119,8 +122,12 @@ function sweepFamily<Key, Row extends Lifetime>(
     const row = decode(rowCodec, value);
     if (row.expiresNs > nowNs && (row.flags & natFlags.closed) === 0) return false;
     const partner = family.partner(decode(keyCodec, key), row);
-    const other = partner && map.lookup(encode(keyCodec, partner));
-    return isNatOver(row, other && decode(rowCodec, other), nowNs);
+    const partnerBytes = partner && encode(keyCodec, partner);
+    const other = partnerBytes && map.lookup(partnerBytes);
+    const over = isNatOver(row, other && decode(rowCodec, other), nowNs);
+    // Alone it would not be known to be over.
+    if (over && other) map.delete(partnerBytes);
+    return over;
   };
   return sweepMap(map, isOver, signal);
 }
