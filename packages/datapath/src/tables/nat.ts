@@ -112,24 +112,29 @@ export function partnerKey<End>(
   };
 }
 
-function sweepFamily<Key, Row extends Lifetime>(
+async function sweepFamily<Key, Row extends Lifetime>(
   family: Family<Key, Row>,
   nowNs: bigint,
   signal: AbortSignal | undefined,
 ): Promise<SweepResult> {
   const { map, key: keyCodec, row: rowCodec } = family;
+  // Most are, and are not looked at any further.
+  const isAlive = (row: Lifetime) => row.expiresNs > nowNs && (row.flags & natFlags.closed) === 0;
+  const left: Uint8Array[] = [];
   const isOver = (key: Uint8Array, value: Uint8Array): boolean => {
     const row = decode(rowCodec, value);
-    if (row.expiresNs > nowNs && (row.flags & natFlags.closed) === 0) return false;
+    if (isAlive(row)) return false;
     const partner = family.partner(decode(keyCodec, key), row);
     const partnerBytes = partner && encode(keyCodec, partner);
-    const other = partnerBytes && map.lookup(partnerBytes);
-    const over = isNatOver(row, other && decode(rowCodec, other), nowNs);
-    // Alone it would not be known to be over.
-    if (over && other) map.delete(partnerBytes);
+    const found = partnerBytes && map.lookup(partnerBytes);
+    const other = found && decode(rowCodec, found);
+    const over = isNatOver(row, other, nowNs);
+    if (over && other && isAlive(other)) left.push(partnerBytes);
     return over;
   };
-  return sweepMap(map, isOver, signal);
+  const { deleted, alive } = await sweepMap(map, isOver, signal);
+  const more = left.filter((key) => map.delete(key)).length;
+  return { deleted: deleted + more, alive: alive - more };
 }
 
 function listFamily<Key, Row>(family: Family<Key, Row>): NatEntry[] {
