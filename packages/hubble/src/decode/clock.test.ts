@@ -24,6 +24,16 @@ test("a step of the wall clock is followed once it is measured", () => {
   assert.equal(clock.unixNs(now.boot), 1_795_683_600n * second);
 });
 
+test("what came between two readings does not count, where others were close", () => {
+  const pauses = [0n, 900_000n, 0n, 1_000n];
+  let boot = 1000n * second;
+  const clock = new BootClock({
+    boottimeNs: () => (boot += pauses.shift() ?? 1_000n),
+    unixNs: () => boot + 5n * second,
+  });
+  assert.ok(clock.unixNs(0n) > 5n * second - 2_000n);
+});
+
 test("what measuring costs is no step: times do not go back and forth", () => {
   const { clock, now } = clocks();
   now.unix += 15_000n;

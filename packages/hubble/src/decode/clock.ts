@@ -10,6 +10,7 @@ export type ClockSources = {
 
 /** What a measurement may be off by: less is no step, and is left alone, lest times go back and forth. */
 const toleranceNs = 20_000n;
+const mostTries = 5;
 
 export class BootClock {
   readonly #sources: ClockSources;
@@ -20,7 +21,7 @@ export class BootClock {
     this.#offsetNs = this.#measured();
   }
 
-  /** To be called once per round of reading events; costs three readings of clocks. */
+  /** To be called once per round of reading events; costs three readings of clocks, mostly. */
   measure(): void {
     const offsetNs = this.#measured();
     const change = offsetNs - this.#offsetNs;
@@ -37,10 +38,20 @@ export class BootClock {
     return this.#sources.unixNs();
   }
 
+  /** Others may have had the CPU between two readings: the closest of some counts. */
   #measured(): bigint {
+    let best = this.#reading();
+    for (let tries = 1; tries < mostTries && best.widthNs > toleranceNs; tries++) {
+      const next = this.#reading();
+      if (next.widthNs < best.widthNs) best = next;
+    }
+    return best.offsetNs;
+  }
+
+  #reading(): { readonly offsetNs: bigint; readonly widthNs: bigint } {
     const before = this.#sources.boottimeNs();
     const unix = this.#sources.unixNs();
     const after = this.#sources.boottimeNs();
-    return unix - (before + after) / 2n;
+    return { offsetNs: unix - (before + after) / 2n, widthNs: after - before };
   }
 }
