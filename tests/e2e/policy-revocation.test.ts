@@ -14,7 +14,7 @@ import { arrivalsOf, type PulseFlow, PulseSet } from "./pulses.ts";
 import { base, labelChanges, namespace, pod, policyChanges } from "./revocation/changes.ts";
 import { assertRevoked, type Change, flip } from "./revocation/flips.ts";
 
-const policyFlips = soak ? 1_000 : 60;
+const policyFlips = soak ? 1_000 : 40;
 const labelFlips = soak ? 200 : 20;
 const pairs = ["UDP near, TCP far", "TCP near, UDP far"] as const;
 const pulseProgram = join(root, "dist/bin/pulse");
