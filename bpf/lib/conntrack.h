@@ -134,13 +134,8 @@ static __always_inline struct conntrack_entry *find_answered(
 	struct conntrack_entry *entry;
 
 	*segment = segment_of(pkt, conntrack_key(pkt, &key));
-	entry = conntrack_find(pkt->family, &key);
-	if (!belongs(segment, entry, now)) {
-		entry = conntrack_find_new(pkt->family, &key);
-		if (!belongs(segment, entry, now))
-			return 0;
-	}
-	return segment->is_reply ? entry : 0;
+	entry = find_connection(pkt->family, &key, segment, now);
+	return entry && segment->is_reply ? entry : 0;
 }
 
 static __always_inline bool is_known_reply(const struct packet *pkt)

@@ -3,6 +3,7 @@
 #ifndef TSI_LIB_CONNTRACK_ENTRY_H
 #define TSI_LIB_CONNTRACK_ENTRY_H
 
+#include "lib/conntrack_key.h"
 #include "lib/event.h"
 #include "lib/packet.h"
 #include "maps/conntrack.h"
@@ -127,6 +128,18 @@ static __always_inline bool belongs(
 		return false;
 	}
 	return true;
+}
+
+/* The entry of the packet's connection, in either table; sets is_reply. 0: there is none. */
+static __always_inline struct conntrack_entry *find_connection(
+	enum family family, const union conntrack_key *key, struct segment *segment, __u64 now)
+{
+	struct conntrack_entry *entry = conntrack_find(family, key);
+
+	if (belongs(segment, entry, now))
+		return entry;
+	entry = conntrack_find_new(family, key);
+	return belongs(segment, entry, now) ? entry : 0;
 }
 
 #endif

@@ -10,7 +10,6 @@
 #define TSI_LIB_PROXY_H
 
 #include "lib/conntrack_entry.h"
-#include "lib/conntrack_key.h"
 #include "lib/event.h"
 #include "lib/flow.h"
 #include "lib/packet.h"
@@ -255,13 +254,8 @@ static __always_inline void note_answer_to_proxy(
 		flow->key.v4.part = part;
 	else
 		flow->key.v6.part = part;
-	entry = conntrack_find(packet.family, &flow->key);
-	if (!belongs(&segment, entry, now)) {
-		entry = conntrack_find_new(packet.family, &flow->key);
-		if (!belongs(&segment, entry, now))
-			return;
-	}
-	if (segment.is_reply)
+	entry = find_connection(packet.family, &flow->key, &segment, now);
+	if (entry && segment.is_reply)
 		refresh(&segment, entry, now);
 }
 

@@ -11,13 +11,8 @@ export function proxyLines(proxy: ProxyView): string[] {
         `${countOf(connections, "connection")}, requests: ${requests.forwarded} forwarded, ${requests.denied} denied, ${requests.errors} errors`,
       ]
     : [];
-  // A listener that lets nothing through says so in its own line.
-  const said = new Set(listeners.map(({ port, problem }) => noteOf(port, problem)));
-  return [
-    ...counts,
-    ...notes.filter((note) => !said.has(note)),
-    ...listeners.map((listener) => listenerLine(listener, proxy.problem)),
-  ];
+  const rows = listeners.map((listener) => listenerLine(listener, proxy.problem));
+  return [...counts, ...notes, ...rows];
 }
 
 /** @param known what the proxy's own line says already */
@@ -28,11 +23,6 @@ function listenerLine(listener: Listener, known: string | undefined): string {
   if (problem !== undefined) return `${what} lets nothing through: ${problem}`;
   if (acknowledged === version) return `${what} in force`;
   return `${what} not acknowledged, ${acknowledged ?? "none"} in force`;
-}
-
-/** As engines write it (packages/proxy/src/haproxy/listeners.ts). */
-function noteOf(port: number, problem: string | undefined): string {
-  return `listener ${port} lets nothing through: ${problem}`;
 }
 
 function countOf(count: number, noun: string): string {

@@ -2,6 +2,7 @@
 // more, then the rules that were kept, then packets, then the agent.
 import { type DnsProxyConfig, rcode } from "@tsilium/dns";
 import { ControlServer, type ReceivedToProxy } from "@tsilium/proxy/control/index.ts";
+import { listenerRows } from "@tsilium/proxy/listener-rows.ts";
 import type { ProxyStatus } from "@tsilium/proxy/model.ts";
 import { dropPrivileges, StateFolder } from "@tsilium/proxy/privileges/index.ts";
 import type { Logger } from "@tsilium/runtime";
@@ -96,12 +97,7 @@ export async function startDnsProxy(
   const status = (): ProxyStatus => ({
     engine: `tsilium-dns ${version}`,
     pid: process.pid,
-    listeners: listeners.all.map(({ port, rules }) => ({
-      port,
-      kind: "dns",
-      rules: rules.ruleSet.rules.length,
-      version: rules.version,
-    })),
+    listeners: listenerRows(listeners.all.map(({ rules }) => rules)),
     connections: tcp.connections,
     requests: {
       forwarded: counters.forwarded,

@@ -12,6 +12,7 @@ import {
   type ProxyStatus,
 } from "@tsilium/proxy/model.ts";
 import { EarlyMoves } from "@tsilium/proxy/early-moves.ts";
+import { listenerRows } from "@tsilium/proxy/listener-rows.ts";
 import type { KafkaProxyConfig } from "./config.ts";
 import { Connection } from "./connection.ts";
 import { HeldBytes } from "./held-bytes.ts";
@@ -93,12 +94,7 @@ export class KafkaProxy implements Disposable {
 
   status(): Pick<ProxyStatus, "listeners" | "connections" | "requests"> {
     return {
-      listeners: this.rules.map(({ port, version, ruleSet }) => ({
-        port,
-        kind: ruleSet.kind,
-        rules: ruleSet.rules.length,
-        version,
-      })),
+      listeners: listenerRows(this.rules),
       connections: this.#connections.size,
       requests: { ...this.#counts },
     };

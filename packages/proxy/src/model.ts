@@ -145,6 +145,8 @@ export type ProxyStatus = {
     readonly rules: number;
     /** Acknowledged. */
     readonly version: number;
+    /** Why it lets nothing through. */
+    readonly problem?: string;
   }[];
   readonly connections: number;
   readonly requests: {

@@ -317,7 +317,9 @@ export class Connection {
   }
 }
 
+type KeyEnd = { readonly address: Address | string; readonly port: number };
+
 /** What a connection is told apart by: its ends. */
-export function connectionKey(client: End, server: End): string {
+export function connectionKey(client: KeyEnd, server: KeyEnd): string {
   return `${client.address} ${client.port} ${server.address} ${server.port}`;
 }

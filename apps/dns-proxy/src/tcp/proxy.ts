@@ -82,6 +82,11 @@ export class TcpProxy implements Disposable {
       socket.destroy();
       return;
     }
+    if (this.#earlyMoves.take(connectionKey(client, server), performance.now())) {
+      this.#options.counters.refusedConnections++;
+      socket.on("error", () => {}).resetAndDestroy();
+      return;
+    }
     const of = Buffer.from(client.address.bytes).toString("latin1");
     const held = this.#clients.get(of) ?? { taker: newTaker(of), connections: 0 };
     this.#clients.set(of, held);
@@ -89,7 +94,6 @@ export class TcpProxy implements Disposable {
     const ends = { client, server, listenerPort, taker: held.taker };
     const connection = new Connection(socket, ends, this.#options);
     const { key } = connection;
-    if (this.#earlyMoves.take(key, performance.now())) socket.resetAndDestroy();
     this.#connections.set(key, connection);
     socket.once("close", () => {
       if (this.#connections.get(key) === connection) this.#connections.delete(key);

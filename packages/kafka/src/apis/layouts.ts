@@ -1,8 +1,8 @@
 // Layouts of a version of a request or response, each made once.
 import { type Fields, type Layout, layOut } from "../protocol/schema.ts";
 import { type Api, apiKeys } from "./api.ts";
-import { requestFields } from "./requests.ts";
-import { echoedFields, responseFields } from "./responses.ts";
+import { echoedFields, requestFields } from "./requests.ts";
+import { responseFields } from "./responses.ts";
 
 const requests = new Map<number, Layout | undefined>();
 const responses = new Map<number, Layout | undefined>();

@@ -1,4 +1,4 @@
-// Requests that name topics, field by field.
+// Requests that name topics, and those whose denial repeats something of them, field by field.
 import type { Fields } from "../protocol/schema.ts";
 
 const partitionIndexes: Fields = [
@@ -470,6 +470,40 @@ export const requestFields: ReadonlyMap<number, Fields> = new Map<number, Fields
       ["memberEpoch", "int32"],
       ["rackId", "string", { nullable: "0+" }],
       ["subscribedTopicNames", "[]topic", { nullable: "0+" }],
+    ],
+  ],
+]);
+
+/** Requests without topics whose denial has to repeat something of them. */
+export const echoedFields: ReadonlyMap<number, Fields> = new Map<number, Fields>([
+  [
+    10, // FindCoordinator
+    [
+      ["key", "string", { versions: "0-3" }],
+      ["keyType", "int8", { versions: "1+" }],
+      ["keys", "[]string", { versions: "4+" }],
+    ],
+  ],
+  [
+    15, // DescribeGroups
+    [
+      ["groupIds", "[]string"],
+      ["includeAuthorizedOperations", "bool", { versions: "3+" }],
+    ],
+  ],
+  [42, [["groupIds", "[]string"]]], // DeleteGroups
+  [
+    69, // ConsumerGroupDescribe
+    [
+      ["groupIds", "[]string"],
+      ["includeAuthorizedOperations", "bool"],
+    ],
+  ],
+  [
+    77, // ShareGroupDescribe
+    [
+      ["groupIds", "[]string"],
+      ["includeAuthorizedOperations", "bool"],
     ],
   ],
 ]);

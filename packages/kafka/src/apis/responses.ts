@@ -584,37 +584,3 @@ export const responseFields: ReadonlyMap<number, Fields> = new Map<number, Field
   [76, memberHeartbeat], // ShareGroupHeartbeat
   [77, [throttle, ["groups", describedGroup]]], // ShareGroupDescribe
 ]);
-
-/** Requests without topics whose denial has to repeat something of them. */
-export const echoedFields: ReadonlyMap<number, Fields> = new Map<number, Fields>([
-  [
-    10, // FindCoordinator
-    [
-      ["key", "string", { versions: "0-3" }],
-      ["keyType", "int8", { versions: "1+" }],
-      ["keys", "[]string", { versions: "4+" }],
-    ],
-  ],
-  [
-    15, // DescribeGroups
-    [
-      ["groupIds", "[]string"],
-      ["includeAuthorizedOperations", "bool", { versions: "3+" }],
-    ],
-  ],
-  [42, [["groupIds", "[]string"]]], // DeleteGroups
-  [
-    69, // ConsumerGroupDescribe
-    [
-      ["groupIds", "[]string"],
-      ["includeAuthorizedOperations", "bool"],
-    ],
-  ],
-  [
-    77, // ShareGroupDescribe
-    [
-      ["groupIds", "[]string"],
-      ["includeAuthorizedOperations", "bool"],
-    ],
-  ],
-]);

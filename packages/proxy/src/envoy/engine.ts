@@ -3,6 +3,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Direction } from "@tsilium/policy/model.ts";
 import { lastWords, type RunningProcess, stop, watchEnd } from "../launch/index.ts";
+import { listenerRows } from "../listener-rows.ts";
 import type {
   L7Engine,
   ListenerProblem,
@@ -117,23 +118,13 @@ export class EnvoyEngine implements L7Engine {
   }
 
   async status(): Promise<ProxyStatus> {
-    const failed = new Map(this.#problems.map(({ port, reason }) => [port, reason]));
     return {
       engine: describeNode(this.#ads.node),
       pid: this.#process?.pid ?? 0,
-      listeners: [...this.#rules.values()].map(({ port, version, ruleSet }) => ({
-        port,
-        kind: ruleSet.kind,
-        rules: ruleSet.rules.length,
-        version,
-      })),
+      listeners: listenerRows(this.#rules.values(), this.#problems),
       connections: this.#sockets?.accepted() ?? 0,
       requests: { ...this.#requests },
-      notes: [
-        unverified,
-        ...this.#notes,
-        ...[...failed].map(([port, reason]) => `listener ${port} lets nothing through: ${reason}`),
-      ],
+      notes: [unverified, ...this.#notes],
     };
   }
 

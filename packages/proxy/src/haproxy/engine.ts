@@ -4,6 +4,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Direction } from "@tsilium/policy/model.ts";
 import { type RunningProcess, stop, watchEnd } from "../launch/index.ts";
+import { listenerRows } from "../listener-rows.ts";
 import type {
   L7Engine,
   ListenerProblem,
@@ -103,12 +104,7 @@ export class HaproxyEngine implements L7Engine {
     return {
       engine: info.engine,
       pid: running?.process.pid ?? 0,
-      listeners: [...this.#rules.values()].map(({ port, version, ruleSet }) => ({
-        port,
-        kind: ruleSet.kind,
-        rules: ruleSet.rules.length,
-        version,
-      })),
+      listeners: listenerRows(this.#rules.values(), running?.listeners.problems()),
       // This question's own is not among them: connections to the runtime socket are not counted.
       connections: info.connections,
       requests: { ...this.#requests },

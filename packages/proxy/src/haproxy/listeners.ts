@@ -103,15 +103,11 @@ export class Listeners {
     return [...this.#problems].map(([port, reason]) => ({ port, reason }));
   }
 
-  /** Sentences for people. */
+  /** Sentences for people, of what is no problem of a whole listener. */
   notes(): string[] {
-    const problems = this.problems().map(
-      ({ port, reason }) => `listener ${port} lets nothing through: ${reason}`,
-    );
-    const conditions = [...this.#notes].flatMap(([port, notes]) =>
+    return [...this.#notes].flatMap(([port, notes]) =>
       notes.map((note) => `listener ${port}: ${note}`),
     );
-    return [...problems, ...conditions];
   }
 
   async #setHttp(port: number, ruleSet: HttpRuleSet): Promise<void> {

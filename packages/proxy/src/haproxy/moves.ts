@@ -35,12 +35,7 @@ export class Moves {
     this.#on = true;
     for (const line of (await this.#runtime.ask(`show map ${this.#map}`)).split("\n")) {
       const [, key = ""] = /^0x\w+ (\S+) \d+:\d+$/.exec(line) ?? [];
-      const [, client = "", clientPort, server = "", serverPort] = key.split("|");
-      const ends = endsOf(
-        { address: client, port: Number(clientPort) },
-        { address: server, port: Number(serverPort) },
-      );
-      if (ends !== undefined) this.#known.set(key, ends);
+      if (key !== "") this.#known.set(key, endsOf(key));
     }
     this.#watch();
   }
@@ -66,18 +61,10 @@ export class Moves {
   }
 
   async #move(connections: readonly MovedConnection[]): Promise<void> {
-    const ends = new Map<string, string>();
-    const wanted = new Map<string, number | undefined>();
-    for (const { protocol, client, server, from, to } of connections) {
-      const found = endsOf(client, server);
-      if (protocol !== tcp || found === undefined) continue;
-      const key = keyOf(from, client, server);
-      ends.set(key, found);
-      wanted.set(key, from === to ? undefined : to);
-    }
-    await this.#change(wanted);
-    for (const [key, to] of wanted)
-      if (to !== undefined) this.#known.set(key, ends.get(key) as string);
+    const wanted = connections
+      .filter(({ protocol }) => protocol === tcp)
+      .map((moved) => [keyOf(moved), moved.from === moved.to ? undefined : moved.to] as const);
+    await this.#change(new Map(wanted));
     await this.#switch(this.#known.size > 0);
     this.#watch();
   }
@@ -102,6 +89,7 @@ export class Moves {
     }
     await changeEntries(this.#runtime, this.#map, { added, set, removed });
     for (const key of removed) this.#known.delete(key);
+    for (const { key } of added) this.#known.set(key, endsOf(key));
   }
 
   #serially(work: () => Promise<void>): Promise<void> {
@@ -131,24 +119,24 @@ export class Moves {
   }
 }
 
-type End = MovedConnection["client"];
-
 /** As headers-script.ts makes it. */
-function keyOf(from: number, client: End, server: End): string {
+function keyOf({ from, client, server }: MovedConnection): string {
   return [from, text(client.address), client.port, text(server.address), server.port].join("|");
 }
 
 /** As inet_ntop writes it, which is how HAProxy does. */
 function text(address: string): string {
-  return Address.tryParse(address)?.toString() ?? address;
+  return Address.parse(address).toString();
 }
 
-/** The accepted socket: its own end is the server that was asked. */
-function endsOf(client: End, server: End): string | undefined {
-  const [remote, local] = [Address.tryParse(client.address), Address.tryParse(server.address)];
-  if (!remote || !local) return undefined;
-  return `${hexOf(local)}:${portOf(server.port)} ${hexOf(remote)}:${portOf(client.port)}`;
+/** Of the accepted socket: its own end is the server that was asked. */
+function endsOf(key: string): string {
+  const [, client = "", clientPort = "", server = "", serverPort = ""] = key.split("|");
+  return `${endOf(server, serverPort)} ${endOf(client, clientPort)}`;
 }
+
+const endOf = (address: string, port: string): string =>
+  `${hexOf(Address.parse(address))}:${Number(port).toString(16).toUpperCase().padStart(4, "0")}`;
 
 /** Groups of four bytes, each as a number of this machine's byte order. */
 function hexOf({ bytes }: Address): string {
@@ -157,8 +145,6 @@ function hexOf({ bytes }: Address): string {
     hex += Buffer.from(bytes.slice(at, at + 4).reverse()).toString("hex");
   return hex.toUpperCase();
 }
-
-const portOf = (port: number): string => port.toString(16).toUpperCase().padStart(4, "0");
 
 const timeWait = "06";
 
